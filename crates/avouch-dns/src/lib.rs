@@ -1,0 +1,1 @@
+//! DNS with DNSSEC: every answer with its standing, from live resolvers or zone files.

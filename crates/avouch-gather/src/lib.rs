@@ -1,0 +1,1 @@
+//! Looks up what a claim needs: DNS keys and revocations, forward confirmation, the replay table.

@@ -1,0 +1,1 @@
+//! What tests share: a fake root zone, a clock, keys, peers and certificate authorities.

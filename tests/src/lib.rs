@@ -1,0 +1,1 @@
+//! The integration tests: house, vectors, command line, interoperation, hostile input.
