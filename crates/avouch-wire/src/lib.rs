@@ -1,3 +1,7 @@
 //! Bytes to types and back for every format avouch speaks, and public-key verification.
 
+pub mod b64u;
+pub mod context;
+pub mod key;
+pub mod name;
 pub mod time;

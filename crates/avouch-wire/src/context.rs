@@ -1,0 +1,32 @@
+//! Every context string, in one table.
+//!
+//! Whatever avouch signs or hashes in an encoding of its own begins with the purpose's context
+//! string, so that bytes made for one purpose are never accepted for another. The strings end in
+//! a zero octet; none is a prefix of another.
+
+/// The canonical string of a request, full form.
+pub const REQUEST: &[u8] = b"avouch request v1\0";
+
+/// A rolling certificate: the master key's signature over a rolling key and its request.
+pub const RCERT: &[u8] = b"avouch rcert v1\0";
+
+/// Fingerprints in the replay table.
+pub const REPLAY: &[u8] = b"avouch replay v1\0";
+
+/// All of the above; the test below holds them apart.
+pub const ALL: &[&[u8]] = &[REQUEST, RCERT, REPLAY];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_context_is_a_prefix_of_another() {
+        for (i, one) in ALL.iter().enumerate() {
+            assert!(one.ends_with(b"\0") && one.iter().filter(|octet| **octet == 0).count() == 1);
+            for (j, other) in ALL.iter().enumerate() {
+                assert!(i == j || !other.starts_with(one));
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Public keys, their names, and the verification of signatures.
+//!
+//! Two kinds sign SAIP: Ed25519 (RFC 8032) and ECDSA on P-256 with SHA-256 (FIPS 186-5). Both
+//! verify strictly, so that one statement has one meaning to every verifier.
+
+mod fingerprint;
+mod public;
+
+pub use fingerprint::Fingerprint;
+pub use public::{BadSignature, KeyError, KeyType, PublicKey};
