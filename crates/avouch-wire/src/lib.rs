@@ -4,4 +4,5 @@ pub mod b64u;
 pub mod context;
 pub mod key;
 pub mod name;
+pub mod settings;
 pub mod time;
