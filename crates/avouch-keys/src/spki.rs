@@ -1,0 +1,36 @@
+//! Public keys as SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), the form that other programs read.
+
+use avouch_wire::key::{KeyType, PublicKey};
+use pkcs8::{Document, LineEnding};
+
+use crate::secret::KeyError;
+
+pub(crate) const LABEL: &str = "PUBLIC KEY";
+
+/// DER before the 32 octets of an Ed25519 key (RFC 8410 §4).
+const ED25519: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+/// DER before the 65 octets of a P-256 key: the named curve, never explicit parameters (RFC 5480 §2).
+const P256: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
+    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+
+/// The key as a PEM block `PUBLIC KEY`, ending in a line feed.
+///
+/// # Errors
+/// [`KeyError::Refused`] is not expected: every [`PublicKey`] has this form.
+pub fn to_pem(key: &PublicKey) -> Result<String, KeyError> {
+    let head = match key.key_type() {
+        KeyType::Ed25519 => ED25519.as_slice(),
+        KeyType::P256 => &P256,
+    };
+    let der = Document::try_from([head, key.octets()].concat()).map_err(|_| KeyError::Refused)?;
+    der.to_pem(LABEL, LineEnding::LF).map_err(|_| KeyError::Refused)
+}
+
+/// Reads one PEM block `PUBLIC KEY`; nothing but an Ed25519 or uncompressed P-256 key is one here.
+pub(crate) fn from_pem(pem: &str) -> Option<PublicKey> {
+    let (_, der) = Document::from_pem(pem).ok()?;
+    let octets = der.as_bytes().strip_prefix(&ED25519).or_else(|| der.as_bytes().strip_prefix(&P256))?;
+    PublicKey::from_octets(octets).ok()
+}
