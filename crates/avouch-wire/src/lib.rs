@@ -1,8 +1,12 @@
 //! Bytes to types and back for every format avouch speaks, and public-key verification.
 
+pub mod authority;
 pub mod b64u;
+pub mod content;
 pub mod context;
 pub mod key;
 pub mod name;
 pub mod settings;
+pub mod saip;
+pub mod target;
 pub mod time;

@@ -1,0 +1,77 @@
+//! Digests of content, as `cd` carries them.
+
+use aws_lc_rs::digest::{Context, SHA256};
+use std::fmt;
+
+/// SHA-256 of a request's content: after transfer decoding, before content decoding, without
+/// trailers; of the empty string where there is no body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ContentDigest(pub [u8; 32]);
+
+impl ContentDigest {
+    /// The digest of content held in memory.
+    #[must_use]
+    pub fn of(content: &[u8]) -> Self {
+        let mut hasher = ContentHasher::new();
+        hasher.update(content);
+        hasher.finish()
+    }
+}
+
+impl fmt::Debug for ContentDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ContentDigest({})", crate::b64u::encode(&self.0))
+    }
+}
+
+/// Digests content as it streams by.
+#[derive(Clone)]
+pub struct ContentHasher(Context);
+
+impl ContentHasher {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Context::new(&SHA256))
+    }
+
+    /// Takes the next octets.
+    pub fn update(&mut self, octets: &[u8]) {
+        self.0.update(octets);
+    }
+
+    /// The digest of all that was seen.
+    #[must_use]
+    pub fn finish(self) -> ContentDigest {
+        let digest = self.0.finish();
+        let mut octets = [0; 32];
+        octets.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
+        ContentDigest(octets)
+    }
+}
+
+impl Default for ContentHasher {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for ContentHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ContentHasher(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_make_the_same_digest_as_the_whole() {
+        let mut hasher = ContentHasher::new();
+        hasher.update(b"a");
+        hasher.update(b"bc");
+        assert_eq!(hasher.finish(), ContentDigest::of(b"abc"));
+        assert_ne!(ContentDigest::of(b"abc"), ContentDigest::of(b"abd"));
+    }
+}

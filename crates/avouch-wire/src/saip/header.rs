@@ -1,0 +1,560 @@
+//! Reading and writing the header itself. Reading does not allocate.
+
+use crate::b64u;
+use crate::content::ContentDigest;
+use crate::key::KeyType;
+use crate::name::{AgentId, Domain, Instance, NameError};
+use std::fmt;
+use thiserror::Error;
+
+/// Longest header value in octets: room for every value at its longest, twice.
+pub const MAX_HEADER: usize = 4096;
+
+/// How old a signed timestamp may be, in seconds, inclusive: time for a slow path and a poor clock.
+pub const WINDOW_BEFORE: u64 = 300;
+
+/// How far a signed timestamp may lie ahead, in seconds, inclusive: clock skew only.
+pub const WINDOW_AFTER: u64 = 30;
+
+/// The names a header can hold that mean something here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the name of a value in the format's table")]
+pub enum Value {
+    Dom,
+    Id,
+    Inst,
+    Alg,
+    Ts,
+    Nonce,
+    Aud,
+    Cd,
+    Rpk,
+    Rcert,
+    Rproof,
+    Pk,
+    Re,
+    Seq,
+    Sig,
+}
+
+impl Value {
+    const ALL: [Self; 15] = [
+        Self::Dom,
+        Self::Id,
+        Self::Inst,
+        Self::Alg,
+        Self::Ts,
+        Self::Nonce,
+        Self::Aud,
+        Self::Cd,
+        Self::Rpk,
+        Self::Rcert,
+        Self::Rproof,
+        Self::Pk,
+        Self::Re,
+        Self::Seq,
+        Self::Sig,
+    ];
+
+    /// As written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dom => "dom",
+            Self::Id => "id",
+            Self::Inst => "inst",
+            Self::Alg => "alg",
+            Self::Ts => "ts",
+            Self::Nonce => "nonce",
+            Self::Aud => "aud",
+            Self::Cd => "cd",
+            Self::Rpk => "rpk",
+            Self::Rcert => "rcert",
+            Self::Rproof => "rproof",
+            Self::Pk => "pk",
+            Self::Re => "re",
+            Self::Seq => "seq",
+            Self::Sig => "sig",
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a header is malformed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum HeaderError {
+    /// Longer than [`MAX_HEADER`].
+    #[error("is longer than {MAX_HEADER} octets")]
+    TooLong,
+    /// What begins at this offset is not `name=\"value\"`.
+    #[error("at octet {0}: expected name=\"value\"")]
+    Pair(usize),
+    /// The value beginning at this offset is empty or holds an octet it may not.
+    #[error("at octet {0}: the value is empty or holds an octet outside 0x21-0x7E, a quote or a backslash")]
+    Octet(usize),
+    /// A name twice.
+    #[error("{0} stands twice")]
+    Repeated(Value),
+    /// A name that must be there.
+    #[error("{0} is missing")]
+    Missing(Value),
+    /// A name that may not stand beside the others.
+    #[error("{0} may not stand here: the values mix two modes or forms")]
+    Mixed(Value),
+    /// `dom`, `id` or `inst` is not a name.
+    #[error("{0} {1}")]
+    Name(Value, NameError),
+    /// A value that is not what its name asks for.
+    #[error("{0} is not of the form its name asks for")]
+    Form(Value),
+    /// A mode this version does not verify.
+    #[error("{0} asks for a mode that this version does not verify")]
+    Unsupported(Value),
+}
+
+/// How the signature is tied to the long-term key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode<'a> {
+    /// A key made for this request, certified by the master key.
+    Rolling {
+        /// The rolling key, base64url.
+        key: &'a str,
+        /// The master key's signature over the rolling key and the request.
+        certificate: [u8; 64],
+    },
+    /// The published key itself.
+    Direct,
+    /// The key travels along.
+    Stateless {
+        /// The key, base64url.
+        key: &'a str,
+    },
+}
+
+/// Which string is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form<'a> {
+    /// The full form, which binds the site: `aud` as sent.
+    Full(&'a str),
+    /// The form of the draft, without `aud`.
+    Draft,
+}
+
+/// The signed part of a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed<'a> {
+    /// How the signature is tied to the long-term key.
+    pub mode: Mode<'a>,
+    /// Which string is signed.
+    pub form: Form<'a>,
+    /// The algorithm, which must be that of the key that verifies `signature`.
+    pub algorithm: KeyType,
+    /// Unix seconds.
+    pub timestamp: u64,
+    /// 16–64 octets of the base64url alphabet.
+    pub nonce: &'a str,
+    /// The digest of the content, where it is covered, and its text.
+    pub content: Option<(ContentDigest, &'a str)>,
+    /// The signature over the request string.
+    pub signature: [u8; 64],
+}
+
+impl Signed<'_> {
+    /// Whether the timestamp lies within the window around `now` (Unix seconds), ends included.
+    #[must_use]
+    pub const fn is_timely(&self, now: u64) -> bool {
+        self.timestamp >= now.saturating_sub(WINDOW_BEFORE)
+            && self.timestamp <= now.saturating_add(WINDOW_AFTER)
+    }
+}
+
+/// A well-formed SAIP header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header<'a> {
+    /// The claimed domain; `None` only in stateless mode.
+    pub domain: Option<Domain<'a>>,
+    /// `dom` exactly as sent, as it enters signed strings; empty when absent.
+    pub domain_text: &'a str,
+    /// The agent.
+    pub agent: AgentId<'a>,
+    /// The machine, where named.
+    pub instance: Option<Instance<'a>>,
+    /// The signature; `None` in a bare claim.
+    pub signed: Option<Signed<'a>>,
+    /// Whether there were names that mean nothing here; they change no verdict.
+    pub has_unknown: bool,
+}
+
+impl<'a> Header<'a> {
+    /// Reads a header value.
+    ///
+    /// # Errors
+    /// [`HeaderError`] names the first rule broken; the claim is then invalid.
+    pub fn parse(text: &'a str) -> Result<Self, HeaderError> {
+        let values = Values::read(text)?;
+        let signed = values.signed()?;
+        let domain = values.domain()?;
+        if domain.is_none() && !matches!(signed, Some(Signed { mode: Mode::Stateless { .. }, .. })) {
+            return Err(HeaderError::Missing(Value::Dom));
+        }
+        Ok(Self {
+            domain,
+            domain_text: values.get(Value::Dom).unwrap_or(""),
+            agent: values.agent(Value::Id)?.ok_or(HeaderError::Missing(Value::Id))?,
+            instance: values.agent(Value::Inst)?,
+            signed,
+            has_unknown: values.has_unknown,
+        })
+    }
+
+    /// The machine as it enters signed strings; empty when absent.
+    #[must_use]
+    pub fn instance_text(&self) -> &str {
+        self.instance.as_ref().map_or("", AgentId::as_str)
+    }
+}
+
+/// The values of a header by name, before anything is known of their form.
+struct Values<'a> {
+    values: [Option<&'a str>; Value::ALL.len()],
+    has_unknown: bool,
+}
+
+impl<'a> Values<'a> {
+    fn read(text: &'a str) -> Result<Self, HeaderError> {
+        if text.len() > MAX_HEADER {
+            return Err(HeaderError::TooLong);
+        }
+        let mut values = Self { values: [None; Value::ALL.len()], has_unknown: false };
+        let mut rest = trim_start(text);
+        loop {
+            let at = text.len() - rest.len();
+            let (name, value, after) = pair(rest).ok_or(HeaderError::Pair(at))?;
+            if value.is_empty()
+                || value.bytes().any(|octet| !(0x21..=0x7e).contains(&octet) || octet == b'\\')
+            {
+                return Err(HeaderError::Octet(at + name.len() + 2));
+            }
+            values.put(name, value)?;
+            rest = trim_start(after);
+            if rest.is_empty() {
+                return Ok(values);
+            }
+            let at = text.len() - rest.len();
+            rest = trim_start(rest.strip_prefix(';').ok_or(HeaderError::Pair(at))?);
+        }
+    }
+
+    fn put(&mut self, name: &str, value: &'a str) -> Result<(), HeaderError> {
+        let Some(known) = Value::ALL.into_iter().find(|known| known.name() == name) else {
+            self.has_unknown = true;
+            return Ok(());
+        };
+        let Some(slot) = self.values.get_mut(known as usize) else { return Ok(()) };
+        if slot.replace(value).is_some() {
+            return Err(HeaderError::Repeated(known));
+        }
+        Ok(())
+    }
+
+    fn get(&self, value: Value) -> Option<&'a str> {
+        self.values.get(value as usize).copied().flatten()
+    }
+
+    fn require(&self, value: Value) -> Result<&'a str, HeaderError> {
+        self.get(value).ok_or(HeaderError::Missing(value))
+    }
+
+    fn refuse(&self, values: &[Value]) -> Result<(), HeaderError> {
+        match values.iter().find(|value| self.get(**value).is_some()) {
+            Some(value) => Err(HeaderError::Mixed(*value)),
+            None => Ok(()),
+        }
+    }
+
+    fn domain(&self) -> Result<Option<Domain<'a>>, HeaderError> {
+        let domain = self.get(Value::Dom).map(Domain::parse).transpose();
+        domain.map_err(|error| HeaderError::Name(Value::Dom, error))
+    }
+
+    fn agent(&self, value: Value) -> Result<Option<AgentId<'a>>, HeaderError> {
+        let agent = self.get(value).map(AgentId::parse).transpose();
+        agent.map_err(|error| HeaderError::Name(value, error))
+    }
+
+    fn signed(&self) -> Result<Option<Signed<'a>>, HeaderError> {
+        use Value::{Alg, Aud, Cd, Id, Inst, Nonce, Pk, Rcert, Re, Rpk, Rproof, Seq, Sig, Ts};
+        self.require(Id)?;
+        if self.get(Sig).is_none() {
+            self.refuse(&[Alg, Ts, Nonce, Aud, Cd, Rpk, Rcert, Rproof, Pk, Re, Seq])?;
+            return Ok(None);
+        }
+        let form = match self.get(Aud) {
+            Some(aud) => Form::Full(aud),
+            None => Form::Draft,
+        };
+        if form == Form::Draft {
+            self.refuse(&[Rpk, Rcert, Rproof, Re, Seq, Inst, Cd])?;
+        }
+        Ok(Some(Signed {
+            mode: self.mode()?,
+            form,
+            algorithm: self.algorithm()?,
+            timestamp: parse_timestamp(self.require(Ts)?).ok_or(HeaderError::Form(Ts))?,
+            nonce: Some(self.require(Nonce)?)
+                .filter(|nonce| is_nonce(nonce))
+                .ok_or(HeaderError::Form(Nonce))?,
+            content: self.get(Cd).map(parse_content).transpose()?,
+            signature: b64u::decode(self.require(Sig)?).map_err(|_| HeaderError::Form(Sig))?,
+        }))
+    }
+
+    fn mode(&self) -> Result<Mode<'a>, HeaderError> {
+        use Value::{Pk, Rcert, Re, Rpk, Rproof, Seq};
+        if self.get(Re).is_some() || self.get(Seq).is_some() {
+            self.refuse(&[Rpk, Rcert, Rproof, Pk])?;
+            return Err(HeaderError::Unsupported(Re));
+        }
+        if self.get(Rpk).is_some() || self.get(Rcert).is_some() {
+            self.refuse(&[Pk])?;
+            let (key, certificate) = (self.require(Rpk)?, self.require(Rcert)?);
+            let certificate = b64u::decode(certificate).map_err(|_| HeaderError::Form(Rcert))?;
+            if self.get(Rproof).is_some() {
+                return Err(HeaderError::Unsupported(Rproof));
+            }
+            return Ok(Mode::Rolling { key: checked_key(Rpk, key)?, certificate });
+        }
+        self.refuse(&[Rproof])?;
+        match self.get(Pk) {
+            Some(key) => Ok(Mode::Stateless { key: checked_key(Pk, key)? }),
+            None => Ok(Mode::Direct),
+        }
+    }
+
+    fn algorithm(&self) -> Result<KeyType, HeaderError> {
+        let name = self.require(Value::Alg)?;
+        let kinds = [KeyType::Ed25519, KeyType::P256];
+        let kind = kinds.into_iter().find(|kind| kind.algorithm() == name);
+        kind.ok_or(HeaderError::Form(Value::Alg))
+    }
+}
+
+fn trim_start(text: &str) -> &str {
+    text.trim_start_matches([' ', '\t'])
+}
+
+/// Takes `name="value"` off the front: the name, the value, and what follows.
+fn pair(text: &str) -> Option<(&str, &str, &str)> {
+    let (name, rest) = text.split_once("=\"")?;
+    let is_name =
+        |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-' || octet == b'_';
+    if name.is_empty() || !name.bytes().all(is_name) {
+        return None;
+    }
+    let (value, after) = rest.split_once('"')?;
+    Some((name, value, after))
+}
+
+/// Reads 1–12 digits without sign or leading zero.
+fn parse_timestamp(text: &str) -> Option<u64> {
+    let digits = text.len() <= 12 && text.bytes().all(|octet| octet.is_ascii_digit());
+    let plain = digits && (text == "0" || !text.starts_with('0'));
+    if plain { text.parse().ok() } else { None }
+}
+
+fn is_nonce(text: &str) -> bool {
+    (16..=64).contains(&text.len()) && b64u::is_alphabet(text)
+}
+
+/// A key's length and alphabet; whether it is a point of the curve is found when it is used, for
+/// that costs more than refusing a stale request should.
+fn checked_key(value: Value, text: &str) -> Result<&str, HeaderError> {
+    let is_key = [43, 87].contains(&text.len()) && b64u::is_alphabet(text);
+    if is_key { Ok(text) } else { Err(HeaderError::Form(value)) }
+}
+
+fn parse_content(text: &str) -> Result<(ContentDigest, &str), HeaderError> {
+    let octets = b64u::decode(text).map_err(|_| HeaderError::Form(Value::Cd))?;
+    Ok((ContentDigest(octets), text))
+}
+
+/// The header value as avouch writes it: values in the table's order, `; ` between them.
+impl fmt::Display for Header<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut first = true;
+        let mut put = |value: Value, text: &str| {
+            let divider = if std::mem::take(&mut first) { "" } else { "; " };
+            if text.is_empty() { Ok(()) } else { write!(f, "{divider}{value}=\"{text}\"") }
+        };
+        if !self.domain_text.is_empty() {
+            put(Value::Dom, self.domain_text)?;
+        }
+        put(Value::Id, self.agent.as_str())?;
+        put(Value::Inst, self.instance_text())?;
+        let Some(signed) = &self.signed else { return Ok(()) };
+        put(Value::Alg, signed.algorithm.algorithm())?;
+        put(Value::Ts, &signed.timestamp.to_string())?;
+        put(Value::Nonce, signed.nonce)?;
+        if let Form::Full(aud) = signed.form {
+            put(Value::Aud, aud)?;
+        }
+        if let Some((_, text)) = signed.content {
+            put(Value::Cd, text)?;
+        }
+        match &signed.mode {
+            Mode::Rolling { key, certificate } => {
+                put(Value::Rpk, key)?;
+                put(Value::Rcert, &b64u::encode(certificate))?;
+            }
+            Mode::Stateless { key } => put(Value::Pk, key)?,
+            Mode::Direct => {}
+        }
+        put(Value::Sig, &b64u::encode(&signed.signature))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full(extra: &str) -> String {
+        let sig = b64u::encode(&[1; 64]);
+        format!(
+            "dom=\"acme.example\"; id=\"crawler-7\"; alg=\"ed25519\"; ts=\"1790000000\"; \
+             nonce=\"0123456789abcdef\"; aud=\"www.shop.example\"; sig=\"{sig}\"{extra}"
+        )
+    }
+
+    fn with(from: &str, to: &str) -> Result<(), HeaderError> {
+        let text = full("");
+        assert!(text.contains(from), "{from}");
+        Header::parse(&text.replacen(from, to, 1)).map(drop)
+    }
+
+    #[test]
+    fn each_mode_is_told_by_its_values() {
+        let key = b64u::encode(&[2; 32]);
+        let certificate = b64u::encode(&[3; 64]);
+        let mode =
+            |text: &str| Header::parse(text).unwrap().signed.map(|signed| format!("{:?}", signed.mode));
+        assert!(mode(&full("")).unwrap().starts_with("Direct"));
+        assert!(mode(&full(&format!("; pk=\"{key}\""))).unwrap().starts_with("Stateless"));
+        let rolling = full(&format!("; rpk=\"{key}\"; rcert=\"{certificate}\""));
+        assert!(mode(&rolling).unwrap().starts_with("Rolling"));
+        assert_eq!(mode("dom=\"acme.example\";id=\"a\""), None);
+    }
+
+    #[test]
+    fn what_is_written_reads_the_same() {
+        let key = b64u::encode(&[2; 32]);
+        let certificate = b64u::encode(&[3; 64]);
+        let cd = b64u::encode(&[4; 32]);
+        for extra in [
+            "".into(),
+            format!("; pk=\"{key}\""),
+            format!("; inst=\"m1\"; cd=\"{cd}\"; rpk=\"{key}\"; rcert=\"{certificate}\""),
+        ] {
+            let text = full(&extra);
+            let header = Header::parse(&text).unwrap();
+            assert_eq!(Header::parse(&header.to_string()).unwrap(), header);
+        }
+        let bare = "dom=\"acme.example\"; id=\"a\"; inst=\"b\"";
+        assert_eq!(Header::parse(bare).unwrap().to_string(), bare);
+    }
+
+    #[test]
+    fn dividers_may_have_blanks_and_nothing_else() {
+        for text in ["dom=\"acme.example\";id=\"a\"", " dom=\"acme.example\"\t ; \tid=\"a\" "] {
+            assert!(Header::parse(text).is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            ";",
+            "dom=\"acme.example\"",
+            "dom=\"acme.example\";;id=\"a\"",
+            "dom=\"acme.example\";id=\"a\";",
+            "dom=\"acme.example\",id=\"a\"",
+            "dom =\"acme.example\";id=\"a\"",
+            "dom=acme.example;id=a",
+            "dom=\"acme.example\" id=\"a\"",
+            "Dom=\"acme.example\";id=\"a\"",
+            "dom=\"acme.example\";id=\"a",
+            "dom=\"acme.example\";id=\"a\";\u{a0}x=\"y\"",
+        ] {
+            assert!(Header::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_value_refuses_its_near_miss() {
+        use HeaderError::{Form, Missing, Name, Octet, Repeated};
+        assert_eq!(with("x", "x"), Ok(()));
+        assert_eq!(with("ts=\"1790000000\"", "ts=\"01790000000\""), Err(Form(Value::Ts)));
+        assert_eq!(with("ts=\"1790000000\"", "ts=\"+1790000000\""), Err(Form(Value::Ts)));
+        assert_eq!(with("ts=\"1790000000\"", "ts=\"1790000000000\""), Err(Form(Value::Ts)));
+        assert_eq!(with("0123456789abcdef", "0123456789abcde"), Err(Form(Value::Nonce)));
+        assert_eq!(with("0123456789abcdef", "0123456789abcde+"), Err(Form(Value::Nonce)));
+        assert_eq!(with("0123456789abcdef", &"a".repeat(65)), Err(Form(Value::Nonce)));
+        assert_eq!(with("ed25519", "ED25519"), Err(Form(Value::Alg)));
+        assert_eq!(with("ed25519", "hmac-sha256"), Err(Form(Value::Alg)));
+        assert_eq!(with("; alg=\"ed25519\"", ""), Err(Missing(Value::Alg)));
+        assert_eq!(with("id=\"crawler-7\"; ", ""), Err(Missing(Value::Id)));
+        assert_eq!(with("dom=\"acme.example\"; ", ""), Err(Missing(Value::Dom)));
+        assert_eq!(with("acme.example", "co.uk"), Err(Name(Value::Dom, NameError::PublicSuffix)));
+        assert_eq!(with("www.shop.example", ""), Err(Octet(99)));
+        assert_eq!(with("acme.example", "acme .example"), Err(Octet(5)));
+        assert_eq!(with("acme.example", "acme\\.example"), Err(Octet(5)));
+        assert_eq!(with("; ts=", "; id=\"b\"; ts="), Err(Repeated(Value::Id)));
+        assert_eq!(with("AQ\"", "AR\""), Err(Form(Value::Sig)), "trailing bits");
+    }
+
+    #[test]
+    fn modes_and_forms_do_not_mix() {
+        use HeaderError::{Missing, Mixed, Unsupported};
+        let key = b64u::encode(&[2; 32]);
+        let certificate = b64u::encode(&[3; 64]);
+        let parse = |text: &str| Header::parse(text).map(drop);
+        let rolling = format!("; rpk=\"{key}\"; rcert=\"{certificate}\"");
+        assert_eq!(parse(&full(&format!("; rpk=\"{key}\""))), Err(Missing(Value::Rcert)));
+        assert_eq!(parse(&full(&format!("; rcert=\"{certificate}\""))), Err(Missing(Value::Rpk)));
+        assert_eq!(parse(&full(&format!("{rolling}; pk=\"{key}\""))), Err(Mixed(Value::Pk)));
+        assert_eq!(parse(&full(&format!("{rolling}; rproof=\"AA\""))), Err(Unsupported(Value::Rproof)));
+        assert_eq!(parse(&full("; rproof=\"AA\"")), Err(Mixed(Value::Rproof)));
+        assert_eq!(parse(&full("; re=\"re.example\"; seq=\"1\"")), Err(Unsupported(Value::Re)));
+        let draft = |extra: &str| full(extra).replace(" aud=\"www.shop.example\";", "");
+        assert_eq!(parse(&draft("")), Ok(()));
+        assert_eq!(parse(&draft("; inst=\"m\"")), Err(Mixed(Value::Inst)));
+        assert_eq!(parse(&draft(&rolling)), Err(Mixed(Value::Rpk)));
+        assert_eq!(parse("dom=\"acme.example\"; id=\"a\"; ts=\"1\""), Err(Mixed(Value::Ts)));
+    }
+
+    #[test]
+    fn unknown_names_are_noticed_and_harmless() {
+        let header = full("; later=\"1\"");
+        assert!(Header::parse(&header).unwrap().has_unknown);
+        assert!(!Header::parse(&full("")).unwrap().has_unknown);
+    }
+
+    #[test]
+    fn the_window_includes_its_ends() {
+        let header = full("");
+        let signed = Header::parse(&header).unwrap().signed.unwrap();
+        for (now, timely) in
+            [(1_790_000_300, true), (1_790_000_301, false), (1_789_999_970, true), (1_789_999_969, false)]
+        {
+            assert_eq!(signed.is_timely(now), timely, "{now}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in ".{0,200}") {
+            let _ = Header::parse(&text);
+        }
+    }
+}
