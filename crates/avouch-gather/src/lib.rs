@@ -1,1 +1,6 @@
 //! Looks up what a claim needs: DNS keys and revocations, forward confirmation, the replay table.
+
+mod bounded;
+pub mod budget;
+pub mod cache;
+pub mod clock;

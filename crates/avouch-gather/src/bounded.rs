@@ -1,0 +1,188 @@
+//! A table that never grows beyond its bound: the store under the answer cache, the look-up
+//! budget and the rate cells.
+//!
+//! Set-associative: a keyed hash chooses a set, a set has a lock and at most [`WAYS`] entries.
+//! Every operation is one lock and one pass over one set, so there is no resize, no list to
+//! maintain and no pause; and as the hash is keyed, nobody outside can aim at a set.
+
+use core::hash::{BuildHasher, Hash};
+use std::hash::RandomState;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use equivalent::Equivalent;
+
+/// Entries per set. With sets half full on average (Poisson, mean 8) one set in 250 is
+/// overfull; with fewer ways that grows quickly, with more each look-up reads more memory.
+const WAYS: usize = 16;
+
+/// A bounded map from `K` to `V`, shared between threads.
+#[derive(Debug)]
+pub(crate) struct Bounded<K, V> {
+    sets: Box<[Mutex<Set<K, V>>]>,
+    keys: RandomState,
+}
+
+#[derive(Debug)]
+struct Set<K, V> {
+    /// Counts accesses to this set; the entry with the lowest `used` was used longest ago.
+    tick: u64,
+    ways: Vec<Way<K, V>>,
+}
+
+#[derive(Debug)]
+struct Way<K, V> {
+    hash: u64,
+    used: u64,
+    key: K,
+    value: V,
+}
+
+impl<K: Hash + Eq, V> Bounded<K, V> {
+    /// A table of at most `entries` entries, rounded up to whole sets. Memory is taken as sets
+    /// fill.
+    pub(crate) fn new(entries: usize) -> Self {
+        let sets = entries.div_ceil(WAYS).max(1);
+        let empty = || Mutex::new(Set { tick: 0, ways: Vec::new() });
+        Self { sets: (0..sets).map(|_| empty()).collect(), keys: RandomState::new() }
+    }
+
+    /// What `read` makes of the entry of `key`, if there is one; counts as a use.
+    pub(crate) fn read<Q, R>(&self, key: &Q, read: impl FnOnce(&V) -> R) -> Option<R>
+    where
+        Q: ?Sized + Hash + Equivalent<K>,
+    {
+        let hash = self.keys.hash_one(key);
+        self.set(hash)?.touch(hash, key).map(|value| read(value))
+    }
+
+    /// Puts `value` under `key`, in place of what stood there. In a full set an entry that
+    /// `spent` says has no use left gives way first, else the one used longest ago.
+    pub(crate) fn put(&self, key: K, value: V, spent: impl Fn(&V) -> bool) {
+        let hash = self.keys.hash_one(&key);
+        let Some(mut set) = self.set(hash) else { return };
+        if let Some(old) = set.touch(hash, &key) {
+            *old = value;
+            return;
+        }
+        if set.ways.len() >= WAYS {
+            let spent = set.ways.iter().position(|way| spent(&way.value));
+            if let Some(at) = spent.or_else(|| set.oldest()) {
+                set.ways.swap_remove(at);
+            }
+        }
+        set.add(hash, key, value);
+    }
+
+    /// What `change` makes of the entry of `key`, made with `fresh` if there is none. In a full
+    /// set only an entry that `spent` says has no use left gives way; `None` if there is none.
+    pub(crate) fn enter<R>(
+        &self,
+        key: K,
+        spent: impl Fn(&V) -> bool,
+        fresh: impl FnOnce() -> V,
+        change: impl FnOnce(&mut V) -> R,
+    ) -> Option<R> {
+        let hash = self.keys.hash_one(&key);
+        let mut set = self.set(hash)?;
+        if let Some(value) = set.touch(hash, &key) {
+            return Some(change(value));
+        }
+        if set.ways.len() >= WAYS {
+            let at = set.ways.iter().position(|way| spent(&way.value))?;
+            set.ways.swap_remove(at);
+        }
+        Some(change(set.add(hash, key, fresh())))
+    }
+
+    /// Drops the entry of `key`, if there is one.
+    pub(crate) fn remove(&self, key: &K) {
+        let hash = self.keys.hash_one(key);
+        if let Some(mut set) = self.set(hash) {
+            set.ways.retain(|way| way.hash != hash || way.key != *key);
+        }
+    }
+
+    /// Entries held, spent ones included.
+    pub(crate) fn len(&self) -> usize {
+        self.sets.iter().map(|set| lock(set).ways.len()).sum()
+    }
+
+    fn set(&self, hash: u64) -> Option<MutexGuard<'_, Set<K, V>>> {
+        let sets = self.sets.len() as u128;
+        let at = usize::try_from((u128::from(hash) * sets) >> 64).ok()?;
+        self.sets.get(at).map(lock)
+    }
+}
+
+/// A panic elsewhere leaves no half-made entry (each change is one assignment), so a poisoned
+/// lock is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<K, V> Set<K, V> {
+    fn touch<Q: ?Sized + Equivalent<K>>(&mut self, hash: u64, key: &Q) -> Option<&mut V> {
+        self.tick += 1;
+        let tick = self.tick;
+        let way = self.ways.iter_mut().find(|way| way.hash == hash && key.equivalent(&way.key))?;
+        way.used = tick;
+        Some(&mut way.value)
+    }
+
+    fn oldest(&self) -> Option<usize> {
+        self.ways.iter().enumerate().min_by_key(|(_, way)| way.used).map(|(at, _)| at)
+    }
+
+    fn add(&mut self, hash: u64, key: K, value: V) -> &mut V {
+        let way = Way { hash, used: self.tick, key, value };
+        &mut self.ways.push_mut(way).value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_is_read_by_a_borrowed_key() {
+        let table = Bounded::<Box<str>, u32>::new(64);
+        table.put("a".into(), 1, |_| false);
+        table.put("a".into(), 2, |_| false);
+        assert_eq!(table.read("a", |value| *value), Some(2));
+        assert_eq!(table.read("b", |value| *value), None);
+        table.remove(&"a".into());
+        assert_eq!(table.len(), 0);
+    }
+
+    #[test]
+    fn the_bound_holds_and_the_longest_unused_gives_way() {
+        let table = Bounded::<u32, u32>::new(WAYS);
+        for key in 0..10_000 {
+            table.put(key, key, |_| false);
+            table.read(&0, |_| ()).expect("an entry in constant use stays");
+        }
+        assert_eq!(table.len(), WAYS);
+    }
+
+    #[test]
+    fn a_spent_entry_gives_way_before_a_useful_one() {
+        let table = Bounded::<u32, bool>::new(WAYS);
+        for key in 0..WAYS as u32 {
+            table.put(key, key == 7, |_| false);
+        }
+        table.put(99, false, |spent| *spent);
+        assert_eq!(table.read(&7, |_| ()), None);
+        assert_eq!(table.read(&0, |_| ()), Some(()));
+    }
+
+    #[test]
+    fn entering_a_full_set_of_useful_entries_is_refused() {
+        let table = Bounded::<u32, u32>::new(WAYS);
+        for key in 0..WAYS as u32 {
+            assert_eq!(table.enter(key, |_| false, || 1, |value| *value), Some(1));
+        }
+        assert_eq!(table.enter(99, |_| false, || 1, |value| *value), None);
+        assert_eq!(table.enter(99, |_| true, || 1, |value| *value), Some(1));
+        assert_eq!(table.len(), WAYS);
+    }
+}
