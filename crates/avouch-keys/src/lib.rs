@@ -1,5 +1,6 @@
 //! Secret keys: made, kept encrypted at rest, and used to sign statements; nothing else sees them.
 
+pub mod assertion;
 pub mod entropy;
 pub mod passphrase;
 pub mod spki;
