@@ -3,6 +3,7 @@
 pub mod assertion;
 pub mod entropy;
 pub mod passphrase;
+pub mod saip;
 pub mod spki;
 pub mod store;
 
