@@ -1,3 +1,6 @@
 //! Request, claim, evidence, verdict, decision: who is there and what happens, as pure functions.
 
 pub mod evidence;
+pub mod reason;
+pub mod request;
+pub mod verdict;

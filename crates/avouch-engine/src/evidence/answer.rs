@@ -61,7 +61,7 @@ pub enum Cause {
 }
 
 /// Whether trying again later can help.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Persistence {
     /// A later attempt may succeed.
     Temporary,

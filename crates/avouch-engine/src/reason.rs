@@ -1,0 +1,194 @@
+//! Why: the one closed list of reason codes, each with a sentence, a way to mend it, and a page.
+
+use std::fmt;
+
+/// Where the documentation of each reason stands; the code is the fragment.
+pub const DOCUMENTATION: &str = "https://avouch.example/reasons#";
+
+macro_rules! reasons {
+    ($($(#[$page:meta])* $name:ident, $code:literal, $sentence:literal, $fix:literal;)+) => {
+        /// A reason for a verdict or a decision.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason {
+            $(#[doc = $sentence] $name,)+
+        }
+
+        impl Reason {
+            /// Every reason, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The code, as it stands in logs, policies and answers.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code),+ }
+            }
+
+            /// What it means, in a sentence.
+            #[must_use]
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$name => $sentence),+ }
+            }
+
+            /// What the one to whom it happens can do.
+            #[must_use]
+            pub const fn fix(self) -> &'static str {
+                match self { $(Self::$name => $fix),+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    NoClaim, "no-claim", "The request says nothing about who sends it.",
+        "Nothing needs mending; anonymous requests are welcome.";
+    Pseudonym, "pseudonym", "A key that no domain vouches for holds the signature; the key is the pseudonym.",
+        "Name a domain in dom and publish the key at its _saip name to be known by it.";
+    SignatureVerified, "signature-verified", "Every signature holds under a key the domain publishes, and the request was not seen before.",
+        "Nothing needs mending.";
+    ForwardConfirmed, "forward-confirmed", "The client's address resolves to a name within the claimed domain, and that name back to the address.",
+        "Nothing needs mending; a signature would raise the class to 3.";
+    AddressOfDomain, "address-of-domain", "The claimed domain resolves to the client's address.",
+        "Nothing needs mending; a signature would raise the class to 3.";
+    NetworkDelegated, "network-delegated", "The claimed domain's _saip record names the client's network.",
+        "Nothing needs mending; a signature would raise the class to 3.";
+    AudienceUnbound, "audience-unbound", "The draft form of the header does not bind the receiving site.",
+        "Sign the full form, with aud.";
+    DomainUnbound, "domain-unbound", "The draft form of the header does not sign the claimed domain.",
+        "Sign the full form, with aud.";
+    AuthoritiesUnset, "authorities-unset", "This verifier has no list of its own authorities, so a signature made for another site could be relayed to it.",
+        "Set authorities in the gateway's configuration.";
+    Testing, "testing", "The key is published for testing (t=y), so success proves nothing yet.",
+        "Remove t=y from the record when the key is in use.";
+    UnknownValues, "unknown-values", "The header holds names that mean nothing here; they were ignored.",
+        "Remove them, unless another verifier reads them.";
+
+    HeaderMalformed, "header-malformed", "The SAIP header is not well formed.",
+        "Compare the header with docs/formats/saip.md; avouch verify says where it breaks.";
+    HeaderRepeated, "header-repeated", "There is more than one SAIP header, or one spelled with an underscore.",
+        "Send exactly one field named SAIP.";
+    ModeUnsupported, "mode-unsupported", "The claim uses a mode that this version does not verify.",
+        "Use rolling, direct or stateless mode.";
+    Expired, "expired", "The signed timestamp is older than 300 seconds.",
+        "Sign each request when it is sent, and keep the clock right.";
+    AheadOfTime, "ahead-of-time", "The signed timestamp is more than 30 seconds ahead.",
+        "Keep the clock right.";
+    AudienceMismatch, "audience-mismatch", "The signature was made for another site than the one the request names.",
+        "Sign aud as the authority the request is sent to, in lower case, without the default port.";
+    AuthorityNotOurs, "authority-not-ours", "The request names a site that this verifier does not serve.",
+        "Send the request to the site it was signed for; the operator lists sites in authorities.";
+    DraftFormRefused, "draft-form-refused", "The header is in the draft form, which this site does not accept.",
+        "Sign the full form, with aud.";
+    AlgorithmMismatch, "algorithm-mismatch", "alg is not the algorithm of the key.",
+        "Name the algorithm of the key that signs.";
+    BadKey, "bad-key", "The key in the header is not a point of its curve, or a weak one.",
+        "Send the key that signs, as it was generated.";
+    KeyNotPublished, "key-not-published", "There is no _saip record at the agent's name.",
+        "Publish the agent's key; avouch dns record prints the record.";
+    NoLiveKey, "no-live-key", "The records at the agent's name hold no key in force.",
+        "Publish a key that has not expired; avouch dns check says what is wrong with the records.";
+    RecordLimit, "record-limit", "There are too many records or keys at the agent's name, so none is in force.",
+        "Keep to 16 records, 4 keys and 4 KiB at a name.";
+    WildcardRecord, "wildcard-record", "The record was made from a wildcard, which names no agent.",
+        "Publish a record at the agent's own name.";
+    Revoked, "revoked", "The key, or everything below a parent name, is revoked by an empty pk.",
+        "Publish a new key and remove the record with the empty pk.";
+    KeyMismatch, "key-mismatch", "The key in the header is not one the domain publishes.",
+        "Publish the key at the domain's _saip name.";
+    CertificateInvalid, "certificate-invalid", "No published key made the rolling certificate for this key and request.",
+        "Certify the rolling key with the published master key, over the request as it is sent.";
+    SignatureInvalid, "signature-invalid", "The signature does not hold for this request.",
+        "Sign the request as it is sent: method, path, authority and body unchanged on the way.";
+    BodyMismatch, "body-mismatch", "The content is not the content that was signed.",
+        "Sign the digest of the content as it is sent.";
+    Replayed, "replayed", "A request with this key, nonce and time was accepted before.",
+        "Make a fresh nonce for each request, and do not retry with the same header.";
+    NotConfirmed, "not-confirmed", "DNS and the domain's records do not connect the client's address with the claimed domain.",
+        "Sign the request, or have the domain name this network in its _saip record.";
+    CrawlerNotConfirmed, "crawler-not-confirmed", "The user agent names a crawler, and the address is not one of its operator's.",
+        "Use a user agent of your own.";
+    ClaimsConflict, "claims-conflict", "The request claims two different domains.",
+        "Make one claim; a user agent that names a crawler is one.";
+
+    DnsTimeout, "dns-timeout", "DNS did not answer in time, so the claim could not be checked.",
+        "Try again; if it lasts, the domain's name servers or the verifier's resolvers are out of reach.";
+    DnsFailure, "dns-failure", "A name server failed, so the claim could not be checked.",
+        "Try again; if it lasts, mend the domain's name servers.";
+    DnsUnreachable, "dns-unreachable", "No name server could be reached, so the claim could not be checked.",
+        "Try again; the operator checks the resolvers in the configuration.";
+    LookupBudget, "lookup-budget", "This client has caused too many look-ups for now.",
+        "Try again later; keys already known cost no look-up.";
+    DnssecBogus, "dnssec-bogus", "The domain's DNS answer failed DNSSEC validation.",
+        "Mend the zone's signatures; avouch dns check says where the chain breaks.";
+    DnssecIndeterminate, "dnssec-indeterminate", "DNSSEC validation could reach no conclusion.",
+        "Mend the delegation between the zone and its parent.";
+    NotLookedUp, "not-looked-up", "Evidence the claim needs was not gathered.",
+        "This is a defect of the verifier; report it.";
+    PeerIsUntrustedProxy, "peer-is-untrusted-proxy", "The request came through a proxy this verifier does not trust, so the client's address is not known.",
+        "List the proxy in trusted_proxies.";
+    ReplayShareFull, "replay-share-full", "The domain's share of the replay table is full, so the request could not be accepted.",
+        "Try again later, more slowly; the operator may enlarge the table.";
+    ReplayTableFull, "replay-table-full", "The replay table is full, so the request could not be accepted.",
+        "Try again later; the operator may enlarge the table.";
+    ReplayStartRule, "replay-start-rule", "The verifier has just started and cannot know whether it saw this request before.",
+        "Try again in half a minute, freshly signed.";
+    ReplayStoreUnreachable, "replay-store-unreachable", "The replay store could not be written, so the request could not be accepted.",
+        "Try again later; the operator checks the store.";
+    RevocationChanged, "revocation-changed", "A revocation arrived while the request was judged.",
+        "Try again.";
+
+    ByPolicy, "by-policy", "The site's policy decides so for requests of this kind.",
+        "Ask the site's operator.";
+    ClassRequired, "class-required", "This part of the site asks for proof of who sends the request.",
+        "Sign the request.";
+    RateLimited, "rate-limited", "Too many requests for now.",
+        "Wait as long as Retry-After says.";
+    Overloaded, "overloaded", "The site has more to do than it can; requests with less standing wait first.",
+        "Try again later.";
+    RequestMalformed, "request-malformed", "The request is not one this site can read without doubt.",
+        "Send one Host that agrees with the target, and a target without stray octets.";
+    UpstreamUnreachable, "upstream-unreachable", "The site behind the gateway could not be reached.",
+        "Try again later.";
+    UpstreamTimeout, "upstream-timeout", "The site behind the gateway did not answer in time.",
+        "Try again later.";
+}
+
+impl Reason {
+    /// Reads a code.
+    #[must_use]
+    pub fn parse(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.code() == code)
+    }
+
+    /// The URL of the reason's documentation.
+    #[must_use]
+    pub fn documentation(self) -> String {
+        format!("{DOCUMENTATION}{}", self.code())
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn codes_are_unique_and_read_back() {
+        let codes: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        assert_eq!(codes.len(), Reason::ALL.len());
+        assert!(Reason::ALL.iter().all(|reason| Reason::parse(reason.code()) == Some(*reason)));
+        assert_eq!(Reason::parse("fine"), None);
+    }
+
+    #[test]
+    fn every_reason_has_a_sentence_and_a_way_to_mend_it() {
+        for reason in Reason::ALL {
+            assert!(reason.sentence().ends_with('.') && reason.fix().ends_with('.'), "{reason}");
+        }
+    }
+}

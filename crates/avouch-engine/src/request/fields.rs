@@ -1,0 +1,101 @@
+//! The few fields that judgement reads.
+
+use super::RequestError;
+
+/// The SAIP field of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SaipField<'a> {
+    /// No such field.
+    Absent,
+    /// Exactly one, and text.
+    One(&'a str),
+    /// Two, or one whose name is spelled with underscores, which some servers read as the same.
+    Repeated,
+    /// One that is not visible ASCII.
+    NotText,
+    /// A delegation token beside or instead of it, which this version does not verify.
+    Delegation,
+}
+
+pub(super) struct Fields<'a> {
+    pub(super) host: Option<&'a str>,
+    pub(super) saip: SaipField<'a>,
+    pub(super) user_agent: Option<&'a str>,
+}
+
+pub(super) fn read<'a>(
+    fields: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> Result<Fields<'a>, RequestError> {
+    let mut read = Fields { host: None, saip: SaipField::Absent, user_agent: None };
+    for (name, value) in fields {
+        if name.eq_ignore_ascii_case("host") {
+            let host = std::str::from_utf8(value).map_err(|_| RequestError::Disagreement)?;
+            if read.host.replace(host).is_some() {
+                return Err(RequestError::SeveralHosts);
+            }
+        } else if name.eq_ignore_ascii_case("user-agent") {
+            read.user_agent = read.user_agent.or(std::str::from_utf8(value).ok());
+        } else if is_saip(name) {
+            read.saip = saip(read.saip, name, value);
+        }
+    }
+    Ok(read)
+}
+
+/// Whether a name is one of ours, also when spelled with underscores.
+fn is_saip(name: &str) -> bool {
+    let plain = name.trim_matches(['_', '-']);
+    plain.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("saip"))
+        && plain
+            .get(4..)
+            .is_some_and(|rest| rest.is_empty() || rest.replace('_', "-").eq_ignore_ascii_case("-delegation"))
+}
+
+fn saip<'a>(before: SaipField<'a>, name: &str, value: &'a [u8]) -> SaipField<'a> {
+    match before {
+        _ if name.contains('_') => SaipField::Repeated,
+        SaipField::Absent if name.eq_ignore_ascii_case("saip") => match std::str::from_utf8(value) {
+            Ok(text) => SaipField::One(text),
+            Err(_) => SaipField::NotText,
+        },
+        SaipField::Absent | SaipField::One(_) if !name.eq_ignore_ascii_case("saip") => SaipField::Delegation,
+        SaipField::Delegation => SaipField::Delegation,
+        SaipField::Absent | SaipField::One(_) | SaipField::Repeated | SaipField::NotText => {
+            SaipField::Repeated
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saip_of<'a>(fields: &[(&'a str, &'a [u8])]) -> SaipField<'a> {
+        read(fields.iter().copied()).unwrap().saip
+    }
+
+    #[test]
+    fn exactly_one_field_speaks() {
+        assert_eq!(saip_of(&[("Accept", b"*/*")]), SaipField::Absent);
+        assert_eq!(saip_of(&[("sAIP", b"x")]), SaipField::One("x"));
+        assert_eq!(saip_of(&[("SAIP", b"x"), ("saip", b"x")]), SaipField::Repeated);
+        assert_eq!(saip_of(&[("saip", b"\xff")]), SaipField::NotText);
+    }
+
+    #[test]
+    fn underscored_spellings_are_not_overlooked() {
+        for name in ["SAIP_", "_saip", "SAIP_Delegation", "__saip_delegation"] {
+            assert_eq!(saip_of(&[(name, b"x")]), SaipField::Repeated, "{name}");
+            assert_eq!(saip_of(&[("saip", b"x"), (name, b"x")]), SaipField::Repeated, "{name}");
+        }
+        for name in ["saipan", "x-saip", "saip-x", "sai", "saïp"] {
+            assert_eq!(saip_of(&[(name, b"x")]), SaipField::Absent, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_delegation_token_is_a_claim_too() {
+        assert_eq!(saip_of(&[("SAIP-Delegation", b"x")]), SaipField::Delegation);
+        assert_eq!(saip_of(&[("saip", b"x"), ("saip-delegation", b"x")]), SaipField::Delegation);
+    }
+}

@@ -1,0 +1,231 @@
+//! A request as it is judged: read once from its head, and certain in every part afterwards.
+
+mod fields;
+mod peer;
+
+pub use fields::SaipField;
+pub use peer::{AddressEvidence, Peer};
+
+use avouch_wire::authority::{Authority, AuthorityError, Scheme};
+use avouch_wire::content::ContentDigest;
+use avouch_wire::target::{Target, TargetError};
+use thiserror::Error;
+
+/// The head of a request as a server received it, nothing checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a, F> {
+    /// The method as sent.
+    pub method: &'a str,
+    /// The request target as sent (HTTP/1.1), or `:path` (HTTP/2).
+    pub target: &'a str,
+    /// `:authority` of HTTP/2; `None` for HTTP/1.1, where it may stand in the target.
+    pub authority: Option<&'a str>,
+    /// The scheme the site is served under: from configuration, else the listener's.
+    pub scheme: Scheme,
+    /// The fields, in order: name (any case) and value.
+    pub fields: F,
+    /// Who connected.
+    pub peer: Peer,
+    /// What is known of the content.
+    pub content: Content,
+}
+
+/// What is known of a request's content when it is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// There is none.
+    Empty,
+    /// All of it was read; this is its digest.
+    Read(ContentDigest),
+    /// It is still to come; whoever forwards it compares the digest.
+    Streaming,
+}
+
+impl Content {
+    /// The digest, where it is known.
+    #[must_use]
+    pub fn digest(self) -> Option<ContentDigest> {
+        match self {
+            Self::Empty => Some(ContentDigest::of(b"")),
+            Self::Read(digest) => Some(digest),
+            Self::Streaming => None,
+        }
+    }
+}
+
+/// Why a head cannot be read without doubt. The answer to each is 400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RequestError {
+    /// The method is not a token (RFC 9110 section 9.1).
+    #[error("the method is not a token")]
+    Method,
+    /// The target cannot be read.
+    #[error("the request target: {0}")]
+    Target(#[from] TargetError),
+    /// No field says which site is meant.
+    #[error("no Host field and no authority says which site is meant")]
+    NoAuthority,
+    /// More than one Host field.
+    #[error("more than one Host field")]
+    SeveralHosts,
+    /// The authority cannot be read.
+    #[error("the authority: {0}")]
+    Authority(#[from] AuthorityError),
+    /// Host disagrees with the target or `:authority`.
+    #[error("Host names another site than the request target")]
+    Disagreement,
+}
+
+/// A request as it is judged.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    method: &'a str,
+    target: Target<'a>,
+    authority: Authority<'a>,
+    peer: Peer,
+    saip: SaipField<'a>,
+    user_agent: Option<&'a str>,
+    content: Content,
+}
+
+impl<'a> Request<'a> {
+    /// Reads a head.
+    ///
+    /// # Errors
+    /// [`RequestError`]; the answer is 400, and no claim is read from such a request.
+    pub fn read<F>(head: Head<'a, F>) -> Result<Self, RequestError>
+    where
+        F: Iterator<Item = (&'a str, &'a [u8])>,
+    {
+        if !is_token(head.method) {
+            return Err(RequestError::Method);
+        }
+        let target = Target::parse(head.method, head.target)?;
+        let read = fields::read(head.fields)?;
+        let named = match head.method {
+            "CONNECT" => Some(head.target),
+            _ => head.authority.or(target.origin().map(|(_, authority)| authority)),
+        };
+        let authority = authority(named, read.host, head.scheme)?;
+        Ok(Self {
+            method: head.method,
+            target,
+            authority,
+            peer: head.peer,
+            saip: read.saip,
+            user_agent: read.user_agent,
+            content: head.content,
+        })
+    }
+
+    /// The method as sent.
+    #[must_use]
+    pub const fn method(&self) -> &'a str {
+        self.method
+    }
+
+    /// The path with its query, as it is signed.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.target.path()
+    }
+
+    /// The site the request is meant for.
+    #[must_use]
+    pub const fn authority(&self) -> &Authority<'a> {
+        &self.authority
+    }
+
+    /// Who connected.
+    #[must_use]
+    pub const fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// The SAIP field.
+    #[must_use]
+    pub const fn saip(&self) -> SaipField<'a> {
+        self.saip
+    }
+
+    /// The first User-Agent, where it is text.
+    #[must_use]
+    pub const fn user_agent(&self) -> Option<&'a str> {
+        self.user_agent
+    }
+
+    /// What is known of the content.
+    #[must_use]
+    pub const fn content(&self) -> Content {
+        self.content
+    }
+}
+
+/// The one authority that target, `:authority` and Host agree on.
+fn authority<'a>(
+    named: Option<&'a str>,
+    host: Option<&'a str>,
+    scheme: Scheme,
+) -> Result<Authority<'a>, RequestError> {
+    let read = |text| Authority::parse(text, scheme);
+    let (named, host) = (named.map(read).transpose()?, host.map(read).transpose()?);
+    match (named, host) {
+        (Some(named), Some(host)) if named != host => Err(RequestError::Disagreement),
+        (Some(authority), _) | (None, Some(authority)) => Ok(authority),
+        (None, None) => Err(RequestError::NoAuthority),
+    }
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read<'a>(
+        method: &'a str,
+        target: &'a str,
+        authority: Option<&'a str>,
+        fields: &[(&'a str, &'a str)],
+    ) -> Result<Request<'a>, RequestError> {
+        let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
+        let peer = Peer::client([192, 0, 2, 1].into());
+        Request::read(Head {
+            method,
+            target,
+            authority,
+            scheme: Scheme::Https,
+            fields,
+            peer,
+            content: Content::Empty,
+        })
+    }
+
+    #[test]
+    fn target_authority_and_host_must_agree() {
+        let host = [("Host", "Shop.example:443")];
+        let of = |request: Result<Request<'_>, _>| request.map(|request| request.authority().to_string());
+        assert_eq!(of(read("GET", "/", None, &host)), Ok("shop.example".into()));
+        assert_eq!(of(read("GET", "https://shop.example/", None, &host)), Ok("shop.example".into()));
+        assert_eq!(of(read("GET", "/", Some("shop.example"), &host)), Ok("shop.example".into()));
+        assert_eq!(of(read("GET", "/", Some("shop.example"), &[])), Ok("shop.example".into()));
+        assert_eq!(of(read("GET", "https://other.example/", None, &host)), Err(RequestError::Disagreement));
+        assert_eq!(of(read("GET", "/", Some("other.example"), &host)), Err(RequestError::Disagreement));
+        assert_eq!(of(read("CONNECT", "other.example:443", None, &host)), Err(RequestError::Disagreement));
+        assert_eq!(of(read("GET", "/", None, &[])), Err(RequestError::NoAuthority));
+        assert_eq!(of(read("GET", "/", None, &[host[0], host[0]])), Err(RequestError::SeveralHosts));
+    }
+
+    #[test]
+    fn a_method_is_a_token() {
+        let host = [("host", "shop.example")];
+        assert!(read("PROPFIND", "/", None, &host).is_ok());
+        for method in ["", "GET;x", "GE T", "GET=", "GÉT"] {
+            assert_eq!(read(method, "/", None, &host).err(), Some(RequestError::Method), "{method}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What established an identity.
+
+/// The mechanism behind a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mechanism {
+    /// A rolling key certified by a published master key.
+    SaipRolling,
+    /// A published key itself.
+    SaipDirect,
+    /// A key that travels with the request.
+    SaipStateless,
+    /// The claimed domain's record names the client's network.
+    DelegationRecord,
+    /// PTR within the domain, confirmed forward.
+    ForwardConfirmed,
+    /// The claimed domain resolves to the client's address.
+    ForwardAddress,
+    /// None.
+    None,
+}
+
+impl Mechanism {
+    /// Every mechanism.
+    pub const ALL: [Self; 7] = [
+        Self::SaipRolling,
+        Self::SaipDirect,
+        Self::SaipStateless,
+        Self::DelegationRecord,
+        Self::ForwardConfirmed,
+        Self::ForwardAddress,
+        Self::None,
+    ];
+
+    /// As written in logs and policies.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SaipRolling => "saip-rolling",
+            Self::SaipDirect => "saip-direct",
+            Self::SaipStateless => "saip-stateless",
+            Self::DelegationRecord => "delegation-record",
+            Self::ForwardConfirmed => "forward-confirmed",
+            Self::ForwardAddress => "forward-address",
+            Self::None => "none",
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Who is there, by all the evidence: a class, a standing, an identity, and why.
+
+mod check;
+mod mechanism;
+
+pub use check::{Check, CheckName, Outcome, Unchecked, Validation};
+pub use mechanism::Mechanism;
+
+use crate::evidence::Persistence;
+use crate::reason::Reason;
+use avouch_wire::key::Fingerprint;
+use avouch_wire::name::Identity;
+use avouch_wire::time::Time;
+
+/// How well the sender is known (VICDM draft section 4.2). Trust orders them 3, 2, 0, 1: a claim
+/// that cannot be proved is trusted less than no claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Class {
+    /// 0: no claim.
+    Anonymous = 0,
+    /// 1: a claim that failed or could not be checked.
+    Unverifiable = 1,
+    /// 2: consistent with DNS, without cryptographic proof of this request.
+    Partial = 2,
+    /// 3: proved by cryptography.
+    Verified = 3,
+}
+
+impl Class {
+    /// The number of the class.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+/// The class, refined by how it came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// Class 0: no claim.
+    Anonymous,
+    /// Class 0: a key nobody vouches for.
+    Pseudonymous,
+    /// Class 1: a claim that failed.
+    Invalid,
+    /// Class 1: a claim that could not be checked.
+    Undetermined(Persistence),
+    /// Class 2.
+    Partial,
+    /// Class 3.
+    Verified,
+}
+
+impl Standing {
+    /// The class this standing belongs to.
+    #[must_use]
+    pub const fn class(self) -> Class {
+        match self {
+            Self::Anonymous | Self::Pseudonymous => Class::Anonymous,
+            Self::Invalid | Self::Undetermined(_) => Class::Unverifiable,
+            Self::Partial => Class::Partial,
+            Self::Verified => Class::Verified,
+        }
+    }
+
+    /// As written in logs and policies.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::Pseudonymous => "pseudonymous",
+            Self::Invalid => "invalid",
+            Self::Undetermined(_) => "undetermined",
+            Self::Partial => "partial",
+            Self::Verified => "verified",
+        }
+    }
+}
+
+/// Where the signing key is kept, as far as this verifier checked it itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum KeyTier {
+    /// Nothing was attested.
+    #[default]
+    Unknown,
+    /// Attested to be in software.
+    Software,
+    /// Attested to be in a TPM.
+    Tpm,
+}
+
+/// The judgement on one request. Only this module makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    standing: Standing,
+    identity: Option<Identity>,
+    claimed: Option<String>,
+    mechanism: Mechanism,
+    pseudonym: Option<Fingerprint>,
+    key_tier: KeyTier,
+    reasons: Vec<Reason>,
+    checks: Vec<Check>,
+    not_checked: Vec<Unchecked>,
+    valid_until: Option<Time>,
+}
+
+impl Verdict {
+    /// The class.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        self.standing.class()
+    }
+
+    /// The standing.
+    #[must_use]
+    pub const fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Who it is; only in classes 2 and 3.
+    #[must_use]
+    pub const fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    /// Who it was said to be, where that is not established.
+    #[must_use]
+    pub fn claimed(&self) -> Option<&str> {
+        self.claimed.as_deref()
+    }
+
+    /// What established it.
+    #[must_use]
+    pub const fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
+    /// The key a pseudonymous sender is known by.
+    #[must_use]
+    pub const fn pseudonym(&self) -> Option<&Fingerprint> {
+        self.pseudonym.as_ref()
+    }
+
+    /// Where the signing key is kept.
+    #[must_use]
+    pub const fn key_tier(&self) -> KeyTier {
+        self.key_tier
+    }
+
+    /// For an undetermined claim, whether trying again can help.
+    #[must_use]
+    pub const fn cause(&self) -> Option<Persistence> {
+        match self.standing {
+            Standing::Undetermined(cause) => Some(cause),
+            _ => None,
+        }
+    }
+
+    /// Why, the deciding reason first.
+    #[must_use]
+    pub fn reasons(&self) -> &[Reason] {
+        &self.reasons
+    }
+
+    /// How the DNS answer behind the verdict was validated, where there was one.
+    #[must_use]
+    pub fn dnssec(&self) -> Option<Validation> {
+        self.checks.iter().find_map(|check| check.dnssec)
+    }
+
+    /// What was checked, in order.
+    #[must_use]
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// What the verdict does not cover.
+    #[must_use]
+    pub fn not_checked(&self) -> &[Unchecked] {
+        &self.not_checked
+    }
+
+    /// The moment from which the evidence would have to be gathered anew.
+    #[must_use]
+    pub const fn valid_until(&self) -> Option<Time> {
+        self.valid_until
+    }
+}
