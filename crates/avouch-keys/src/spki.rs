@@ -34,3 +34,38 @@ pub(crate) fn from_pem(pem: &str) -> Option<PublicKey> {
     let octets = der.as_bytes().strip_prefix(&ED25519).or_else(|| der.as_bytes().strip_prefix(&P256))?;
     PublicKey::from_octets(octets).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use avouch_wire::key::Fingerprint;
+
+    use super::*;
+    use crate::entropy::Fixed;
+    use crate::secret::SecretKey;
+
+    #[test]
+    fn what_is_written_has_the_keys_fingerprint_and_reads_as_that_key() {
+        for key_type in [KeyType::Ed25519, KeyType::P256] {
+            let key = SecretKey::generate(key_type, &mut Fixed(1)).unwrap();
+            let pem = to_pem(key.public()).unwrap();
+            let (_, der) = Document::from_pem(&pem).unwrap();
+            assert_eq!(Fingerprint::of_spki(der.as_bytes()), *key.public().fingerprint());
+            assert_eq!(from_pem(&pem).as_ref(), Some(key.public()));
+        }
+    }
+
+    #[test]
+    fn the_compressed_point_and_other_algorithms_are_not_read() {
+        let key = SecretKey::generate(KeyType::P256, &mut Fixed(1)).unwrap();
+        let full = [&P256, key.public().octets()].concat();
+        let read =
+            |der: &[u8]| from_pem(&Document::try_from(der).unwrap().to_pem(LABEL, LineEnding::LF).unwrap());
+        assert!(read(&full).is_some());
+        let mut compressed = full.get(..26 + 33).unwrap().to_vec();
+        (compressed[1], compressed[24], compressed[26]) = (0x39, 0x22, 0x02 | (full[90] & 1));
+        assert_eq!(read(&compressed), None);
+        let mut x25519 = [ED25519.as_slice(), &[9; 32]].concat();
+        x25519[8] = 0x6e;
+        assert_eq!(read(&x25519), None);
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! A file holds two blocks, the private key and then its public key, so that the public part can be shown
 //! without the passphrase and one rename makes both appear. Whoever opens the key checks that they belong
-//! together, which also notices a changed ciphertext (CBC alone would not).
+//! together, which also notices a damaged ciphertext (CBC alone would not).
 
 use pkcs8::pkcs5::pbes2::{Kdf, Parameters};
 use pkcs8::pkcs5::{EncryptionScheme, scrypt};
@@ -267,6 +267,24 @@ mod tests {
         let cut = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2Vw\n-----END PRIVATE KEY-----\n";
         assert!(matches!(open(cut, None), Err(Problem::Damaged)));
         assert!(matches!(open("-----BEGIN PRIVATE KEY-----\nMC4C", None), Err(Problem::Damaged)));
+    }
+
+    #[test]
+    fn no_changed_or_cut_octet_makes_the_reader_panic_or_opens_another_key() {
+        for key in BOTH.map(key) {
+            let text = seal(&key, None).unwrap();
+            for at in 0..text.len() {
+                let _ = open(text.split_at(at).0, None);
+                for octet in [b'A', b'-'] {
+                    let mut bent = text.as_bytes().to_vec();
+                    bent[at] = octet;
+                    let opened = open(core::str::from_utf8(&bent).unwrap(), None);
+                    // A broken label hides the public block; then nothing contradicts the private one.
+                    let hidden = !core::str::from_utf8(&bent).unwrap().contains("-----BEGIN PUBLIC KEY-----");
+                    assert!(hidden || opened.is_err() || opened.unwrap() == *key.public(), "{at}");
+                }
+            }
+        }
     }
 
     fn scrypt_of(n: u64, r: u16, p: u16) -> Result<(), Problem> {
