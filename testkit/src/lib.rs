@@ -1,1 +1,3 @@
 //! What tests share: a fake root zone, a clock, keys, peers and certificate authorities.
+
+pub mod peers;

@@ -1,0 +1,92 @@
+//! Outside programs that tests talk to: BIND, nginx, curl and so on.
+//!
+//! `cargo test` passes without them: a test asks [`require`] and returns when told that one is
+//! missing. That is said loudly, and with `CI=true` it fails the test instead.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Where programs are beside PATH: Debian leaves servers out of an ordinary user's PATH.
+const SYSTEM_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
+
+/// The programs a test asked for, all of them installed.
+#[derive(Debug, Clone)]
+pub struct Peers(BTreeMap<String, PathBuf>);
+
+impl Peers {
+    /// Where `program` is.
+    ///
+    /// # Panics
+    /// When [`require`] was not asked for it: the test's mistake.
+    #[must_use]
+    #[expect(clippy::panic, reason = "a test that forgot to ask fails")]
+    pub fn path(&self, program: &str) -> &Path {
+        match self.0.get(program) {
+            Some(path) => path,
+            None => panic!("this test did not ask for {program}"),
+        }
+    }
+}
+
+/// Where `program` is installed, in PATH or in a folder for servers.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "PATH is where programs are looked for")]
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(SYSTEM_FOLDERS.iter().map(PathBuf::from));
+    folders.map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// All of `programs`, or `None` and a loud line when one is missing.
+///
+/// The line goes straight to standard error, past what the test harness captures.
+///
+/// # Panics
+/// When one is missing and the environment says `CI=true`: there, nothing is skipped.
+#[must_use]
+#[track_caller]
+#[expect(clippy::panic, reason = "in CI a missing program fails the test")]
+pub fn require(programs: &[&str]) -> Option<Peers> {
+    let mut found = BTreeMap::new();
+    for program in programs {
+        let Some(path) = find(program) else {
+            let place = std::panic::Location::caller();
+            let line = format!(
+                "SKIPPED {place}: {program} is not installed; `cargo xtask test --install` brings it"
+            );
+            if in_ci() {
+                panic!("{line}");
+            }
+            // Nothing is lost when standard error is closed.
+            let _ = writeln!(std::io::stderr(), "{line}");
+            return None;
+        };
+        found.insert((*program).to_owned(), path);
+    }
+    Some(Peers(found))
+}
+
+#[expect(clippy::disallowed_methods, reason = "CI announces itself in the environment and nowhere else")]
+fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| value == "true")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_installed_program_is_found_and_another_is_not() {
+        assert!(find("sh").is_some());
+        assert_eq!(find("no-program-has-this-name"), None);
+    }
+
+    #[test]
+    fn all_programs_are_needed() {
+        assert!(require(&["sh"]).is_some_and(|peers| peers.path("sh").is_file()));
+        if !in_ci() {
+            assert!(require(&["sh", "no-program-has-this-name"]).is_none());
+        }
+    }
+}

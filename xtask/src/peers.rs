@@ -1,0 +1,82 @@
+//! The outside programs that tests talk to, and the packages that bring them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::cargo;
+use crate::finding::Finding;
+
+/// Program and Debian package.
+const PEERS: [(&str, &str); 9] = [
+    ("named", "bind9"),
+    ("dnssec-signzone", "bind9-utils"),
+    ("dig", "bind9-dnsutils"),
+    ("nsupdate", "bind9-dnsutils"),
+    ("nginx", "nginx"),
+    ("curl", "curl"),
+    ("wrk", "wrk"),
+    ("nghttp", "nghttp2-client"),
+    ("h2load", "nghttp2-client"),
+];
+
+/// Where programs are beside PATH: Debian leaves servers out of an ordinary user's PATH.
+const SYSTEM_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
+
+/// Programs that are not installed.
+pub(crate) fn missing() -> Vec<&'static str> {
+    PEERS.iter().map(|(program, _)| *program).filter(|program| !is_installed(program)).collect()
+}
+
+/// A finding for each program that is not installed.
+pub(crate) fn check() -> Vec<Finding> {
+    let mend = "run `cargo xtask test --install`";
+    missing().into_iter().map(|program| Finding::new(program, "is not installed", mend)).collect()
+}
+
+/// Installs what is missing: packages with apt, the test runner with cargo.
+///
+/// Tests start their own instances; a service that a package starts, or fails to start, is not used.
+pub(crate) fn install() -> Vec<Finding> {
+    let absent: BTreeSet<&str> =
+        PEERS.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
+    let mut findings = Vec::new();
+    if !absent.is_empty() {
+        findings.extend(apt(&["update"]));
+        let words: Vec<&str> =
+            ["install", "--yes", "--no-install-recommends"].into_iter().chain(absent).collect();
+        findings.extend(apt(&words));
+    }
+    if !answers("cargo", &["nextest", "--version"]) {
+        let mut install = cargo::command("cargo", &["install", "cargo-nextest", "--locked"]);
+        findings.extend(cargo::open(&mut install, "install cargo-nextest by hand"));
+    }
+    findings
+}
+
+/// Runs apt-get, as root or through sudo, and waits for whoever else is installing.
+fn apt(words: &[&str]) -> Vec<Finding> {
+    let sudo = !is_root() && is_installed("sudo");
+    let head: &[&str] = if sudo { &["sudo"] } else { &[] };
+    let own =
+        ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "-o", "DPkg::Lock::Timeout=300"];
+    let line: Vec<&str> = head.iter().chain(&own).chain(words).copied().collect();
+    let Some((program, arguments)) = line.split_first() else { return Vec::new() };
+    cargo::open(&mut cargo::command(program, arguments), "run it as root, or install the packages by hand")
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"))
+}
+
+fn answers(program: &str, arguments: &[&str]) -> bool {
+    let mut command = cargo::command(program, arguments);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+#[expect(clippy::disallowed_methods, reason = "PATH is where programs are looked for")]
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let in_path = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    in_path || SYSTEM_FOLDERS.iter().any(|folder| Path::new(folder).join(program).is_file())
+}
