@@ -5,6 +5,8 @@
 
 mod fingerprint;
 mod public;
+#[cfg(test)]
+mod strictness;
 
 pub use fingerprint::Fingerprint;
 pub use public::{BadSignature, KeyError, KeyType, PublicKey};
