@@ -1,1 +1,4 @@
 //! The integration tests: house, vectors, command line, interoperation, hostile input.
+
+#[cfg(test)]
+mod interop;

@@ -8,13 +8,14 @@ use crate::cargo;
 use crate::finding::Finding;
 
 /// Program and Debian package.
-const PEERS: [(&str, &str); 9] = [
+const PEERS: [(&str, &str); 10] = [
     ("named", "bind9"),
     ("dnssec-signzone", "bind9-utils"),
     ("dig", "bind9-dnsutils"),
     ("nsupdate", "bind9-dnsutils"),
     ("nginx", "nginx"),
     ("curl", "curl"),
+    ("openssl", "openssl"),
     ("wrk", "wrk"),
     ("nghttp", "nghttp2-client"),
     ("h2load", "nghttp2-client"),

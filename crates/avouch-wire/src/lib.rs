@@ -6,7 +6,7 @@ pub mod content;
 pub mod context;
 pub mod key;
 pub mod name;
-pub mod settings;
 pub mod saip;
+pub mod settings;
 pub mod target;
 pub mod time;

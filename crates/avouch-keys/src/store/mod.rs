@@ -4,8 +4,6 @@
 
 mod envelope;
 mod file;
-#[cfg(test)]
-mod interop;
 mod locator;
 mod problem;
 

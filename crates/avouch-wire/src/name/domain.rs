@@ -136,7 +136,7 @@ mod tests {
         for (text, error) in cases {
             assert_eq!(Domain::parse(text), Err(error), "{text}");
         }
-        assert!(Domain::parse(&long[1..]).is_ok(), "253 octets are allowed");
+        assert!(Domain::parse(long.get(1..).unwrap()).is_ok(), "253 octets are allowed");
         assert!(Domain::parse("acme.co.uk").is_ok());
     }
 

@@ -1,0 +1,3 @@
+//! Outside programs read what is written here, and are read here.
+
+mod openssl;
