@@ -6,6 +6,7 @@ pub mod content;
 pub mod context;
 pub mod key;
 pub mod name;
+pub mod record;
 pub mod saip;
 pub mod settings;
 pub mod target;
