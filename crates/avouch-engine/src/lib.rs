@@ -1,5 +1,6 @@
 //! Request, claim, evidence, verdict, decision: who is there and what happens, as pure functions.
 
+pub mod decision;
 pub mod evidence;
 pub mod reason;
 pub mod request;

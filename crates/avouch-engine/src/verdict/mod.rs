@@ -2,6 +2,8 @@
 
 mod check;
 mod mechanism;
+#[cfg(test)]
+mod sample;
 
 pub use check::{Check, CheckName, Outcome, Unchecked, Validation};
 pub use mechanism::Mechanism;

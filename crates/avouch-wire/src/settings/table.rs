@@ -1,6 +1,7 @@
 //! The file as a whole and its tables: which keys are there, which are missing, which unknown.
 
 use core::cell::RefCell;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -161,6 +162,19 @@ impl<'r> Table<'r> {
             _ => core::slice::from_ref(value),
         };
         Some(items.iter().filter_map(|item| self.read(key, item, &mut read)).collect())
+    }
+
+    /// As [`Table::list`], but an empty list is a problem.
+    pub fn some<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnMut(Value<'r>) -> Result<T, Fault>,
+    ) -> Option<Vec<T>> {
+        let given = self.entries.get(key).map(Spanned::get_ref);
+        if given.and_then(DeValue::as_array).is_some_and(|items| items.is_empty()) {
+            self.complain(key, Fault::new("is an empty list", "name at least one value or remove the key"));
+        }
+        self.list(key, read)
     }
 
     /// The table at `key`; `None` when absent or (a problem) not a table.

@@ -1,0 +1,371 @@
+//! What happens to a request, given who sent it: a verdict meets a policy.
+
+mod action;
+mod mode;
+mod permit;
+pub mod policy;
+pub mod rate;
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use avouch_wire::time::Time;
+
+pub use action::{Action, Priority};
+pub use mode::Mode;
+pub use permit::{Permit, Refusal};
+pub use policy::{Facts, Policy};
+pub use rate::{Limit, Meter, Subject};
+
+use crate::evidence::Persistence;
+use crate::reason::Reason;
+use crate::verdict::{Class, Standing, Verdict};
+use policy::{Judged, Rule};
+
+/// A decision and how it was come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What policy and route ask for, whatever the mode made of it.
+    pub action: Action,
+    /// The rule that decided; `None` where it was the route's `require` or a fault on this side.
+    pub rule: Option<Arc<str>>,
+    /// What is done.
+    pub outcome: Outcome,
+}
+
+/// What is done with a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is forwarded.
+    Permit(Permit),
+    /// It is answered here.
+    Refuse(Refusal),
+}
+
+/// What a route says beside its policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// How much of the decision is carried out.
+    pub mode: Mode,
+    /// The least trusted class that is let in, in the order of trust 3, 2, 0, 1.
+    pub require: Option<Class>,
+}
+
+/// How long a client waits after a start, until its timestamps are beyond the start rule (formats,
+/// "The SAIP header": without a high-water mark ts ≤ start + 30 is refused).
+const AFTER_START: Duration = Duration::from_secs(30);
+
+/// How long a client waits for room in the replay table, or for a source that did not answer: the
+/// table is cleared in steps of seconds, and look-ups that failed are kept about as long.
+const AFTER_FAULT: Duration = Duration::from_secs(5);
+
+/// Decides. First what could not be accepted on this side, then the route's `require`, then the
+/// first rule that matches; its rate limit is charged in every mode, so that what is observed is
+/// what will be enforced.
+pub fn decide<M: Meter + ?Sized>(
+    verdict: &Verdict,
+    facts: &Facts<'_>,
+    policy: &Policy,
+    terms: Terms,
+    meter: &M,
+    now: Time,
+) -> Decision {
+    let ruling = unavailable(verdict)
+        .or_else(|| required(verdict, terms.require?))
+        .unwrap_or_else(|| ruled(verdict, facts, policy, meter, now));
+    ruling.carried_out(terms.mode)
+}
+
+/// A decision before the mode.
+struct Ruling {
+    action: Action,
+    rule: Option<Arc<str>>,
+    priority: Priority,
+    audit: bool,
+    refusal: Option<Refusal>,
+}
+
+impl Ruling {
+    fn refused(verdict: &Verdict, refusal: Refusal) -> Self {
+        let priority = usual_priority(verdict);
+        Self { action: refusal.action, rule: None, priority, audit: false, refusal: Some(refusal) }
+    }
+
+    fn carried_out(self, mode: Mode) -> Decision {
+        let Self { action, rule, priority, audit, refusal } = self;
+        let outcome = match (mode, refusal) {
+            (Mode::Enforce, Some(refusal)) => Outcome::Refuse(refusal),
+            (Mode::Observe | Mode::Advise | Mode::Enforce, withheld) => Outcome::Permit(Permit {
+                priority,
+                audit,
+                told: (mode != Mode::Observe || withheld.is_none()).then_some(action),
+                withheld,
+            }),
+        };
+        Decision { action, rule, outcome }
+    }
+}
+
+/// Faults of the replay table: the request may be good, and cannot be accepted now.
+fn unavailable(verdict: &Verdict) -> Option<Ruling> {
+    let reason = *verdict.reasons().first()?;
+    let wait = match reason {
+        Reason::ReplayStartRule => AFTER_START,
+        Reason::ReplayShareFull | Reason::ReplayTableFull | Reason::ReplayStoreUnreachable => AFTER_FAULT,
+        _ => return None,
+    };
+    Some(Ruling::refused(verdict, wait_refusal(Action::Unavailable, reason, wait)))
+}
+
+/// What a route requires and the sender has not. Whoever can still prove who it is is asked to;
+/// what could not be found out for now is our fault rather than the sender's; a claim that failed
+/// is rejected (VICDM draft section 7).
+fn required(verdict: &Verdict, least: Class) -> Option<Ruling> {
+    if trust(verdict.standing()) >= trust_of_class(least) {
+        return None;
+    }
+    let refusal = match verdict.standing() {
+        Standing::Undetermined(Persistence::Temporary) => {
+            wait_refusal(Action::Unavailable, said(verdict, Reason::ClassRequired), AFTER_FAULT)
+        }
+        Standing::Undetermined(Persistence::Permanent) | Standing::Invalid => {
+            refusal(verdict, Action::Reject)
+        }
+        Standing::Anonymous | Standing::Pseudonymous | Standing::Partial | Standing::Verified => {
+            refusal(verdict, Action::Challenge)
+        }
+    };
+    Some(Ruling::refused(verdict, refusal))
+}
+
+/// The order of trust (VICDM draft section 4.2). What could not be found out for now counts as
+/// having claimed nothing.
+const fn trust(standing: Standing) -> u8 {
+    match standing {
+        Standing::Undetermined(Persistence::Temporary) => trust_of_class(Class::Anonymous),
+        _ => trust_of_class(standing.class()),
+    }
+}
+
+const fn trust_of_class(class: Class) -> u8 {
+    match class {
+        Class::Unverifiable => 0,
+        Class::Anonymous => 1,
+        Class::Partial => 2,
+        Class::Verified => 3,
+    }
+}
+
+fn ruled<M: Meter + ?Sized>(
+    verdict: &Verdict,
+    facts: &Facts<'_>,
+    policy: &Policy,
+    meter: &M,
+    now: Time,
+) -> Ruling {
+    let judged = Judged::of(verdict);
+    let rule = policy.rule_for(&judged, facts);
+    let refusal = match rule.treatment.action {
+        action @ (Action::Challenge | Action::Reject | Action::Unavailable) => Some(refusal(verdict, action)),
+        Action::Accept | Action::Monitor | Action::Throttle => over_rate(rule, &judged, facts, meter, now),
+    };
+    let action = refusal.as_ref().map_or(rule.treatment.action, Refusal::action);
+    let priority = rule.treatment.priority.unwrap_or_else(|| usual_priority(verdict));
+    let audit = rule.treatment.action == Action::Monitor;
+    Ruling { action, rule: Some(Arc::clone(&rule.name)), priority, audit, refusal }
+}
+
+fn over_rate<M: Meter + ?Sized>(
+    rule: &Rule,
+    judged: &Judged<'_>,
+    facts: &Facts<'_>,
+    meter: &M,
+    now: Time,
+) -> Option<Refusal> {
+    let quota = rule.treatment.quota.as_ref()?;
+    let wait = meter.admit(quota.subject(judged, facts), &quota.limit, now).err()?;
+    Some(wait_refusal(Action::Throttle, Reason::RateLimited, wait))
+}
+
+/// The priority of the class: 3 high, 2 medium, 0 low, 1 minimal (VICDM draft section 7).
+const fn usual_priority(verdict: &Verdict) -> Priority {
+    match trust(verdict.standing()) {
+        0 => Priority::Minimal,
+        1 => Priority::Low,
+        2 => Priority::Medium,
+        _ => Priority::High,
+    }
+}
+
+fn refusal(verdict: &Verdict, action: Action) -> Refusal {
+    let usual = if action == Action::Challenge { Reason::ClassRequired } else { Reason::ByPolicy };
+    Refusal {
+        action,
+        reason: said(verdict, usual),
+        identified: verdict.class() == Class::Verified,
+        retry_after: None,
+        retryable: verdict.cause() == Some(Persistence::Temporary),
+    }
+}
+
+const fn wait_refusal(action: Action, reason: Reason, wait: Duration) -> Refusal {
+    Refusal { action, reason, identified: false, retry_after: Some(wait), retryable: true }
+}
+
+/// What the answer says: of a claim that does not hold why, else what was asked for.
+fn said(verdict: &Verdict, usual: Reason) -> Reason {
+    match verdict.class() {
+        Class::Unverifiable => verdict.reasons().first().copied().unwrap_or(usual),
+        Class::Anonymous | Class::Partial | Class::Verified => usual,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use avouch_wire::target::NormalPath;
+
+    use super::rate::Cell;
+    use super::*;
+
+    /// One cell for everybody.
+    impl Meter for Cell {
+        fn admit(&self, _: Subject<'_>, limit: &Limit, now: Time) -> Result<(), Duration> {
+            Cell::admit(self, limit, now)
+        }
+    }
+
+    const ENFORCE: Terms = Terms { mode: Mode::Enforce, require: None };
+
+    fn decided(verdict: &Verdict, policy: &Policy, terms: Terms) -> Decision {
+        let path = NormalPath::of("/");
+        let address = [192, 0, 2, 1].into();
+        let facts = Facts { method: "GET", path: &path, authority: "shop.example", address, asn: None };
+        decide(verdict, &facts, policy, terms, &Cell::new(), Time::from_seconds(1_000))
+    }
+
+    fn sample(standing: Standing) -> Verdict {
+        Verdict::sample(standing)
+    }
+
+    fn permit(decision: Decision) -> Permit {
+        match decision.outcome {
+            Outcome::Permit(permit) => permit,
+            Outcome::Refuse(refusal) => panic!("refused: {refusal:?}"),
+        }
+    }
+
+    fn refusal(decision: Decision) -> Refusal {
+        match decision.outcome {
+            Outcome::Refuse(refusal) => refusal,
+            Outcome::Permit(permit) => panic!("permitted: {permit:?}"),
+        }
+    }
+
+    const TEMPORARY: Standing = Standing::Undetermined(Persistence::Temporary);
+    const PERMANENT: Standing = Standing::Undetermined(Persistence::Permanent);
+
+    #[test]
+    fn the_model_treats_each_standing_as_the_draft_says() {
+        let table = [
+            (Standing::Verified, Action::Accept, Priority::High, "model/verified"),
+            (Standing::Partial, Action::Monitor, Priority::Medium, "model/partial"),
+            (Standing::Anonymous, Action::Accept, Priority::Low, "model/anonymous"),
+            (Standing::Pseudonymous, Action::Accept, Priority::Low, "model/anonymous"),
+            (TEMPORARY, Action::Monitor, Priority::Low, "model/undetermined"),
+            (PERMANENT, Action::Throttle, Priority::Minimal, "model/invalid"),
+            (Standing::Invalid, Action::Throttle, Priority::Minimal, "model/invalid"),
+        ];
+        for (standing, action, priority, rule) in table {
+            let decision = decided(&sample(standing), &Policy::model(), ENFORCE);
+            assert_eq!((decision.action, decision.rule.as_deref()), (action, Some(rule)), "{standing:?}");
+            let permit = permit(decision);
+            assert_eq!((permit.priority(), permit.is_audited()), (priority, action == Action::Monitor));
+            assert_eq!(permit.told(), Some(action));
+        }
+    }
+
+    #[test]
+    fn a_failed_claim_is_served_slowly_and_then_told_to_wait() {
+        let path = NormalPath::of("/");
+        let address = [192, 0, 2, 1].into();
+        let facts = Facts { method: "GET", path: &path, authority: "shop.example", address, asn: None };
+        let (cell, policy, verdict) = (Cell::new(), Policy::model(), sample(Standing::Invalid));
+        let at = |seconds| decide(&verdict, &facts, &policy, ENFORCE, &cell, Time::from_seconds(seconds));
+        assert!((0..10).all(|_| matches!(at(1_000).outcome, Outcome::Permit(_))));
+        let refusal = refusal(at(1_000));
+        assert_eq!((refusal.status(), refusal.reason()), (429, Reason::RateLimited));
+        assert_eq!(refusal.retry_after(), Some(Duration::from_secs(1)));
+        assert!(refusal.is_retryable());
+        permit(at(1_001));
+    }
+
+    #[test]
+    fn refusals_say_what_the_sender_can_do() {
+        let policy = |action| {
+            Policy::parse("p", &format!("[[rule]]\nname = 'r'\nthen = {{ action = '{action}' }}")).unwrap()
+        };
+        let rejected = sample(Standing::Invalid).with_reason(Reason::SignatureInvalid);
+        let refused = refusal(decided(&rejected, &policy("reject"), ENFORCE));
+        assert_eq!((refused.status(), refused.reason()), (403, Reason::SignatureInvalid));
+        assert!(!refused.is_retryable());
+        let refused = refusal(decided(&sample(Standing::Anonymous), &policy("reject"), ENFORCE));
+        assert_eq!((refused.status(), refused.reason()), (403, Reason::ByPolicy));
+        let refused = refusal(decided(&sample(Standing::Anonymous), &policy("challenge"), ENFORCE));
+        assert_eq!((refused.status(), refused.reason()), (401, Reason::ClassRequired));
+        let refused = refusal(decided(&sample(Standing::Verified), &policy("challenge"), ENFORCE));
+        assert_eq!(refused.status(), 403, "another proof would not help");
+    }
+
+    #[test]
+    fn a_required_class_is_asked_for_in_the_order_of_trust() {
+        let with = |standing, least| {
+            let terms = Terms { mode: Mode::Enforce, require: Some(least) };
+            decided(&sample(standing), &Policy::model(), terms).action
+        };
+        assert_eq!(with(Standing::Verified, Class::Verified), Action::Accept);
+        assert_eq!(with(Standing::Partial, Class::Verified), Action::Challenge);
+        assert_eq!(with(Standing::Anonymous, Class::Verified), Action::Challenge);
+        assert_eq!(with(Standing::Invalid, Class::Verified), Action::Reject);
+        assert_eq!(with(PERMANENT, Class::Verified), Action::Reject);
+        assert_eq!(with(TEMPORARY, Class::Verified), Action::Unavailable);
+        assert_eq!(with(Standing::Anonymous, Class::Anonymous), Action::Accept);
+        assert_eq!(with(TEMPORARY, Class::Anonymous), Action::Monitor);
+        assert_eq!(with(Standing::Invalid, Class::Anonymous), Action::Reject);
+        assert_eq!(with(Standing::Partial, Class::Anonymous), Action::Monitor);
+    }
+
+    #[test]
+    fn faults_of_the_replay_table_are_answered_503_whatever_the_policy() {
+        for reason in [
+            Reason::ReplayShareFull,
+            Reason::ReplayTableFull,
+            Reason::ReplayStartRule,
+            Reason::ReplayStoreUnreachable,
+        ] {
+            let decision = decided(&sample(TEMPORARY).with_reason(reason), &Policy::model(), ENFORCE);
+            assert_eq!((decision.action, decision.rule.clone()), (Action::Unavailable, None));
+            let refusal = refusal(decision);
+            assert_eq!((refusal.status(), refusal.reason()), (503, reason));
+            assert!(refusal.is_retryable() && refusal.retry_after() >= Some(Duration::from_secs(5)));
+        }
+        let other = sample(TEMPORARY).with_reason(Reason::DnsTimeout);
+        assert_eq!(decided(&other, &Policy::model(), ENFORCE).action, Action::Monitor);
+    }
+
+    #[test]
+    fn only_enforcing_refuses_and_only_observing_keeps_silent() {
+        let text = "[[rule]]\nname = 'no'\nthen = { action = 'reject' }";
+        let policy = Policy::parse("p", text).unwrap();
+        let with = |mode| decided(&sample(Standing::Anonymous), &policy, Terms { mode, require: None });
+        for mode in [Mode::Observe, Mode::Advise] {
+            let decision = with(mode);
+            assert_eq!((decision.action, decision.rule.as_deref()), (Action::Reject, Some("no")));
+            let permit = permit(decision);
+            assert_eq!(permit.withheld().map(Refusal::status), Some(403));
+            assert_eq!(permit.told(), (mode == Mode::Advise).then_some(Action::Reject));
+        }
+        assert_eq!(refusal(with(Mode::Enforce)).status(), 403);
+        let accepted = decided(&sample(Standing::Verified), &Policy::model(), Terms::default());
+        assert_eq!(permit(accepted).told(), Some(Action::Accept));
+    }
+}

@@ -1,0 +1,150 @@
+//! Policies: rules compiled at load, the first that matches decides.
+//!
+//! After the rules of a file, and without a file, the model's own table stands ([`Policy::model`]),
+//! so every request meets a rule.
+
+mod glob;
+mod matcher;
+mod model;
+mod parse;
+mod traits;
+
+use core::net::IpAddr;
+use std::sync::Arc;
+
+use avouch_wire::key::Fingerprint;
+use avouch_wire::name::{Domain, Identity};
+use avouch_wire::settings::Rate;
+use avouch_wire::target::NormalPath;
+
+use matcher::Matcher;
+use traits::Traits;
+
+use super::{Action, Limit, Priority, Subject};
+use crate::verdict::Verdict;
+
+/// The most rules a policy may have. Matching is linear; a thousand plain rules cost a few
+/// microseconds, a tenth of a signature check.
+pub const MAX_RULES: usize = 1_000;
+
+/// A policy, compiled: the rules of its file and then the model's table.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    rules: Box<[Rule]>,
+    /// The last row of the model's table: what no other rule matched is treated as invalid.
+    otherwise: Rule,
+}
+
+/// What rules see of a request beside the verdict.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'r> {
+    /// The method as sent.
+    pub method: &'r str,
+    /// The path, normalised.
+    pub path: &'r NormalPath<'r>,
+    /// The authority in its one spelling.
+    pub authority: &'r str,
+    /// The client's address: the peer's, or the one a trusted proxy named.
+    pub address: IpAddr,
+    /// The autonomous system of that address; `None` where it is not known, which no `asn`
+    /// condition matches.
+    pub asn: Option<u32>,
+}
+
+/// What rules see of a verdict.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Judged<'v> {
+    traits: Traits,
+    identity: Option<&'v Identity>,
+    pseudonym: Option<&'v Fingerprint>,
+}
+
+/// One rule.
+#[derive(Clone, Debug)]
+pub(super) struct Rule {
+    /// Its name in logs.
+    pub(super) name: Arc<str>,
+    /// Where it begins in the file, from 1; 0 for the model's own.
+    line: usize,
+    /// The verdicts it accepts: all its `parts` together.
+    traits: Traits,
+    /// What its conditions on the verdict accept one by one, by key; only `explain` reads them.
+    parts: Box<[(&'static str, Traits)]>,
+    matchers: Box<[Matcher]>,
+    pub(super) treatment: Treatment,
+}
+
+/// What happens to the requests a rule matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Treatment {
+    pub(super) action: Action,
+    /// `None`: that of the verdict's class.
+    pub(super) priority: Option<Priority>,
+    pub(super) quota: Option<Quota>,
+}
+
+/// A rate limit as a rule states it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Quota {
+    pub(super) limit: Limit,
+    rate: Rate,
+    burst: u32,
+    per: Per,
+}
+
+/// What a rate limit counts together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Per {
+    Agent,
+    Domain,
+    Address,
+    Pseudonym,
+}
+
+impl Policy {
+    /// The rule that decides.
+    pub(super) fn rule_for(&self, judged: &Judged<'_>, facts: &Facts<'_>) -> &Rule {
+        self.rules.iter().find(|rule| rule.matches(judged, facts)).unwrap_or(&self.otherwise)
+    }
+
+    /// The domains that a rule which allows names in full. They have a reserved share of the
+    /// replay table (formats, "The SAIP header").
+    pub fn named_domains(&self) -> impl Iterator<Item = Domain<'_>> {
+        let allowing = self.rules.iter().filter(|rule| rule.treatment.action.allows());
+        let names = allowing.flat_map(|rule| &rule.matchers).flat_map(Matcher::domains);
+        names.filter_map(|name| Domain::host(name).ok())
+    }
+}
+
+impl Rule {
+    fn matches(&self, judged: &Judged<'_>, facts: &Facts<'_>) -> bool {
+        let allows = self.treatment.action.allows();
+        self.traits.contain(judged.traits)
+            && self.matchers.iter().all(|matcher| matcher.holds(judged, facts, allows))
+    }
+}
+
+impl Quota {
+    /// Whose cell this limit moves. Who has no identity, or no key, is counted by address: a
+    /// pseudonym costs nothing to make, so by itself it is no subject.
+    pub(super) fn subject<'v>(&self, judged: &Judged<'v>, facts: &Facts<'_>) -> Subject<'v> {
+        match (self.per, judged.identity, judged.pseudonym) {
+            (Per::Agent, Some(identity), _) => Subject::Agent(&identity.domain, identity.agent.as_ref()),
+            (Per::Domain, Some(identity), _) => Subject::Domain(&identity.domain),
+            (Per::Pseudonym, _, Some(key)) => Subject::Pseudonym(key),
+            (Per::Agent | Per::Domain | Per::Address | Per::Pseudonym, _, _) => {
+                Subject::address(facts.address)
+            }
+        }
+    }
+}
+
+impl<'v> Judged<'v> {
+    /// What rules see of this verdict.
+    pub(super) fn of(verdict: &'v Verdict) -> Self {
+        Self { traits: Traits::of(verdict), identity: verdict.identity(), pseudonym: verdict.pseudonym() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::evidence::Persistence;
+use crate::verdict::{KeyTier, Mechanism, Standing};
+
+/// Whether a rule with this condition is the one that decides.
+fn matches_with(action: &str, when: &str, verdict: &Verdict, facts: &Facts<'_>) -> bool {
+    let text = format!("[[rule]]\nname = 'it'\nwhen = {{ {when} }}\nthen = {{ action = '{action}' }}");
+    let policy = Policy::parse("p", &text).unwrap_or_else(|problems| panic!("{problems}"));
+    &*policy.rule_for(&Judged::of(verdict), facts).name == "it"
+}
+
+fn on(path: &'static str) -> Facts<'static> {
+    let path = Box::leak(Box::new(NormalPath::of(path)));
+    let address = [192, 0, 2, 7].into();
+    Facts { method: "GET", path, authority: "shop.example", address, asn: Some(64500) }
+}
+
+fn matches(when: &str, verdict: &Verdict) -> bool {
+    matches_with("accept", when, verdict, &on("/"))
+}
+
+fn key(octet: u8) -> Fingerprint {
+    Fingerprint::of_spki(&[octet])
+}
+
+const TEMPORARY: Standing = Standing::Undetermined(Persistence::Temporary);
+const PERMANENT: Standing = Standing::Undetermined(Persistence::Permanent);
+
+#[test]
+fn conditions_on_the_verdict_match_it_and_nothing_near_it() {
+    let verified = Verdict::sample(Standing::Verified)
+        .with_mechanism(Mechanism::SaipRolling)
+        .with_key_tier(KeyTier::Tpm);
+    let invalid = Verdict::sample(Standing::Invalid);
+    let anonymous = Verdict::sample(Standing::Anonymous);
+    let (temporary, permanent) = (Verdict::sample(TEMPORARY), Verdict::sample(PERMANENT));
+    assert!(matches("class = 3", &verified) && !matches("class = 3", &Verdict::sample(Standing::Partial)));
+    assert!(matches("class = [0, 1]", &invalid) && matches("class = 1", &temporary));
+    assert!(!matches("class = [0, 2]", &invalid));
+    assert!(matches("standing = 'invalid'", &invalid) && !matches("standing = 'invalid'", &permanent));
+    assert!(matches("standing = 'undetermined'", &permanent));
+    assert!(!matches("standing = 'pseudonymous'", &anonymous));
+    assert!(matches("cause = 'temporary'", &temporary) && !matches("cause = 'temporary'", &permanent));
+    assert!(!matches("cause = ['temporary', 'permanent']", &invalid));
+    assert!(matches("mechanism = ['saip-rolling', 'saip-direct']", &verified));
+    assert!(!matches("mechanism = 'saip-direct'", &verified));
+    assert!(matches("key_tier = 'tpm'", &verified) && !matches("key_tier = 'software'", &verified));
+    assert!(!matches("dnssec = 'secure'", &verified), "no answer was validated");
+}
+
+#[test]
+fn conditions_on_names_match_them_and_nothing_near_them() {
+    let agent = Verdict::sample(Standing::Verified).with_identity("a.gptbot@openai.example");
+    assert!(matches("identity = '*.gptbot@openai.example'", &agent));
+    assert!(!matches("identity = 'gptbot@openai.example'", &agent));
+    assert!(matches("domain = ['acme.example', 'openai.example']", &agent));
+    assert!(!matches("domain = '*.openai.example'", &agent));
+    assert!(!matches("domain = 'openai.example'", &Verdict::sample(Standing::Verified)));
+    let pseudonym = Verdict::sample(Standing::Pseudonymous).with_pseudonym(key(1));
+    assert!(matches(&format!("pseudonym = '{}'", key(1)), &pseudonym));
+    assert!(!matches(&format!("pseudonym = '{}'", key(2)), &pseudonym));
+}
+
+#[test]
+fn conditions_on_the_request_match_it_and_nothing_near_it() {
+    let verdict = Verdict::sample(Standing::Anonymous);
+    for (hit, near_miss) in [
+        ("method = ['GET', 'HEAD']", "method = 'POST'"),
+        ("authority = 'shop.example'", "authority = 'shop.example:8443'"),
+        ("authority = '*.example'", "authority = '*.shop.example'"),
+        ("ip = ['192.0.2.0/28']", "ip = '192.0.2.8/29'"),
+        ("ip = '192.0.2.7'", "ip = '192.0.2.6'"),
+        ("asn = [64500, 1]", "asn = 64501"),
+        ("path = '/'", "path = '/x'"),
+        ("class = 0, method = 'GET', path = '/*'", "class = 0, method = 'GET', path = '/x/*'"),
+    ] {
+        assert!(matches(hit, &verdict), "{hit}");
+        assert!(!matches(near_miss, &verdict), "{near_miss}");
+    }
+    let mapped = Facts { address: "::ffff:192.0.2.7".parse().unwrap(), asn: None, ..on("/") };
+    assert!(matches_with("accept", "ip = '192.0.2.7'", &verdict, &mapped));
+    assert!(!matches_with("accept", "asn = 64500", &verdict, &mapped));
+    assert!(!matches_with("reject", "asn = 64500", &verdict, &mapped));
+}
+
+#[test]
+fn ambiguous_paths_never_gain_by_a_path_and_never_slip_past_one() {
+    let verdict = Verdict::sample(Standing::Anonymous);
+    for path in ["/api//x", "/api/..%2fadmin", "/api/%5c", "/api/x%00"] {
+        for action in ["accept", "monitor"] {
+            assert!(!matches_with(action, "path = '/api/*'", &verdict, &on(path)), "{action} {path}");
+        }
+        for action in ["reject", "challenge"] {
+            assert!(matches_with(action, "path = '/admin/*'", &verdict, &on(path)), "{action} {path}");
+        }
+    }
+    assert!(matches_with("accept", "path = '/api/*'", &verdict, &on("/x/../%61pi/y?q=//")));
+    assert!(!matches_with("reject", "path = '/admin/*'", &verdict, &on("/api/x")));
+}
+
+#[test]
+fn the_first_rule_that_matches_decides() {
+    let text = "[[rule]]\nname = 'one'\nwhen = { path = '/x' }\nthen = { action = 'reject' }\n\
+                [[rule]]\nname = 'two'\nthen = { action = 'monitor' }";
+    let policy = Policy::parse("p", text).unwrap();
+    let verdict = Verdict::sample(Standing::Verified);
+    let rule = |path| policy.rule_for(&Judged::of(&verdict), &on(path)).name.to_string();
+    assert_eq!((rule("/x"), rule("/y")), ("one".into(), "two".into()));
+}
+
+#[test]
+fn what_no_rule_matches_meets_the_model() {
+    let policy = Policy::parse("p", "").unwrap();
+    let name = |standing| policy.rule_for(&Judged::of(&Verdict::sample(standing)), &on("/")).name.to_string();
+    assert_eq!(name(Standing::Verified), "model/verified");
+    assert_eq!(name(PERMANENT), "model/invalid");
+}
+
+#[test]
+fn every_problem_of_a_policy_is_found_with_line_and_fix() {
+    let text = r#"
+[[rule]]
+name = "partners"
+when = { klass = 3, identity = ["*gptbot@openai.example"], method = "get", path = ["/%61pi"] }
+then = { action = "acept", priority = "high" }
+
+[[rule]]
+name = "partners"
+when = { class = 3, cause = "temporary" }
+then = { action = "throttle" }
+
+[[rule]]
+when = { ip = ["192.0.2.1/24"], path = [] }
+then = { action = "reject", rate = "1/s" }
+
+[[rule]]
+name = "no then"
+"#;
+    let problems = Policy::parse("p.toml", text).unwrap_err();
+    let found: Vec<_> = problems.list.iter().map(|p| (p.line, p.what.as_str(), p.fix.as_str())).collect();
+    for (line, what, fix) in [
+        (4, "unknown key `rule.when.klass`", "did you mean `class`?"),
+        (4, "`rule.when.identity` is not an identity", "write \"acme.example\""),
+        (4, "`rule.when.method` is not a method in capitals", "write \"GET\""),
+        (4, "`rule.when.path` is not a normalised path", "write \"/api\""),
+        (5, "`rule.then.action` is not a word known here", "did you mean \"accept\"?"),
+        (8, "`rule.name` is the name of the rule in line 2 too", "give each rule"),
+        (9, "`rule.when` can never hold", "identities exist in classes 2 and 3"),
+        (10, "`rule.then.rate` is missing", "add `rate"),
+        (12, "`rule.name` is missing", "add `name"),
+        (13, "`rule.when.ip` is not a network, it has host bits", "write \"192.0.2.0/24\""),
+        (13, "`rule.when.path` is an empty list", "name at least one"),
+        (14, "`rule.then.rate` means nothing with action \"reject\"", "remove it"),
+        (16, "`rule.then` is missing", "add `then"),
+        (17, "`rule.name` is not a name", "write at most 64"),
+    ] {
+        assert!(
+            found.iter().any(|(l, w, f)| *l == line && w.starts_with(what) && f.starts_with(fix)),
+            "{line} {what}\n{problems}"
+        );
+    }
+    assert_eq!(found.len(), 14, "{problems}");
+}
+
+#[test]
+fn identities_outside_their_classes_are_contradictions() {
+    let text =
+        |when: &str| format!("[[rule]]\nname = 'r'\nwhen = {{ {when} }}\nthen = {{ action = 'reject' }}");
+    for when in [
+        "class = [0, 1], identity = 'acme.example'",
+        "standing = 'undetermined', domain = 'acme.example'",
+        "class = 3, standing = 'invalid'",
+        &format!("class = 3, pseudonym = '{}'", key(1)),
+    ] {
+        assert!(Policy::parse("p", &text(when)).is_err(), "{when}");
+    }
+    assert!(Policy::parse("p", &text("class = [0, 2], identity = 'acme.example'")).is_ok());
+}
+
+#[test]
+fn limits_count_whom_the_rule_says() {
+    let subject = |then: &str, when: &str, verdict: &Verdict| {
+        let text = format!(
+            "[[rule]]\nname = 'r'\nwhen = {{ {when} }}\nthen = {{ action = 'accept', rate = '1/s'{then} }}"
+        );
+        let policy = Policy::parse("p", &text).unwrap();
+        let judged = Judged::of(verdict);
+        let quota = policy.rule_for(&judged, &on("/")).treatment.quota.clone().unwrap();
+        format!("{:?}", quota.subject(&judged, &on("/")))
+    };
+    let agent = Verdict::sample(Standing::Verified).with_identity("a@acme.example");
+    let pseudonym = Verdict::sample(Standing::Pseudonymous).with_pseudonym(key(1));
+    let anonymous = Verdict::sample(Standing::Anonymous);
+    assert!(subject("", "", &agent).starts_with("Agent"));
+    assert!(subject(", per = 'domain'", "", &agent).starts_with("Domain"));
+    assert!(subject(", per = 'address'", "", &agent).starts_with("Address"));
+    assert!(subject("", "", &anonymous).starts_with("Address"));
+    assert!(subject("", "", &pseudonym).starts_with("Address"), "a new key must not be a new allowance");
+    assert!(subject(", per = 'pseudonym'", "", &pseudonym).starts_with("Pseudonym"));
+    let when = format!("pseudonym = '{}'", key(1));
+    assert!(subject("", &when, &pseudonym).starts_with("Pseudonym"));
+}
+
+#[test]
+fn only_rules_that_allow_reserve_a_share_for_the_domains_they_name() {
+    let text = "[[rule]]\nname = 'a'\nwhen = { identity = ['x@acme.example', '*.other.example'] }\n\
+                then = { action = 'accept' }\n\
+                [[rule]]\nname = 'b'\nwhen = { domain = 'evil.example' }\nthen = { action = 'reject' }";
+    let policy = Policy::parse("p", text).unwrap();
+    assert_eq!(policy.named_domains().map(|d| d.to_string()).collect::<Vec<_>>(), ["acme.example"]);
+}
+
+#[test]
+fn a_limit_keeps_its_cells_wherever_its_rule_moves() {
+    let rule = |name| format!("[[rule]]\nname = '{name}'\nthen = {{ action = 'throttle', rate = '5/s' }}\n");
+    let id = |text: &str, name: &str| {
+        let policy = Policy::parse("p", text).unwrap();
+        let rule = policy.rules.iter().find(|rule| &*rule.name == name).unwrap().clone();
+        rule.treatment.quota.unwrap().limit.id()
+    };
+    let (alone, moved) = (rule("a"), rule("b") + &rule("a"));
+    assert_eq!(id(&alone, "a"), id(&moved, "a"));
+    assert_ne!(id(&moved, "b"), id(&moved, "a"));
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_parsed_without_panic(text in "\\PC*|(\\[\\[rule\\]\\]|name|when|then|=|\\{|\\}|'[a-z*@./]*'|class|[0-9]|,|\n| ){0,60}") {
+        if let Err(problems) = Policy::parse("p", &text) {
+            prop_assert!(problems.list.iter().all(|p| p.line > 0 && !p.what.is_empty() && !p.fix.is_empty()));
+        }
+    }
+}
