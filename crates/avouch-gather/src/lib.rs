@@ -4,3 +4,5 @@ mod bounded;
 pub mod budget;
 pub mod cache;
 pub mod clock;
+mod hash_key;
+pub mod replay;

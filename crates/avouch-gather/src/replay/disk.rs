@@ -1,0 +1,99 @@
+//! The folder of the replay table: three small files, each replaced whole or not at all.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Why a folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process keeps its replay table there; two would each accept what the other has.
+    #[error("{} is in use by another avouch", .path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file system refused.
+    #[error("cannot use {}: {source}", .path.display())]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+/// A folder held by this process alone, for as long as the value lives.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    /// Takes the folder at `path`, made if it is missing (for the owner only).
+    pub(super) fn take(path: &Path) -> Result<Self, StoreError> {
+        let failed = |source| StoreError::Io { path: path.into(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        let lock = owners(OpenOptions::new().write(true).create(true).truncate(false))
+            .open(path.join("replay.lock"))
+            .map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.into(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.into() }),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// The content of a file; `None` if there is none or it is longer than `most` octets.
+    pub(super) fn read(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let file = match File::open(self.path.join(name)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed(error)),
+        };
+        let mut content = Vec::new();
+        file.take(most.saturating_add(1)).read_to_end(&mut content).map_err(|e| self.failed(e))?;
+        Ok((content.len() as u64 <= most).then_some(content))
+    }
+
+    /// Gives a file a new content, durably: after `Ok` a crash cannot bring the old one back.
+    pub(super) fn replace(&self, name: &str, content: &[u8]) -> Result<(), StoreError> {
+        self.try_replace(name, content).map_err(|error| self.failed(error))
+    }
+
+    fn try_replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let new = self.path.join(format!("{name}.new"));
+        let mut file = owners(OpenOptions::new().write(true).create(true).truncate(true)).open(&new)?;
+        // A crash from here to the renaming leaves the old file and a part of the new one; the
+        // next replacement truncates that.
+        file.write_all(content)?;
+        file.sync_all()?;
+        std::fs::rename(&new, self.path.join(name))?;
+        // A crash here leaves the old or the new file, whole in either case.
+        self.sync()
+    }
+
+    /// Removes a file, durably; that there was none is fine.
+    pub(super) fn remove(&self, name: &str) -> Result<(), StoreError> {
+        match std::fs::remove_file(self.path.join(name)) {
+            Ok(()) => self.sync().map_err(|error| self.failed(error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+
+    fn failed(&self, source: io::Error) -> StoreError {
+        StoreError::Io { path: self.path.clone(), source }
+    }
+}
+
+/// For the owner only: the table's key would let a reader choose nonces that collide.
+fn owners(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.mode(0o600)
+}

@@ -1,0 +1,366 @@
+//! The replay table: every signed request is accepted once.
+//!
+//! A nonce is entered after all signatures over it hold, and a class 3 verdict needs the
+//! [`Committed`] that comes of it (`docs/formats`, SAIP header, order of checks). What is kept of
+//! a nonce is a 64-bit keyed fingerprint in a slot of 11 octets: at 75 % of the slots used that
+//! is under 16 octets a nonce, counters included. That two nonces share fingerprint and bucket,
+//! so that the second is refused as a replay though it is none, happens once in 2^64 / n entries
+//! for n held; the key is secret, so it cannot be brought about. That a replay is missed cannot
+//! happen: a nonce leaves the table only when its timestamp has left the window.
+//!
+//! In files: `shard` holds the slots, `shares` counts who holds how much, `mark` is the start
+//! rule, `saved` the table between a clean stop and the next start, `disk` the folder.
+
+mod disk;
+mod mark;
+mod saved;
+mod shard;
+mod shares;
+
+use core::hash::Hasher;
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use avouch_wire::time::Time;
+
+use disk::Folder;
+pub use disk::StoreError;
+use mark::Mark;
+use saved::Saved;
+use shard::{Nonce, Shard};
+use shares::Shares;
+
+use crate::clock::Clock;
+use crate::hash_key::HashKey;
+
+/// How long before now a request may have been signed, in seconds.
+pub const PAST: u64 = 300;
+
+/// How long after now a request may have been signed, in seconds.
+pub const FUTURE: u64 = 30;
+
+/// Nonces held at once, in the default setting: 3 000 signed requests a second over the whole
+/// window, in 16 MiB.
+pub const CAPACITY: usize = 1 << 20;
+
+/// The highest capacity: 4 GiB.
+pub const MAX_CAPACITY: usize = 1 << 28;
+
+/// Slots per shard: small enough that a walk over all of them stays far below a millisecond,
+/// large enough that chance fills no shard while the table has room (at 75 % by 27 standard
+/// deviations).
+const SHARD_SLOTS: usize = 1 << 14;
+
+/// How a table is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Most nonces held at once, 1 to [`MAX_CAPACITY`] (others are read as the nearest bound).
+    pub capacity: usize,
+    /// Where mark and saved table are; `None`: nowhere, as with `memory:`.
+    pub folder: Option<PathBuf>,
+    /// The operator asserts that no earlier instance served these authorities: no start rule.
+    pub fresh: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { capacity: CAPACITY, folder: None, fresh: false }
+    }
+}
+
+/// Whose share of the table an entry counts against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share<'a> {
+    /// That of a registrable domain.
+    Domain {
+        /// The registrable domain, in lower case.
+        domain: &'a str,
+        /// Whether a policy rule names it, which gives it a place in the reserve.
+        named: bool,
+    },
+    /// That of all pseudonyms together.
+    Pseudonyms,
+}
+
+impl Share<'_> {
+    const fn is_named(self) -> bool {
+        matches!(self, Self::Domain { named: true, .. })
+    }
+}
+
+/// What makes a request unique.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// The long-term key's fingerprint, or a hash that stands for re, dom and id.
+    pub key: &'a [u8; 32],
+    /// The nonce as sent.
+    pub nonce: &'a [u8],
+    /// When it was signed, in Unix seconds.
+    pub ts: u64,
+    /// Whose share it counts against.
+    pub share: Share<'a>,
+}
+
+/// Proof that a nonce was entered: only [`Table::commit`] makes one.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "the nonce is spent; the verdict needs this"]
+pub struct Committed {
+    at: Time,
+}
+
+impl Committed {
+    /// When it was entered, by the table's clock.
+    #[must_use]
+    pub const fn at(&self) -> Time {
+        self.at
+    }
+}
+
+/// Why a nonce was not entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It is there already.
+    #[error("this request was accepted before")]
+    Replayed,
+    /// The timestamp lies outside the window by the table's clock.
+    #[error("the timestamp is outside the accepted window")]
+    Expired,
+    /// Its domain holds its share of the table already. Temporary.
+    #[error("the domain's share of the replay table is used up")]
+    ShareFull,
+    /// The table has no room. Temporary.
+    #[error("the replay table is full")]
+    TableFull,
+    /// The table cannot know whether it was accepted before: signed before the start, or before
+    /// what was forgotten when the clock was set back since. Temporary.
+    #[error("signed at a time of which the replay table knows nothing")]
+    StartRule,
+    /// The mark could not be written, or the table is closed. Temporary.
+    #[error("the replay store cannot be written")]
+    Store,
+}
+
+/// What a table holds, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Nonces held, some of which may have expired within the last seconds.
+    pub held: u64,
+    /// Memory of the slots, in octets.
+    pub octets: usize,
+    /// The most slots any single operation has touched.
+    pub longest: usize,
+}
+
+/// The replay table, shared by all threads.
+///
+/// Contract: of all commits of one entry at most one succeeds, over all threads and, through mark
+/// and saved table, over restarts and crashes. A commit takes one lock and some hundred
+/// nanoseconds, but for the one in some seconds that must write the mark first and waits for the
+/// disk; [`Table::tend`], called every second, writes it before commits have to.
+pub struct Table {
+    clock: Arc<dyn Clock>,
+    key: HashKey,
+    shards: Box<[Mutex<Shard>]>,
+    /// Taken after a shard's lock, never before.
+    shares: Mutex<Shares>,
+    mark: Mark,
+    /// Whether anything was entered since the last [`Table::tend`]: an idle table writes nothing.
+    busy: AtomicBool,
+    /// The last second refused by the start rule.
+    refused_until: u64,
+}
+
+impl Table {
+    /// A table as `settings` say; takes over what a clean stop has saved.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the folder cannot be used or another process uses it.
+    pub fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let Some(path) = &settings.folder else {
+            let table = Self::empty(settings, clock, HashKey::random(), Mark::none());
+            return Ok(table.with_start_rule(settings, None));
+        };
+        let folder = Folder::take(path)?;
+        let mark = mark::read(&folder)?;
+        let saved = read_saved(&folder)?;
+        // The saved table is used up before the first commit adds to it: a crash from here on
+        // finds no table, and the mark, which covers all that was ever accepted, refuses. A
+        // crash before this line finds the table again, and nothing was accepted meanwhile.
+        folder.remove(saved::FILE)?;
+        let kept = Mark::kept(folder, mark);
+        let Some(saved) = saved else {
+            let table = Self::empty(settings, clock, HashKey::random(), kept);
+            return Ok(table.with_start_rule(settings, mark));
+        };
+        let table = Self::empty(settings, clock, saved.key.clone(), kept);
+        if table.restore(&saved) {
+            return Ok(table);
+        }
+        tracing::warn!("the saved replay table does not fit in the capacity now set: starting without it");
+        Ok(table.with_start_rule(settings, mark))
+    }
+
+    fn empty(settings: &Settings, clock: Arc<dyn Clock>, key: HashKey, mark: Mark) -> Self {
+        let capacity = settings.capacity.clamp(1, MAX_CAPACITY);
+        // Three quarters used; a small table needs room for chance.
+        let slots = capacity / 3 * 4 + 64;
+        let shards = slots.div_ceil(SHARD_SLOTS);
+        let now = clock.now();
+        let shard = || Mutex::new(Shard::new(slots.div_ceil(shards), now));
+        Self {
+            clock,
+            key,
+            shards: (0..shards).map(|_| shard()).collect(),
+            shares: Mutex::new(Shares::new(capacity)),
+            mark,
+            busy: AtomicBool::new(false),
+            refused_until: 0,
+        }
+    }
+
+    fn with_start_rule(mut self, settings: &Settings, mark: Option<u64>) -> Self {
+        if !settings.fresh {
+            let now = self.clock.now();
+            self.refused_until = mark::refused_until(mark, now);
+            let seconds = (self.refused_until + 1).saturating_sub(now.seconds());
+            tracing::info!(seconds, "start rule: requests signed before its end are not accepted");
+        }
+        self
+    }
+
+    /// Enters `entry`, once.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], which leaves the table as it was.
+    pub fn commit(&self, entry: Entry<'_>) -> Result<Committed, Refused> {
+        if !self.mark.covers(entry.ts) {
+            // The rules first: a timestamp that is refused anyway must not carry the mark with it.
+            let now = self.clock.now();
+            self.acceptable(entry.ts, now)?;
+            self.mark.cover(entry.ts, now)?;
+        }
+        let nonce = Nonce::new(self.fingerprint(&entry), entry.ts);
+        let holder = shares::hash(&self.key, entry.share);
+        let mut shard = lock(self.shard(nonce.fingerprint).ok_or(Refused::TableFull)?);
+        // Under the lock, so that no pause between check and insertion lets an old one in.
+        let now = self.clock.now();
+        self.acceptable(entry.ts, now)?;
+        shard.advance(now, shard::STEP, |holder| lock(&self.shares).give_back(holder));
+        shard.insert(nonce, entry.ts, || lock(&self.shares).take(holder, entry.share))?;
+        drop(shard);
+        if !self.busy.load(Ordering::Relaxed) {
+            self.busy.store(true, Ordering::Relaxed);
+        }
+        Ok(Committed { at: now })
+    }
+
+    /// Keeps the table swept and the mark ahead. To be called about once a second, from a thread
+    /// that may block; without it commits do the same work themselves, and a table left full
+    /// and idle needs some refused ones to become usable.
+    pub fn tend(&self) {
+        let now = self.clock.now();
+        if self.busy.swap(false, Ordering::Relaxed) {
+            self.mark.keep_ahead(now);
+        }
+        for shard in &self.shards {
+            // In steps, so that no commit waits for a whole round.
+            while !lock(shard).advance(now, shard::STEP, |holder| lock(&self.shares).give_back(holder)) {}
+        }
+    }
+
+    /// Closes the table and saves it, for a clean stop; without a folder it only closes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it could not be written; the next start then follows the mark.
+    pub fn save(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let (mut floor, mut nonces) = (0, Vec::new());
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            shard.advance(now, 0, |_| ());
+            let (forgotten, held) = shard.close();
+            floor = floor.max(forgotten);
+            nonces.extend(held);
+        }
+        let owners = lock(&self.shares).owners().collect();
+        let saved = Saved { key: self.key.clone(), floor: floor.max(self.refused_until + 1), owners, nonces };
+        self.mark.with_folder(|folder| folder.replace(saved::FILE, &saved.write())).unwrap_or(Ok(()))
+    }
+
+    fn restore(&self, saved: &Saved) -> bool {
+        let forgotten = self.clock.now().seconds().saturating_sub(PAST);
+        for shard in &self.shards {
+            lock(shard).raise_floor(saved.floor);
+        }
+        let mut shares = lock(&self.shares);
+        saved.owners.iter().for_each(|owner| shares.restore_owner(*owner));
+        let live = |nonce: &Nonce| shard::bucket_end(nonce.bucket, saved.floor) >= forgotten;
+        saved.nonces.iter().filter(|(nonce, _)| live(nonce)).all(|(nonce, holder)| {
+            shares.restore(*holder);
+            self.shard(nonce.fingerprint).is_some_and(|shard| lock(shard).restore(*nonce, *holder))
+        })
+    }
+
+    /// What the table holds now.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let held = lock(&self.shares).total();
+        let start = Stats { held, octets: shares::OCTETS, longest: 0 };
+        self.shards.iter().fold(start, |sum, shard| {
+            let shard = lock(shard);
+            Stats { octets: sum.octets + shard.octets(), longest: sum.longest.max(shard.longest()), ..sum }
+        })
+    }
+
+    fn acceptable(&self, ts: u64, now: Time) -> Result<(), Refused> {
+        let now = now.seconds();
+        if ts < now.saturating_sub(PAST) || ts > now.saturating_add(FUTURE) {
+            return Err(Refused::Expired);
+        }
+        if ts <= self.refused_until { Err(Refused::StartRule) } else { Ok(()) }
+    }
+
+    /// Keyed, and injective before hashing: key and timestamp have fixed lengths.
+    fn fingerprint(&self, entry: &Entry<'_>) -> u64 {
+        let mut hasher = self.key.hasher();
+        hasher.write(entry.key);
+        hasher.write(&entry.ts.to_be_bytes());
+        hasher.write(entry.nonce);
+        hasher.finish()
+    }
+
+    /// By the fingerprint's highest bits; the lowest choose the slot.
+    fn shard(&self, fingerprint: u64) -> Option<&Mutex<Shard>> {
+        let at = ((fingerprint >> 40) * self.shards.len() as u64) >> 24;
+        self.shards.get(at as usize)
+    }
+}
+
+fn read_saved(folder: &Folder) -> Result<Option<Saved>, StoreError> {
+    let Some(content) = folder.read(saved::FILE, Saved::MOST_OCTETS)? else { return Ok(None) };
+    let saved = Saved::read(&content);
+    if saved.is_none() {
+        tracing::warn!("the saved replay table is damaged: starting without it");
+    }
+    Ok(saved)
+}
+
+/// Detects damage, not malice: who can write these files can do worse.
+fn checksum(content: &[u8]) -> u64 {
+    let mut hasher = HashKey::from_octets([0; 16]).hasher();
+    hasher.write(content);
+    hasher.finish()
+}
+
+/// No operation leaves slots or counters half changed when it panics, since none can panic in
+/// between; a poisoned lock is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;
