@@ -17,7 +17,7 @@ pub(super) fn validated(query: &Query, result: Result<DnsResponse, NetError>) ->
     match result {
         Ok(response) if !is_answer_code(response.response_code) => Ok(Reply::Unknown(Cause::ServerFailure)),
         Ok(response) => match at_name(query, &response.answers) {
-            Some(records) => positive(&records, &response.answers),
+            Some(records) => positive(&records, &response),
             None => negative(query, &response.authorities),
         },
         Err(NetError::Dns(DnsError::Nsec { response, proof, .. })) => match proof {
@@ -90,7 +90,8 @@ fn at_name<'r>(query: &Query, answers: &'r [Record]) -> Option<Vec<&'r Record>> 
     [query.query_type, RecordType::CNAME].into_iter().map(of_type).find(|records| !records.is_empty())
 }
 
-fn positive(records: &[&Record], answers: &[Record]) -> Result<Reply, Bogus> {
+fn positive(records: &[&Record], response: &DnsResponse) -> Result<Reply, Bogus> {
+    let answers = &response.answers;
     let proofs = || records.iter().map(|record| record.proof);
     if proofs().any(|proof| proof == Proof::Bogus) {
         Err(Bogus)
@@ -98,6 +99,9 @@ fn positive(records: &[&Record], answers: &[Record]) -> Result<Reply, Bogus> {
         Ok(Reply::Unknown(Cause::Indeterminate))
     } else if proofs().any(|proof| proof == Proof::Insecure) {
         Ok(reply_with(records, answers, Dnssec::Insecure))
+    } else if answers.iter().any(is_synthesised) && !proves_denial(&response.authorities) {
+        // hickory lets a wildcard's records pass for any name when unsigned junk stands beside them.
+        Err(Bogus)
     } else {
         Ok(reply_with(records, answers, Dnssec::Secure))
     }
@@ -144,6 +148,12 @@ fn negative(query: &Query, authorities: &[Record]) -> Result<Reply, Bogus> {
     }
 }
 
+fn proves_denial(authorities: &[Record]) -> bool {
+    authorities.iter().any(|record| {
+        record.proof == Proof::Secure && matches!(record.record_type(), RecordType::NSEC | RecordType::NSEC3)
+    })
+}
+
 /// Absence for as long as RFC 2308 section 5 allows; not at all without a start of authority.
 fn absent(dnssec: Dnssec, name: &Name, authorities: &[Record]) -> Reply {
     let starts = authorities.iter().filter(|record| record.name.zone_of(name));
@@ -152,4 +162,74 @@ fn absent(dnssec: Dnssec, name: &Name, authorities: &[Record]) -> Reply {
         _ => None,
     });
     Reply::Absent { dnssec, ttl: ttl.min().unwrap_or(0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hickory_resolver::proto::rr::rdata::{NS, SOA, TXT};
+
+    fn name(text: &str) -> Name {
+        Name::from_ascii(text).unwrap()
+    }
+
+    fn query() -> Query {
+        Query::query(name("bot._saip.acme.example."), RecordType::TXT)
+    }
+
+    fn record(owner: &str, data: RData, proof: Proof) -> Record {
+        let mut record = Record::from_rdata(name(owner), 60, data);
+        record.proof = proof;
+        record
+    }
+
+    fn soa(owner: &str, proof: Proof) -> Record {
+        let data = SOA::new(name("ns."), name("hostmaster."), 1, 7200, 900, 1_209_600, 30);
+        record(owner, RData::SOA(data), proof)
+    }
+
+    fn outcome(authorities: &[Record]) -> Result<(Dnssec, u32), Option<Cause>> {
+        match negative(&query(), authorities) {
+            Ok(Reply::Absent { dnssec, ttl }) => Ok((dnssec, ttl)),
+            Ok(Reply::Unknown(cause)) => Err(Some(cause)),
+            Ok(_) => panic!("an answer"),
+            Err(Bogus) => Err(None),
+        }
+    }
+
+    #[test]
+    fn absence_is_insecure_only_on_the_word_of_an_unsigned_zone_above_the_name() {
+        assert_eq!(outcome(&[soa("acme.example.", Proof::Insecure)]), Ok((Dnssec::Insecure, 30)));
+        // The start of authority of somebody else's unsigned zone makes nothing vanish.
+        assert_eq!(outcome(&[soa("other.example.", Proof::Insecure)]), Err(None));
+        assert_eq!(outcome(&[soa("acme.example.", Proof::Bogus)]), Err(None));
+        assert_eq!(outcome(&[soa("acme.example.", Proof::Secure)]), Err(None));
+    }
+
+    #[test]
+    fn a_referral_is_not_an_answer() {
+        let elsewhere = RData::NS(NS(name("ns.acme.example.")));
+        let referral = [record("acme.example.", elsewhere, Proof::Insecure)];
+        assert_eq!(outcome(&referral), Err(Some(Cause::ServerFailure)));
+    }
+
+    #[test]
+    fn the_weakest_proof_of_the_records_decides() {
+        let txt = |proof| record("bot._saip.acme.example.", RData::TXT(TXT::new(vec!["x".into()])), proof);
+        let standing = |proofs: &[Proof]| {
+            let mut message = hickory_resolver::proto::op::Message::query().into_response();
+            message.answers = proofs.iter().copied().map(txt).collect();
+            match validated(&query(), Ok(DnsResponse::from_message(message).unwrap())) {
+                Ok(Reply::Records { meta, .. }) => Ok(meta.dnssec),
+                Ok(Reply::Unknown(cause)) => Err(Some(cause)),
+                Ok(_) => panic!("absent"),
+                Err(Bogus) => Err(None),
+            }
+        };
+        use Proof::{Bogus as Broken, Indeterminate, Insecure, Secure};
+        assert_eq!(standing(&[Secure, Secure]), Ok(Dnssec::Secure));
+        assert_eq!(standing(&[Secure, Insecure]), Ok(Dnssec::Insecure));
+        assert_eq!(standing(&[Insecure, Indeterminate]), Err(Some(Cause::Indeterminate)));
+        assert_eq!(standing(&[Secure, Broken]), Err(None));
+    }
 }

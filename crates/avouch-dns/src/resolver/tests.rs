@@ -21,6 +21,8 @@ mixed.acme.example.           CNAME bot._saip.plain.example.
 dangling.acme.example.        CNAME nobody.acme.example.
 loop.acme.example.            CNAME loop.acme.example.
 plain.example.                NS ns.plain.example.
+sub.plain.example.            NS ns.plain.example.
+www.sub.plain.example.        A 192.0.2.82
 bot._saip.plain.example.      TXT \"v=saip1; pk=BBBB\"
 80.2.0.192.in-addr.arpa.      PTR WWW.acme.example.
 ";
@@ -118,6 +120,19 @@ async fn a_zone_whose_delegation_is_not_provably_unsigned_is_bogus() {
     let zones = zones().await;
     zones.strip("plain.example");
     assert_eq!(dns(&zones).txt("bot._saip.plain.example", now()).await, Answer::Unknown(Cause::Bogus));
+}
+
+#[tokio::test]
+async fn an_unsigned_zone_below_an_unsigned_zone_is_insecure_wherever_its_ds_is_answered_from() {
+    let zones = zones().await;
+    let dns = dns(&zones);
+    assert_eq!(found(dns.addresses("www.sub.plain.example", now()).await).1, Dnssec::Insecure);
+    zones.misplace_ds("sub.plain.example");
+    assert_eq!(found(dns.addresses("www.sub.plain.example", now()).await).1, Dnssec::Insecure);
+    // Below the signed zone the parent's proof is indispensable.
+    zones.misplace_ds("plain.example");
+    let answer = dns.txt("bot._saip.plain.example", now()).await;
+    assert_eq!(answer, Answer::Unknown(Cause::Bogus));
 }
 
 #[tokio::test]

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use avouch_engine::evidence::Cause;
 use futures_util::stream::{self, Stream};
-use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::xfer::{DnsHandle, FirstAnswer};
+use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::dnssec::rdata::DNSSECRData;
 use hickory_resolver::proto::op::{DnsRequest, DnsResponse, Query, ResponseCode};
 use hickory_resolver::proto::rr::{RData, Record, RecordType};
@@ -63,7 +63,10 @@ impl Witness {
         }
         request.metadata.checking_disabled = true;
         let result = self.pool.send(request).first_answer().await;
-        let outcome = result.map(|response| only_what_was_asked(response, &query));
+        let outcome = match result {
+            Ok(response) => Ok(only_what_was_asked(response, &query)),
+            Err(error) => Err(seen_from_the_parent(error, &query)),
+        };
         if let Err(cause) = outcome.as_ref().map_err(standing::unanswered)
             && let Some(cause) = cause
         {
@@ -121,6 +124,27 @@ fn only_what_was_asked(mut response: DnsResponse, query: &Query) -> DnsResponse 
         response.authorities.clear();
     }
     response
+}
+
+/// Lifts the start of authority of a delegation's DS answer out of the child zone.
+///
+/// DS records belong to the parent (RFC 4035 section 3.1.4.1), but some servers that have both
+/// zones answer from the child. hickory then asks whether the child is signed in order to find
+/// out whether the child is signed, until it runs out of depth and calls the unsigned zone bogus
+/// (hickory-dns issue 3974). Named after the parent, the same unsigned record makes it ask about
+/// the parent: insecure below an unsigned zone, bogus below a signed one.
+fn seen_from_the_parent(mut error: NetError, query: &Query) -> NetError {
+    let NetError::Dns(DnsError::NoRecordsFound(none)) = &mut error else { return error };
+    let from_child = |record: &Record| record.record_type() == RecordType::SOA && record.name == query.name;
+    let authorities = none.authorities.as_deref().unwrap_or_default();
+    if query.query_type == RecordType::DS
+        && let Some(mut start) = authorities.iter().find(|record| from_child(record)).cloned()
+    {
+        start.name = query.name.base_name();
+        none.authorities = Some(Arc::from([start]));
+        none.soa = None;
+    }
+    error
 }
 
 fn is_denial(record: &Record) -> bool {

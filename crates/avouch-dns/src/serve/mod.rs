@@ -147,6 +147,12 @@ impl SignedZones {
         self.fault(name, Some(Fault::Strip));
     }
 
+    /// Questions for DS records at `name` and below are answered, wrongly, from the zone below the
+    /// delegation, as servers do that have both zones and do not know better.
+    pub fn misplace_ds(&self, name: &str) {
+        self.fault(name, Some(Fault::ChildSide));
+    }
+
     /// Ends whatever fault `name` was given.
     pub fn mend(&self, name: &str) {
         self.fault(name, None);

@@ -31,6 +31,8 @@ pub(super) enum Fault {
     Expire,
     /// Signatures are missing from a signed zone.
     Strip,
+    /// Questions for the DS records of a delegation are answered from the zone below it.
+    ChildSide,
 }
 
 /// A root zone signed with one key, and unsigned zones below delegations in it.
@@ -138,11 +140,10 @@ impl Tree {
     /// A name belongs to the unsigned zone of a delegation at or above it; the delegation's DS
     /// question belongs to the parent (RFC 4035 section 3.1.4.1).
     fn place(&self, name: &Name, record_type: RecordType) -> Place {
-        let mut cuts = ancestors(name).filter(|ancestor| !ancestor.is_root() && self.is_cut(ancestor));
-        match cuts.next() {
-            Some(cut) if !(record_type == RecordType::DS && cut == *name) => Place::Unsigned(cut),
-            _ => Place::Signed,
-        }
+        let from_parent = record_type == RecordType::DS && self.fault(name) != Some(Fault::ChildSide);
+        let own = usize::from(from_parent);
+        let mut cuts = ancestors(name).skip(own).filter(|cut| !cut.is_root() && self.is_cut(cut));
+        cuts.next().map_or(Place::Signed, Place::Unsigned)
     }
 
     fn is_cut(&self, name: &Name) -> bool {
