@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+use serde_json::Value;
 
+use crate::cargo;
 use crate::finding::Finding;
 
 /// One text file of the repository.
@@ -67,27 +68,79 @@ pub(crate) fn text<'a>(files: &'a [File], path: &str) -> Result<&'a str, Vec<Fin
     }
 }
 
-/// What cargo says about the workspace at `manifest` (a path from the root).
-pub(crate) fn metadata(manifest: &str) -> Result<Metadata, Vec<Finding>> {
-    MetadataCommand::new()
-        .manifest_path(root().join(manifest))
-        .exec()
-        .map_err(|error| vec![Finding::new(manifest, error.to_string(), "run `cargo metadata` and read on")])
+/// A workspace, as `cargo metadata` describes it.
+pub(crate) struct Workspace(Value);
+
+impl Workspace {
+    /// Asks cargo about the workspace at `manifest`, a path from the root.
+    pub(crate) fn at(manifest: &str) -> Result<Self, Vec<Finding>> {
+        let words = ["metadata", "--no-deps", "--format-version", "1", "--manifest-path", manifest];
+        let mend = "run it, and mend the manifest it names";
+        let text = cargo::output(&mut cargo::command("cargo", &words), mend)?;
+        let value = serde_json::from_str(&text);
+        value.map(Self).map_err(|error| vec![Finding::new("cargo metadata", error.to_string(), mend)])
+    }
+
+    /// Where it is built.
+    pub(crate) fn target_folder(&self) -> PathBuf {
+        text_at(&self.0, "target_directory").into()
+    }
+
+    /// The names of its programs.
+    pub(crate) fn programs(&self) -> Vec<String> {
+        let targets = list(&self.0, "packages").flat_map(|package| list(package, "targets"));
+        let programs = targets.filter(|target| list(target, "kind").any(|kind| kind == "bin"));
+        programs.map(|target| text_at(target, "name").to_owned()).collect()
+    }
+
+    /// Its members.
+    pub(crate) fn crates(&self) -> Vec<Crate> {
+        let root = root();
+        list(&self.0, "packages").map(|package| member(package, &root)).collect()
+    }
+}
+
+fn member(package: &Value, root: &Path) -> Crate {
+    let folder = Path::new(text_at(package, "manifest_path")).parent().unwrap_or(root);
+    let needs = list(package, "dependencies").filter(|need| text_at(need, "kind") != "dev");
+    Crate {
+        name: text_at(package, "name").to_owned(),
+        folder: folder.strip_prefix(root).unwrap_or(folder).to_string_lossy().into_owned(),
+        needs: needs.map(|need| text_at(need, "name").to_owned()).collect(),
+    }
+}
+
+fn list<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(name).and_then(Value::as_array).into_iter().flatten()
+}
+
+fn text_at<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The members of the workspace.
 pub(crate) fn crates() -> Result<Vec<Crate>, Vec<Finding>> {
-    let metadata = metadata("Cargo.toml")?;
-    let root = root();
-    let members = metadata.workspace_packages().into_iter().map(|package| {
-        let folder = package.manifest_path.parent().map(|path| path.as_std_path().to_path_buf());
-        let folder = folder.unwrap_or_default();
-        let needs = package.dependencies.iter().filter(|need| need.kind != DependencyKind::Development);
-        Crate {
-            name: package.name.to_string(),
-            folder: folder.strip_prefix(&root).unwrap_or(&folder).to_string_lossy().into_owned(),
-            needs: needs.map(|need| need.name.clone()).collect(),
-        }
-    });
-    Ok(members.collect())
+    Workspace::at("Cargo.toml").map(|workspace| workspace.crates())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dependencies_of_tests_are_exempt() {
+        let text = r#"{ "packages": [{ "name": "a", "manifest_path": "/x/a/Cargo.toml", "dependencies": [
+            { "name": "normal", "kind": null }, { "name": "build", "kind": "build" }, { "name": "dev", "kind": "dev" }
+        ] }] }"#;
+        let crates = Workspace(serde_json::from_str(text).unwrap()).crates();
+        assert_eq!(crates.len(), 1);
+        assert_eq!(crates[0].needs, ["normal", "build"]);
+    }
+
+    #[test]
+    fn this_crate_is_among_the_members() {
+        let crates = crates().unwrap();
+        let own = crates.iter().find(|krate| krate.name == "xtask").unwrap();
+        assert_eq!((own.folder.as_str(), own.needs.as_slice()), ("xtask", &["serde_json".to_owned()][..]));
+    }
 }

@@ -39,17 +39,24 @@ pub(crate) fn check() -> Vec<Finding> {
 ///
 /// Tests start their own instances; a service that a package starts, or fails to start, is not used.
 pub(crate) fn install() -> Vec<Finding> {
-    let absent: BTreeSet<&str> =
-        PEERS.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
+    let absent = PEERS.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package);
+    let absent: BTreeSet<&str> = absent.collect();
     let mut findings = Vec::new();
     if !absent.is_empty() {
-        findings.extend(apt(&["update"]));
+        // Lists that could not be refreshed matter only if the packages are then not found.
+        let update = apt(&["update"]);
         let words: Vec<&str> =
             ["install", "--yes", "--no-install-recommends"].into_iter().chain(absent).collect();
-        findings.extend(apt(&words));
+        let install = apt(&words);
+        if !install.is_empty() {
+            findings.extend(update.into_iter().chain(install));
+        }
     }
     if !answers("cargo", &["nextest", "--version"]) {
+        // Without the code that updates itself it is built in a fraction of the time.
+        let features = ["--no-default-features", "--features", "default-no-update"];
         let mut install = cargo::command("cargo", &["install", "cargo-nextest", "--locked"]);
+        install.args(features);
         findings.extend(cargo::open(&mut install, "install cargo-nextest by hand"));
     }
     findings

@@ -1,10 +1,9 @@
 //! `cargo xtask test`: the rules, then every test there is. With `CI=true` nothing may be missing.
 
-use std::path::PathBuf;
-
 use crate::course::{self, Course};
 use crate::finding::Finding;
-use crate::{cargo, check, house, peers};
+use crate::house::{self, Workspace};
+use crate::{cargo, check, peers};
 
 /// Seconds each fuzz target runs in the gate: enough to meet a parser that panics on short input.
 const FUZZ_SECONDS: u32 = 10;
@@ -28,16 +27,10 @@ pub(crate) fn run(course: &mut Course, peers: Peers) {
     // The binary is built with the whole workspace, so that features, and with them every
     // dependency, are the same in each stage and are built once.
     course.stage("build", || {
-        let build = cargo::open(
-            &mut cargo::command("cargo", &["build", "--workspace"]),
-            "mend what does not compile",
-        );
-        let tests = ["nextest", "run", "--workspace", "--no-run"];
-        if build.is_empty() {
-            cargo::open(&mut cargo::command("cargo", &tests), "mend the tests")
-        } else {
-            build
-        }
+        let run =
+            |words: &[&str]| cargo::open(&mut cargo::command("cargo", words), "mend what does not compile");
+        let findings = run(&["build", "--workspace"]);
+        if findings.is_empty() { run(&["nextest", "run", "--workspace", "--no-run"]) } else { findings }
     });
     let mut count = None;
     course.stage("nextest", || nextest(&mut count));
@@ -90,17 +83,17 @@ fn fuzz() -> Vec<Finding> {
         eprintln!("NO FUZZING: {MANIFEST} does not exist");
         return Vec::new();
     }
-    let (targets, folder) = match fuzz_targets(MANIFEST) {
-        Ok(found) => found,
-        Err(findings) => return findings,
+    let (targets, folder) = match (Workspace::at(MANIFEST), Workspace::at("Cargo.toml")) {
+        (Ok(fuzz), Ok(own)) => (fuzz.programs(), own.target_folder()),
+        (Err(findings), _) | (_, Err(findings)) => return findings,
     };
-    let limit = format!("-max_total_time={FUZZ_SECONDS}");
-    let prefix = format!("-artifact_prefix={}/", folder.join("fuzz").display());
-    let folder = folder.display().to_string();
+    let (time, folder) = (format!("-max_total_time={FUZZ_SECONDS}"), folder.display().to_string());
     let run = |target: &String| {
         // One target folder for both workspaces: what they share is built once.
         let place = ["run", "--quiet", "--manifest-path", MANIFEST, "--target-dir", &folder, "--bin", target];
-        let arguments: Vec<&str> = place.into_iter().chain(["--", &limit, &prefix]).collect();
+        // What breaks a target is printed in base 64; no file is left behind.
+        let arguments: Vec<&str> =
+            place.into_iter().chain(["--", &time, "-exact_artifact_path=/dev/null"]).collect();
         cargo::quiet(
             &mut cargo::command("cargo", &arguments),
             "make a test of the input it prints, then mend",
@@ -109,27 +102,17 @@ fn fuzz() -> Vec<Finding> {
     targets.iter().flat_map(run).collect()
 }
 
-/// The targets by name, and where they are built.
-fn fuzz_targets(manifest: &str) -> Result<(Vec<String>, PathBuf), Vec<Finding>> {
-    let metadata = house::metadata(manifest)?;
-    let targets = metadata.workspace_packages().into_iter().flat_map(|package| &package.targets);
-    let names = targets.filter(|target| target.is_bin()).map(|target| target.name.clone()).collect();
-    Ok((names, house::metadata("Cargo.toml")?.target_directory.into_std_path_buf()))
-}
-
 fn demo() -> Vec<Finding> {
     if !house::root().join("crates/avouch/src/cmd/demo.rs").is_file() {
         eprintln!("NO DEMO: the command does not exist yet");
         return Vec::new();
     }
-    match house::metadata("Cargo.toml") {
-        Ok(metadata) => {
-            let program = metadata.target_directory.join("debug/avouch");
-            let mut demo = cargo::command(program.as_str(), &["demo", "--once"]);
-            cargo::quiet(&mut demo, "run `cargo run -- demo` and compare with what it expects")
-        }
-        Err(findings) => findings,
-    }
+    let program = match Workspace::at("Cargo.toml") {
+        Ok(own) => own.target_folder().join("debug/avouch").display().to_string(),
+        Err(findings) => return findings,
+    };
+    let mut demo = cargo::command(&program, &["demo", "--once"]);
+    cargo::quiet(&mut demo, "run `cargo run -- demo` and compare with what it expects")
 }
 
 #[cfg(test)]

@@ -25,7 +25,8 @@ pub(crate) fn check(file: &File) -> Vec<Finding> {
     if path == "ARCHITECTURE.md" {
         return longer(path, all, LONGEST_ARCHITECTURE, "move detail to docs/").into_iter().collect();
     }
-    if !path.ends_with(".rs") || path.starts_with("tests/") || path.ends_with("/tests.rs") {
+    let is_test = path.starts_with("tests/") || path.contains("/tests/") || path.ends_with("/tests.rs");
+    if !path.ends_with(".rs") || is_test {
         return Vec::new();
     }
     let lines = production(&file.text);
