@@ -11,3 +11,4 @@ pub mod saip;
 pub mod settings;
 pub mod target;
 pub mod time;
+pub mod verdict;

@@ -1,6 +1,7 @@
 //! Who is there, by all the evidence: a class, a standing, an identity, and why.
 
 mod check;
+mod document;
 mod mechanism;
 #[cfg(test)]
 mod sample;
