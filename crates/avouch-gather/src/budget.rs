@@ -4,9 +4,10 @@
 //! budget bounds what one source can make us do; the bound on simultaneous look-ups what all of
 //! them together can.
 
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use avouch_engine::decision::Subject;
 use avouch_engine::evidence::Cause;
 use avouch_wire::time::Time;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -47,17 +48,13 @@ impl Default for Settings {
     }
 }
 
-/// Who causes a look-up: an IPv4 address, or the /64 of an IPv6 address (one host has all of a
-/// /64 to send from, so a narrower unit would bound nothing). IPv4-mapped addresses are IPv4.
+/// Who causes a look-up: an IPv4 address, or the /64 of an IPv6 address, as for the policy's rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Source(IpAddr);
+pub struct Source(Subject<'static>);
 
 impl From<IpAddr> for Source {
     fn from(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V6(v6) => Self(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into()),
-            v4 @ IpAddr::V4(_) => Self(v4),
-        }
+        Self(Subject::address(address))
     }
 }
 

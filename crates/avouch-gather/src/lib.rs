@@ -5,4 +5,5 @@ pub mod budget;
 pub mod cache;
 pub mod clock;
 mod hash_key;
+pub mod meter;
 pub mod replay;

@@ -57,7 +57,7 @@ pub(super) struct Shard {
     /// What was signed before this second may have been forgotten. Never decreases, whatever
     /// the clock does.
     floor: u64,
-    /// The slot looked at last.
+    /// The slot to look at next.
     hand: usize,
     /// Slots the hand is behind, and as of when.
     owed: usize,
@@ -130,15 +130,16 @@ impl Shard {
         let elapsed = now.since(self.owed_at).as_millis().min(u128::from(ROUND_MILLIS)) as usize;
         self.owed = (self.owed + slots * elapsed / ROUND_MILLIS as usize).min(slots);
         self.owed_at = now;
-        let budget = self.owed.min(most);
         let mut work = 0;
-        while work < budget {
-            self.hand = self.hand.checked_sub(1).unwrap_or(slots - 1);
-            self.owed = self.owed.saturating_sub(1);
+        while self.owed > 0 && work < most {
             work += 1;
             if self.expired(self.hand) {
                 give_back(self.holder(self.hand));
+                // The hand stays: where the slots wrap round, what moved here is unseen.
                 work += self.empty(self.hand);
+            } else {
+                self.hand = self.hand.checked_sub(1).unwrap_or(slots - 1);
+                self.owed -= 1;
             }
         }
         self.longest = self.longest.max(work);
