@@ -2,6 +2,9 @@
 
 use core::fmt;
 
+use crate::evidence::Persistence;
+use crate::verdict::Standing;
+
 /// What happens to a request: the five actions of rules (VICDM draft sections 7 and 8), and one
 /// that no rule can order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,6 +80,20 @@ impl Priority {
     /// Every priority with the word for it.
     pub const WORDS: [(&'static str, Self); 4] =
         [("high", Self::High), ("medium", Self::Medium), ("low", Self::Low), ("minimal", Self::Minimal)];
+
+    /// The priority of a standing where no rule says otherwise. What could not be found out for
+    /// now has the place of having claimed nothing.
+    #[must_use]
+    pub const fn of(standing: Standing) -> Self {
+        match standing {
+            Standing::Verified => Self::High,
+            Standing::Partial => Self::Medium,
+            Standing::Anonymous | Standing::Pseudonymous | Standing::Undetermined(Persistence::Temporary) => {
+                Self::Low
+            }
+            Standing::Invalid | Standing::Undetermined(Persistence::Permanent) => Self::Minimal,
+        }
+    }
 
     /// The word policies and logs use.
     #[must_use]

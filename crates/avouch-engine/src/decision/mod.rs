@@ -87,7 +87,7 @@ struct Ruling {
 
 impl Ruling {
     fn refused(verdict: &Verdict, refusal: Refusal) -> Self {
-        let priority = usual_priority(verdict);
+        let priority = Priority::of(verdict.standing());
         Self { action: refusal.action, rule: None, priority, audit: false, refusal: Some(refusal) }
     }
 
@@ -121,7 +121,7 @@ fn unavailable(verdict: &Verdict) -> Option<Ruling> {
 /// what could not be found out for now is our fault rather than the sender's; a claim that failed
 /// is rejected (VICDM draft section 7).
 fn required(verdict: &Verdict, least: Class) -> Option<Ruling> {
-    if trust(verdict.standing()) >= trust_of_class(least) {
+    if Priority::of(verdict.standing()) >= least_priority(least) {
         return None;
     }
     let refusal = match verdict.standing() {
@@ -138,21 +138,13 @@ fn required(verdict: &Verdict, least: Class) -> Option<Ruling> {
     Some(Ruling::refused(verdict, refusal))
 }
 
-/// The order of trust (VICDM draft section 4.2). What could not be found out for now counts as
-/// having claimed nothing.
-const fn trust(standing: Standing) -> u8 {
-    match standing {
-        Standing::Undetermined(Persistence::Temporary) => trust_of_class(Class::Anonymous),
-        _ => trust_of_class(standing.class()),
-    }
-}
-
-const fn trust_of_class(class: Class) -> u8 {
+/// The priority that a standing of the required class has; priorities follow trust.
+const fn least_priority(class: Class) -> Priority {
     match class {
-        Class::Unverifiable => 0,
-        Class::Anonymous => 1,
-        Class::Partial => 2,
-        Class::Verified => 3,
+        Class::Unverifiable => Priority::Minimal,
+        Class::Anonymous => Priority::Low,
+        Class::Partial => Priority::Medium,
+        Class::Verified => Priority::High,
     }
 }
 
@@ -170,7 +162,7 @@ fn ruled<M: Meter + ?Sized>(
         Action::Accept | Action::Monitor | Action::Throttle => over_rate(rule, &judged, facts, meter, now),
     };
     let action = refusal.as_ref().map_or(rule.treatment.action, Refusal::action);
-    let priority = rule.treatment.priority.unwrap_or_else(|| usual_priority(verdict));
+    let priority = rule.priority(verdict.standing());
     let audit = rule.treatment.action == Action::Monitor;
     Ruling { action, rule: Some(Arc::clone(&rule.name)), priority, audit, refusal }
 }
@@ -185,16 +177,6 @@ fn over_rate<M: Meter + ?Sized>(
     let quota = rule.treatment.quota.as_ref()?;
     let wait = meter.admit(quota.subject(judged, facts), &quota.limit, now).err()?;
     Some(wait_refusal(Action::Throttle, Reason::RateLimited, wait))
-}
-
-/// The priority of the class: 3 high, 2 medium, 0 low, 1 minimal (VICDM draft section 7).
-const fn usual_priority(verdict: &Verdict) -> Priority {
-    match trust(verdict.standing()) {
-        0 => Priority::Minimal,
-        1 => Priority::Low,
-        2 => Priority::Medium,
-        _ => Priority::High,
-    }
 }
 
 fn refusal(verdict: &Verdict, action: Action) -> Refusal {

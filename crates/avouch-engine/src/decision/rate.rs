@@ -62,9 +62,9 @@ impl Limit {
         Duration::from_nanos(self.tolerance)
     }
 
-    /// Requests per second, for comparing limits.
-    pub(super) fn per_second(&self) -> u64 {
-        1_000_000_000 / self.interval.max(1)
+    /// Requests per hour, for comparing limits.
+    pub(super) fn per_hour(&self) -> u64 {
+        3_600_000_000_000 / self.interval.max(1)
     }
 }
 

@@ -3,6 +3,9 @@
 //! After the rules of a file, and without a file, the model's own table stands ([`Policy::model`]),
 //! so every request meets a rule.
 
+mod cases;
+mod explain;
+mod findings;
 mod glob;
 mod matcher;
 mod model;
@@ -17,11 +20,15 @@ use avouch_wire::name::{Domain, Identity};
 use avouch_wire::settings::Rate;
 use avouch_wire::target::NormalPath;
 
+pub use cases::{Came, CaseResult};
+pub use explain::{Explained, Matching, Mismatch};
+pub use findings::{Finding, FindingKind};
+
 use matcher::Matcher;
 use traits::Traits;
 
 use super::{Action, Limit, Priority, Subject};
-use crate::verdict::Verdict;
+use crate::verdict::{Standing, Verdict};
 
 /// The most rules a policy may have. Matching is linear; a thousand plain rules cost a few
 /// microseconds, a tenth of a signature check.
@@ -107,6 +114,13 @@ impl Policy {
         self.rules.iter().find(|rule| rule.matches(judged, facts)).unwrap_or(&self.otherwise)
     }
 
+    /// Whether a rule asks for the autonomous system. Without a source for it such a rule never
+    /// matches, which a loader should say.
+    #[must_use]
+    pub fn asks_for_asn(&self) -> bool {
+        self.rules.iter().flat_map(|rule| &rule.matchers).any(|matcher| matches!(matcher, Matcher::Asn(_)))
+    }
+
     /// The domains that a rule which allows names in full. They have a reserved share of the
     /// replay table (formats, "The SAIP header").
     pub fn named_domains(&self) -> impl Iterator<Item = Domain<'_>> {
@@ -117,6 +131,11 @@ impl Policy {
 }
 
 impl Rule {
+    /// The priority it gives a verdict of this standing.
+    pub(super) fn priority(&self, standing: Standing) -> Priority {
+        self.treatment.priority.unwrap_or_else(|| Priority::of(standing))
+    }
+
     fn matches(&self, judged: &Judged<'_>, facts: &Facts<'_>) -> bool {
         let allows = self.treatment.action.allows();
         self.traits.contain(judged.traits)

@@ -160,15 +160,16 @@ fn conditions(mut when: Table<'_>) -> Conditions {
 }
 
 /// Standings without their cause, which is a condition of its own.
-const STANDINGS: [&str; 6] = ["anonymous", "pseudonymous", "invalid", "undetermined", "partial", "verified"];
+pub(super) const STANDINGS: [&str; 6] =
+    ["anonymous", "pseudonymous", "invalid", "undetermined", "partial", "verified"];
 
-const CAUSES: [(&str, Persistence); 2] =
+pub(super) const CAUSES: [(&str, Persistence); 2] =
     [("temporary", Persistence::Temporary), ("permanent", Persistence::Permanent)];
 
-const TIERS: [(&str, KeyTier); 3] =
+pub(super) const TIERS: [(&str, KeyTier); 3] =
     [("tpm", KeyTier::Tpm), ("software", KeyTier::Software), ("unknown", KeyTier::Unknown)];
 
-const VALIDATIONS: [(&str, Validation); 4] = [
+pub(super) const VALIDATIONS: [(&str, Validation); 4] = [
     ("secure", Validation::Secure),
     ("insecure", Validation::Insecure),
     ("bogus", Validation::Bogus),
@@ -183,27 +184,27 @@ fn causes(causes: &[Persistence]) -> Traits {
     Traits::standings(|standing| matches!(standing, Standing::Undetermined(cause) if causes.contains(&cause)))
 }
 
-fn standing(value: Value<'_>) -> Result<&'static str, Fault> {
+pub(super) fn standing(value: Value<'_>) -> Result<&'static str, Fault> {
     value.one_of(&STANDINGS.map(|name| (name, name)))
 }
 
-fn class(value: Value<'_>) -> Result<Class, Fault> {
+pub(super) fn class(value: Value<'_>) -> Result<Class, Fault> {
     let classes = [Class::Anonymous, Class::Unverifiable, Class::Partial, Class::Verified];
     let number = value.number(0..=3)?;
     let class = classes.into_iter().find(|class| u64::from(class.number()) == number);
     class.ok_or_else(|| value.fault("a class", "write 0, 1, 2 or 3"))
 }
 
-fn mechanism(value: Value<'_>) -> Result<Mechanism, Fault> {
+pub(super) fn mechanism(value: Value<'_>) -> Result<Mechanism, Fault> {
     value.one_of(&Mechanism::ALL.map(|mechanism| (mechanism.name(), mechanism)))
 }
 
-fn pseudonym(value: Value<'_>) -> Result<Fingerprint, Fault> {
+pub(super) fn pseudonym(value: Value<'_>) -> Result<Fingerprint, Fault> {
     let fix = "write the fingerprint of the key as logs show it: \"sha256:…\"";
     value.convert("a key fingerprint", fix, Fingerprint::parse)
 }
 
-fn method(value: Value<'_>) -> Result<Box<str>, Fault> {
+pub(super) fn method(value: Value<'_>) -> Result<Box<str>, Fault> {
     let token = |octet: u8| octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet);
     let text = value.text()?;
     if text.bytes().any(|octet| !token(octet)) {
@@ -216,7 +217,7 @@ fn method(value: Value<'_>) -> Result<Box<str>, Fault> {
     Ok(text.into())
 }
 
-fn asn(value: Value<'_>) -> Result<u32, Fault> {
+pub(super) fn asn(value: Value<'_>) -> Result<u32, Fault> {
     let number = value.number(1..=u64::from(u32::MAX))?;
     u32::try_from(number).map_err(|_| value.fault("an AS number", "write a number such as 64500"))
 }

@@ -225,6 +225,140 @@ fn a_limit_keeps_its_cells_wherever_its_rule_moves() {
     assert_ne!(id(&moved, "b"), id(&moved, "a"));
 }
 
+fn findings(text: &str) -> Vec<(FindingKind, String, usize)> {
+    let policy = Policy::parse("p", text).unwrap_or_else(|problems| panic!("{problems}"));
+    let found = policy.findings().into_iter();
+    found.map(|Finding { kind, rule, line }| (kind, rule.to_string(), line)).collect()
+}
+
+#[test]
+fn the_model_and_the_usual_policies_raise_no_finding() {
+    assert_eq!(Policy::model().findings(), []);
+    let text = r#"
+[[rule]]
+name = "partners"
+when = { class = 3, identity = ["*.gptbot@openai.example", "acme.example"], path = ["/api/*"], method = ["GET"] }
+then = { action = "accept", priority = "high", rate = "100/s", burst = 200 }
+[[rule]]
+name = "api"
+when = { path = "/api/*", class = [0, 1] }
+then = { action = "challenge" }
+[[rule]]
+name = "liars"
+when = { standing = "invalid" }
+then = { action = "reject" }
+"#;
+    assert_eq!(findings(text), []);
+}
+
+#[test]
+fn class_1_faring_better_than_class_0_is_found_where_it_does() {
+    let favours = |when: &str, then: &str| {
+        let text = format!(
+            "[[rule]]\nname = 'a'\nwhen = {{ {when} }}\nthen = {{ {then} }}\n\
+             [[rule]]\nname = 'b'\nwhen = {{ class = 0 }}\nthen = {{ action = 'throttle', rate = '5/s' }}"
+        );
+        findings(&text).contains(&(FindingKind::UnprovedFavoured, "a".into(), 1))
+    };
+    assert!(favours("class = 1", "action = 'accept'"));
+    assert!(favours("class = 1", "action = 'throttle', rate = '6/s', priority = 'low'"));
+    assert!(!favours("class = 1", "action = 'throttle', rate = '5/s', priority = 'low'"));
+    assert!(!favours("class = 1", "action = 'challenge'"));
+    assert!(favours("cause = 'temporary', path = '/x/*'", "action = 'accept'"));
+    assert!(favours("mechanism = 'saip-rolling'", "action = 'accept'"), "a claim by it may have failed");
+    assert!(!favours("mechanism = 'saip-rolling', class = 3", "action = 'accept'"));
+}
+
+#[test]
+fn anonymous_requests_refused_everywhere_are_found() {
+    let refuse = |when: &str| {
+        let text = format!("[[rule]]\nname = 'a'\nwhen = {{ {when} }}\nthen = {{ action = 'reject' }}");
+        findings(&text).iter().any(|(kind, _, _)| *kind == FindingKind::AnonymousRefused)
+    };
+    assert!(refuse("class = 0") && refuse("class = [0, 1]") && refuse(""));
+    assert!(
+        !refuse("class = 0, path = '/api/*'") && !refuse("class = 1") && !refuse("standing = 'pseudonymous'")
+    );
+    let elsewhere = "[[rule]]\nname = 'open'\nwhen = { path = '/open/*' }\nthen = { action = 'accept' }\n\
+                     [[rule]]\nname = 'a'\nwhen = { class = 0 }\nthen = { action = 'reject' }";
+    assert!(!findings(elsewhere).iter().any(|(kind, _, _)| *kind == FindingKind::AnonymousRefused));
+}
+
+#[test]
+fn rules_that_never_decide_are_found() {
+    let unreachable = |first: &str, second: &str| {
+        let text = format!(
+            "[[rule]]\nname = 'a'\nwhen = {{ {first} }}\nthen = {{ action = 'monitor' }}\n\
+             [[rule]]\nname = 'b'\nwhen = {{ {second} }}\nthen = {{ action = 'accept' }}"
+        );
+        findings(&text).contains(&(FindingKind::Unreachable, "b".into(), 5))
+    };
+    assert!(unreachable("", "class = 3"));
+    assert!(unreachable("class = [2, 3]", "identity = 'acme.example'"));
+    assert!(unreachable("path = '/x/*'", "path = '/x/*', class = 3"));
+    assert!(!unreachable("path = '/x/*', class = 3", "path = '/x/*'"));
+    assert!(!unreachable("class = 3", "class = [2, 3]"));
+    assert!(!unreachable("path = '/x'", "path = '/y'"));
+}
+
+#[test]
+fn other_traps_are_found() {
+    let by_key = "[[rule]]\nname = 'a'\nthen = { action = 'accept', rate = '1/s', per = 'pseudonym' }";
+    assert!(findings(by_key).contains(&(FindingKind::EvadableLimit, "a".into(), 1)));
+    let worse = "[[rule]]\nname = 'a'\nwhen = { class = 3 }\nthen = { action = 'challenge' }";
+    assert!(findings(worse).contains(&(FindingKind::ProvedDisfavoured, "a".into(), 1)));
+}
+
+#[test]
+fn an_explanation_names_what_differs_and_what_decides() {
+    let text = "[[rule]]\nname = 'a'\nwhen = { class = 3, mechanism = 'saip-direct', path = '/x' }\n\
+                then = { action = 'accept' }\n\
+                [[rule]]\nname = 'b'\nwhen = { class = 0 }\nthen = { action = 'monitor' }\n\
+                [[rule]]\nname = 'c'\nthen = { action = 'reject' }";
+    let policy = Policy::parse("p", text).unwrap();
+    let explained = policy.explain(&Verdict::sample(Standing::Anonymous), &on("/y"));
+    let differs = |key, found: &str| Mismatch { key, found: found.into() };
+    let first =
+        Matching::Differs(vec![differs("class", "0"), differs("mechanism", "none"), differs("path", "/y")]);
+    let rules: Vec<_> = explained.iter().map(|e| (&*e.rule, e.line, &e.matching)).collect();
+    assert_eq!(rules[..3], [("a", 1, &first), ("b", 5, &Matching::Decides), ("c", 9, &Matching::NotReached)]);
+    assert_eq!(rules.last().unwrap(), &("model/invalid", 0, &Matching::NotReached));
+}
+
+#[test]
+fn cases_are_tried_and_their_problems_listed() {
+    let text = "[[rule]]\nname = 'a'\nwhen = { identity = '*.bots@acme.example', path = '/x/*' }\n\
+                then = { action = 'accept', priority = 'medium' }";
+    let policy = Policy::parse("p", text).unwrap();
+    let cases = r#"
+[[case]]
+name = "bots may"
+given = { standing = "verified", identity = "one.bots@acme.example", path = "/x/y" }
+expect = { action = "accept", rule = "a", priority = "medium" }
+[[case]]
+name = "strangers may not"
+given = { standing = "undetermined", cause = "permanent", path = "/x/y" }
+expect = { action = "reject" }
+"#;
+    let results = policy.test("cases.toml", cases).unwrap();
+    let came: Vec<_> = results.iter().map(|r| (r.line, r.as_expected, &*r.came.rule)).collect();
+    assert_eq!(came, [(2, true, "a"), (6, false, "model/invalid")]);
+    let bad = r#"
+[[case]]
+name = "x"
+given = { standing = "invalid", identity = "acme.example", cause = "temporary", pth = "/" }
+"#;
+    let problems = policy.test("cases.toml", bad).unwrap_err().to_string();
+    for part in [
+        "`case.given.identity` cannot",
+        "`case.given.cause` cannot",
+        "did you mean `path`?",
+        "`case.expect` is missing",
+    ] {
+        assert!(problems.contains(part), "{part}\n{problems}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_is_parsed_without_panic(text in "\\PC*|(\\[\\[rule\\]\\]|name|when|then|=|\\{|\\}|'[a-z*@./]*'|class|[0-9]|,|\n| ){0,60}") {
