@@ -4,6 +4,7 @@
 //! `docs/formats/record.md` is the reference.
 
 mod flaw;
+pub mod lint;
 mod network;
 mod place;
 mod published;
