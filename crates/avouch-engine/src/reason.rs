@@ -106,6 +106,8 @@ reasons! {
         "Sign the request, or have the domain name this network in its _saip record.";
     CrawlerNotConfirmed, "crawler-not-confirmed", "The user agent names a crawler, and the address is not one of its operator's.",
         "Use a user agent of your own.";
+    CrawlerNotCheckable, "crawler-not-checkable", "The crawler's operator publishes address ranges instead of names in DNS, and this version does not read them.",
+        "Sign the request, or use a user agent of your own.";
     ClaimsConflict, "claims-conflict", "The request claims two different domains.",
         "Make one claim; a user agent that names a crawler is one.";
 

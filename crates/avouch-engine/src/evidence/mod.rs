@@ -1,5 +1,47 @@
-//! What is known for or against a claim.
+//! What is known for or against a claim: the questions it raises, the answers that were gathered,
+//! and what they prove.
 
 mod answer;
+mod network;
+mod proof;
+mod questions;
+mod trail;
 
 pub use answer::{Answer, Cause, Dnssec, Persistence};
+pub use network::Network;
+pub use proof::Proof;
+pub use questions::{NetworkQuestion, Questions};
+
+pub(crate) use network::{confirm, delegated};
+pub(crate) use proof::{limits, meant_for_us, prove, timely};
+pub(crate) use trail::{Shortfall, Trail};
+
+use avouch_wire::record::Published;
+use std::sync::Arc;
+
+/// The count of revocations a verifier has heard of. A verdict is used only if it has not moved
+/// since the evidence was gathered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Epoch(pub u64);
+
+/// What stands at a `_saip` name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Records {
+    /// The union of its records.
+    pub published: Published,
+    /// Whether the answer was made from a wildcard, which names nobody.
+    pub wildcard: bool,
+}
+
+/// The answers to [`Questions`], in their order. What was not asked stays unknown.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// What stands at the name that decides.
+    pub record: Answer<Arc<Records>>,
+    /// What stands at each name that can revoke.
+    pub revocations: Vec<Answer<Arc<Records>>>,
+    /// What reverse and forward DNS say of the client's address.
+    pub network: Network,
+    /// The epoch read before anything was looked up.
+    pub epoch: Epoch,
+}

@@ -5,11 +5,14 @@ mod document;
 mod mechanism;
 #[cfg(test)]
 mod sample;
+mod table;
 
 pub use check::{Check, CheckName, Outcome, Unchecked, Validation};
 pub use mechanism::Mechanism;
+pub(crate) use table::Conclusion;
 
-use crate::evidence::Persistence;
+use crate::claim::Claim;
+use crate::evidence::{Persistence, Trail};
 use crate::reason::Reason;
 use avouch_wire::key::Fingerprint;
 use avouch_wire::name::Identity;
@@ -109,6 +112,44 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Puts a verdict together from what judgement came to.
+    pub(crate) fn reach(conclusion: &Conclusion, claim: Option<&Claim<'_>>, mut trail: Trail) -> Self {
+        conclusion.committed().into_iter().for_each(|committed| committed.note(&mut trail));
+        let standing = conclusion.standing();
+        let established = matches!(standing.class(), Class::Partial | Class::Verified);
+        let mut reasons = Vec::with_capacity(1 + trail.noticed.len());
+        reasons.push(conclusion.reason());
+        reasons.extend(trail.noticed);
+        Self {
+            standing,
+            identity: claim.filter(|_| established).and_then(Claim::identity),
+            claimed: claim.filter(|_| !established).and_then(Claim::name),
+            mechanism: conclusion.mechanism(),
+            pseudonym: conclusion.pseudonym(),
+            key_tier: KeyTier::Unknown,
+            reasons,
+            checks: trail.checks,
+            not_checked: trail.not_checked,
+            valid_until: trail.valid_until,
+        }
+    }
+
+    /// What becomes of a verdict when the content that streamed by was not the content that was
+    /// signed: the claim failed.
+    #[must_use]
+    pub fn with_body_mismatch(mut self) -> Self {
+        self.standing = Standing::Invalid;
+        self.mechanism = Mechanism::None;
+        self.pseudonym = None;
+        self.claimed = self.claimed.or_else(|| self.identity.take().map(|identity| identity.to_string()));
+        self.reasons.retain(|reason| *reason != Reason::SignatureVerified);
+        self.reasons.insert(0, Reason::BodyMismatch);
+        self.not_checked.retain(|unchecked| *unchecked != Unchecked::Body);
+        let check = Check { name: CheckName::Body, outcome: Outcome::Fail, detail: "".into(), dnssec: None };
+        self.checks.push(check);
+        self
+    }
+
     /// The class.
     #[must_use]
     pub const fn class(&self) -> Class {

@@ -53,6 +53,8 @@ pub struct Live<'a, T> {
     pub value: &'a T,
     /// Whether it stands in records with `t=y` only.
     pub testing: bool,
+    /// The moment from which it no longer counts (`exp`).
+    pub until: Time,
 }
 
 /// What is published at one name: its live keys, networks and registration entities united, each
@@ -85,7 +87,11 @@ struct Span<T> {
 
 impl<T> Span<T> {
     fn live(&self, now: Time) -> Option<Live<'_, T>> {
-        (now < self.live_until).then(|| Live { value: &self.value, testing: now >= self.firm_until })
+        (now < self.live_until).then(|| Live {
+            value: &self.value,
+            testing: now >= self.firm_until,
+            until: self.live_until,
+        })
     }
 }
 

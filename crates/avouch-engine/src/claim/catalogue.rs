@@ -1,0 +1,168 @@
+//! Crawlers whose user agents are known well enough to be borrowed.
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use avouch_wire::name::Domain;
+use avouch_wire::settings::{Fault, Problems, Reader, Table, Value};
+
+/// The catalogue that comes with avouch.
+const BUILT_IN: &str = include_str!("../../data/crawlers.toml");
+
+/// Longest user agent that is searched, in octets; what crawlers send is far shorter, and the rest
+/// is not worth a stranger's request.
+const MAX_USER_AGENT: usize = 512;
+
+/// A crawler: who answers for it and how its addresses are recognised.
+#[derive(Clone, Debug)]
+pub struct Crawler {
+    name: String,
+    domain: Domain<'static>,
+    hosts: Vec<Domain<'static>>,
+    aliases: Vec<Domain<'static>>,
+}
+
+impl Crawler {
+    /// As operators call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The domain that answers for it.
+    #[must_use]
+    pub const fn domain(&self) -> &Domain<'static> {
+        &self.domain
+    }
+
+    /// The domains under which its addresses resolve; none where reverse DNS says nothing.
+    #[must_use]
+    pub fn hosts(&self) -> &[Domain<'static>] {
+        &self.hosts
+    }
+
+    /// Whether a claim of `domain` and a user agent of this crawler mean the same operator.
+    #[must_use]
+    pub fn speaks_for(&self, domain: &Domain<'_>) -> bool {
+        std::iter::once(&self.domain).chain(&self.aliases).any(|own| own.is_aligned_with(domain))
+    }
+}
+
+/// All known crawlers, searchable by user agent.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    crawlers: Vec<Crawler>,
+    /// `None` only if the tokens were too many to compile, which the size of a file rules out.
+    tokens: Option<AhoCorasick>,
+    /// For each token, the crawler it belongs to.
+    owners: Vec<usize>,
+}
+
+impl Catalogue {
+    /// The catalogue that comes with avouch.
+    ///
+    /// # Errors
+    /// [`Problems`], if the file it was built with were wrong; a test holds that it is not.
+    pub fn built_in() -> Result<Self, Problems> {
+        Self::parse("crawlers.toml", BUILT_IN)
+    }
+
+    /// Reads a catalogue; the built-in file documents its keys.
+    ///
+    /// # Errors
+    /// [`Problems`], all at once.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+        let reader = Reader::new(file, text);
+        let mut root = reader.root();
+        let entries: Vec<_> = root.tables("crawler").into_iter().filter_map(read_entry).collect();
+        root.finish();
+        let entries = reader.into_result(Some(entries))?;
+        Ok(Self::of(entries))
+    }
+
+    fn of(entries: Vec<(Crawler, Vec<String>)>) -> Self {
+        let (mut crawlers, mut tokens, mut owners) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, (crawler, agents)) in entries.into_iter().enumerate() {
+            crawlers.push(crawler);
+            owners.extend(agents.iter().map(|_| at));
+            tokens.extend(agents);
+        }
+        let mut automaton = AhoCorasick::builder();
+        let automaton = automaton.ascii_case_insensitive(true).match_kind(MatchKind::LeftmostLongest);
+        Self { crawlers, tokens: automaton.build(&tokens).ok(), owners }
+    }
+
+    /// The crawlers, in the order of the file.
+    pub fn crawlers(&self) -> impl Iterator<Item = &Crawler> {
+        self.crawlers.iter()
+    }
+
+    /// The crawler a user agent names, where it names one.
+    #[must_use]
+    pub fn find(&self, user_agent: &str) -> Option<&Crawler> {
+        let text = user_agent.as_bytes();
+        let text = text.get(..MAX_USER_AGENT).unwrap_or(text);
+        let found = self.tokens.as_ref()?.find_iter(text).find(|found| {
+            let before = found.start().checked_sub(1).and_then(|at| text.get(at));
+            !before.is_some_and(is_word) && !text.get(found.end()).is_some_and(is_word)
+        })?;
+        self.owners.get(found.pattern().as_usize()).and_then(|at| self.crawlers.get(*at))
+    }
+}
+
+/// Octets that continue a product token, so that `NotGooglebot` is not `Googlebot`.
+const fn is_word(octet: &u8) -> bool {
+    octet.is_ascii_alphanumeric() || *octet == b'-' || *octet == b'_'
+}
+
+fn read_entry(mut table: Table<'_>) -> Option<(Crawler, Vec<String>)> {
+    let name = table.required("name", Value::text);
+    let domain = table.required("domain", read_domain);
+    let agents = table.list("agents", |value| value.text().map(str::to_owned)).unwrap_or_default();
+    let hosts = table.list("hosts", read_domain).unwrap_or_default();
+    let aliases = table.list("aliases", read_domain).unwrap_or_default();
+    table.required("source", Value::text);
+    table.required("entered", |_| Ok(()));
+    table.finish();
+    Some((Crawler { name: name?.to_owned(), domain: domain?, hosts, aliases }, agents))
+}
+
+fn read_domain(value: Value<'_>) -> Result<Domain<'static>, Fault> {
+    value.convert("a domain", "write a domain in lower case, for example \"acme.example\"", |text| {
+        Domain::parse(text).ok().map(Domain::into_owned)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(user_agent: &str) -> Option<String> {
+        let catalogue = Catalogue::built_in().unwrap();
+        catalogue.find(user_agent).map(|crawler| crawler.name().to_owned())
+    }
+
+    #[test]
+    fn the_built_in_catalogue_is_sound() {
+        let catalogue = Catalogue::built_in().unwrap();
+        assert!(catalogue.crawlers().count() >= 10);
+    }
+
+    #[test]
+    fn a_crawler_is_found_by_its_token_at_word_boundaries() {
+        let google = Some("Googlebot".to_owned());
+        assert_eq!(found("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"), google);
+        assert_eq!(found("googlebot"), google);
+        assert_eq!(found("Googlebot-Image/1.0"), google);
+        assert_eq!(found("NotGooglebot/1.0"), None);
+        assert_eq!(found("Googlebots/1.0"), None);
+        assert_eq!(found("Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0"), None);
+    }
+
+    #[test]
+    fn aliases_and_relaxed_alignment_are_the_same_operator() {
+        let catalogue = Catalogue::built_in().unwrap();
+        let google = catalogue.find("Googlebot").unwrap();
+        for (domain, same) in [("google.com", true), ("crawl.googlebot.com", true), ("acme.example", false)] {
+            assert_eq!(google.speaks_for(&Domain::parse(domain).unwrap()), same, "{domain}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What signatures prove: the checks of a signed claim in their order, cheap ones first.
+
+use super::{Answer, Evidence, Records, Shortfall, Trail};
+use crate::reason::Reason;
+use crate::request::{Content, Request};
+use crate::verdict::{CheckName, Mechanism, Outcome, Unchecked, Validation};
+use avouch_wire::authority::Authority;
+use avouch_wire::key::{Fingerprint, PublicKey};
+use avouch_wire::record::Live;
+use avouch_wire::saip::{Form, Header, Mode, RequestParts, Signed, rcert_tbs, request_string};
+use avouch_wire::time::Time;
+use std::sync::Arc;
+
+/// Every signature of a request holds. What is missing is only that it was not seen before.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// How the signature is tied to the long-term key.
+    pub(crate) mechanism: Mechanism,
+    /// The long-term key.
+    pub(crate) key: Fingerprint,
+    /// Whether a domain publishes that key.
+    pub(crate) published: bool,
+    /// Whether it does so for testing only.
+    pub(crate) testing: bool,
+}
+
+/// The signed timestamp must lie within the window.
+pub(crate) fn timely(signed: &Signed<'_>, now: Time, trail: &mut Trail) -> Result<(), Shortfall> {
+    let now = now.seconds();
+    let result = match signed.is_timely(now) {
+        true => Ok(()),
+        false if signed.timestamp > now => Err(Shortfall::Failed(Reason::AheadOfTime)),
+        false => Err(Shortfall::Failed(Reason::Expired)),
+    };
+    trail.record(CheckName::Time, result)
+}
+
+/// The audience must be the site the request names, and that one of ours.
+pub(crate) fn meant_for_us(
+    signed: &Signed<'_>,
+    request: &Request<'_>,
+    ours: &[Authority<'static>],
+    trail: &mut Trail,
+) -> Result<(), Shortfall> {
+    let Form::Full(aud) = signed.form else {
+        trail.note(CheckName::Authority, Outcome::Skipped, "the draft form names no site", None);
+        return Ok(());
+    };
+    let named = request.authority();
+    let result = if aud != named.as_str() {
+        Err(Shortfall::Failed(Reason::AudienceMismatch))
+    } else if ours.is_empty() || ours.contains(named) {
+        Ok(())
+    } else {
+        Err(Shortfall::Failed(Reason::AuthorityNotOurs))
+    };
+    trail.record(CheckName::Authority, result)
+}
+
+/// What keeps a proof from being a full one: the reasons for which it is partial at most.
+pub(crate) fn limits(
+    header: &Header<'_>,
+    signed: &Signed<'_>,
+    ours: &[Authority<'static>],
+    trail: &mut Trail,
+) {
+    if signed.form == Form::Draft {
+        trail.noticed.push(Reason::AudienceUnbound);
+        if header.domain.is_some() {
+            trail.noticed.push(Reason::DomainUnbound);
+        }
+    } else if ours.is_empty() {
+        trail.noticed.push(Reason::AuthoritiesUnset);
+    }
+}
+
+/// Checks key, revocation, certificate, signature and content, in this order.
+pub(crate) fn prove(
+    request: &Request<'_>,
+    header: &Header<'_>,
+    signed: &Signed<'_>,
+    evidence: &Evidence,
+    now: Time,
+    trail: &mut Trail,
+) -> Result<Proof, Shortfall> {
+    let parts = RequestParts { method: request.method(), path: request.path() };
+    let signing = Signing { header, signed, parts };
+    let proof = match (&signed.mode, &header.domain) {
+        (Mode::Stateless { key }, None) => {
+            let key = carried_key(key)?;
+            trail.record(CheckName::Signature, signing.holds(&key))?;
+            let key = *key.fingerprint();
+            Proof { mechanism: Mechanism::SaipStateless, key, published: false, testing: false }
+        }
+        (mode, _) => {
+            let records = decisive(evidence, now, trail)?;
+            not_revoked(evidence, now, trail)?;
+            signing.prove_published(mode, records, now, trail)?
+        }
+    };
+    content(request, signed, trail)?;
+    Ok(proof)
+}
+
+/// A signed request, ready for its strings to be rebuilt.
+struct Signing<'a> {
+    header: &'a Header<'a>,
+    signed: &'a Signed<'a>,
+    parts: RequestParts<'a>,
+}
+
+impl Signing<'_> {
+    fn prove_published(
+        &self,
+        mode: &Mode<'_>,
+        records: &Records,
+        now: Time,
+        trail: &mut Trail,
+    ) -> Result<Proof, Shortfall> {
+        let (mechanism, live) = match mode {
+            Mode::Rolling { key, certificate } => {
+                let rolling = carried_key(key)?;
+                let master = trail
+                    .record(CheckName::Certificate, self.certifier(records, &rolling, certificate, now))?;
+                trail.record(CheckName::Signature, self.holds(&rolling))?;
+                (Mechanism::SaipRolling, master)
+            }
+            Mode::Direct => {
+                (Mechanism::SaipDirect, trail.record(CheckName::Signature, self.signer(records, now))?)
+            }
+            Mode::Stateless { key } => {
+                let key = carried_key(key)?;
+                let live = records.published.keys(now).find(|live| *live.value == key);
+                let live = live.ok_or(Shortfall::Failed(Reason::KeyMismatch))?;
+                trail.record(CheckName::Signature, self.holds(&key))?;
+                (Mechanism::SaipStateless, live)
+            }
+        };
+        trail.valid_until(live.until);
+        Ok(Proof { mechanism, key: *live.value.fingerprint(), published: true, testing: live.testing })
+    }
+
+    /// The published key that certified the rolling one.
+    fn certifier<'r>(
+        &self,
+        records: &'r Records,
+        rolling: &PublicKey,
+        certificate: &[u8; 64],
+        now: Time,
+    ) -> Result<Live<'r, PublicKey>, Shortfall> {
+        let Form::Full(aud) = self.signed.form else {
+            return Err(Shortfall::Failed(Reason::HeaderMalformed));
+        };
+        let mut message = Vec::with_capacity(MESSAGE);
+        rcert_tbs(&mut message, self.header, self.signed, aud, rolling.octets(), self.parts);
+        let mut keys = records.published.keys(now);
+        keys.find(|live| live.value.verify(&message, certificate).is_ok())
+            .ok_or(Shortfall::Failed(Reason::CertificateInvalid))
+    }
+
+    /// The published key that signed the request itself.
+    fn signer<'r>(&self, records: &'r Records, now: Time) -> Result<Live<'r, PublicKey>, Shortfall> {
+        let mut shortfall = Shortfall::Failed(Reason::AlgorithmMismatch);
+        for live in records.published.keys(now) {
+            match self.holds(live.value) {
+                Ok(()) => return Ok(live),
+                Err(Shortfall::Failed(Reason::AlgorithmMismatch)) => {}
+                Err(other) => shortfall = other,
+            }
+        }
+        Err(shortfall)
+    }
+
+    /// Whether the request's signature holds under this key.
+    fn holds(&self, key: &PublicKey) -> Result<(), Shortfall> {
+        if key.key_type() != self.signed.algorithm {
+            return Err(Shortfall::Failed(Reason::AlgorithmMismatch));
+        }
+        let mut message = Vec::with_capacity(MESSAGE);
+        request_string(&mut message, self.header, self.signed, key.fingerprint(), self.parts);
+        key.verify(&message, &self.signed.signature).map_err(|_| Shortfall::Failed(Reason::SignatureInvalid))
+    }
+}
+
+/// Room for the strings of nearly every request, so that they are built without growing.
+const MESSAGE: usize = 512;
+
+fn carried_key(text: &str) -> Result<PublicKey, Shortfall> {
+    PublicKey::from_b64u(text).map_err(|_| Shortfall::Failed(Reason::BadKey))
+}
+
+/// The records at the name that decides, with a live key among them.
+fn decisive<'e>(evidence: &'e Evidence, now: Time, trail: &mut Trail) -> Result<&'e Records, Shortfall> {
+    let result = usable(&evidence.record, now).and_then(|records| match records {
+        None => Err(Shortfall::Failed(Reason::KeyNotPublished)),
+        Some(records) if records.published.is_revoked() => Err(Shortfall::Failed(Reason::Revoked)),
+        Some(records) if records.wildcard => Err(Shortfall::Failed(Reason::WildcardRecord)),
+        Some(records) if records.published.limit(now).is_some() => {
+            Err(Shortfall::Failed(Reason::RecordLimit))
+        }
+        Some(records) if records.published.count() == 0 => Err(Shortfall::Failed(Reason::KeyNotPublished)),
+        Some(records) if records.published.keys(now).next().is_none() => {
+            Err(Shortfall::Failed(Reason::NoLiveKey))
+        }
+        Some(records) => Ok(records),
+    });
+    let outcome = result.as_ref().err().map_or(Outcome::Pass, |shortfall| shortfall.outcome());
+    trail.note(CheckName::DnsKey, outcome, "", Validation::of(&evidence.record));
+    evidence.record.until().into_iter().for_each(|until| trail.valid_until(until));
+    result
+}
+
+/// No name above (and in stateless mode the agent's own) holds an empty `pk`.
+fn not_revoked(evidence: &Evidence, now: Time, trail: &mut Trail) -> Result<(), Shortfall> {
+    let mut result = Ok(());
+    for answer in &evidence.revocations {
+        answer.until().into_iter().for_each(|until| trail.valid_until(until));
+        result = match (result, usable(answer, now)) {
+            (_, Ok(Some(records))) if records.published.is_revoked() => {
+                Err(Shortfall::Failed(Reason::Revoked))
+            }
+            (Ok(()), Err(shortfall)) => Err(shortfall),
+            (before, _) => before,
+        };
+    }
+    trail.record(CheckName::Revocation, result)
+}
+
+/// The records an answer holds at this moment: `None` when there are none, an error when nobody knows.
+pub(super) fn usable(answer: &Answer<Arc<Records>>, now: Time) -> Result<Option<&Records>, Shortfall> {
+    match answer {
+        Answer::Unknown(cause) => Err(Shortfall::unknown(*cause)),
+        Answer::Found { until, .. } | Answer::Absent { until, .. } if now >= *until => {
+            Err(Shortfall::unknown(super::Cause::NotAsked))
+        }
+        Answer::Found { value, .. } => Ok(Some(value)),
+        Answer::Absent { .. } => Ok(None),
+    }
+}
+
+/// The content must be what was signed, where it was signed and is at hand.
+fn content(request: &Request<'_>, signed: &Signed<'_>, trail: &mut Trail) -> Result<(), Shortfall> {
+    match (signed.content, request.content().digest()) {
+        (Some((signed, _)), Some(actual)) if signed != actual => {
+            trail.record(CheckName::Body, Err(Shortfall::Failed(Reason::BodyMismatch)))
+        }
+        (Some(_), Some(_)) => trail.record(CheckName::Body, Ok(())),
+        (None, _) if request.content() == Content::Empty => Ok(()),
+        (None | Some(_), _) => {
+            trail.not_checked.push(Unchecked::Body);
+            Ok(())
+        }
+    }
+}

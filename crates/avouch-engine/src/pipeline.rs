@@ -1,0 +1,227 @@
+//! The pipeline, top to bottom: a request makes a claim; evidence is gathered for it; a verdict
+//! says who it is.
+//!
+//! Nothing here looks anything up. The caller (`avouch-gather`) carries the questions of
+//! [`Opened`] to DNS and the nonce of [`Proved`] to the replay table, and brings the answers back;
+//! the order of the stages is fixed by their types. Cheap checks come before dear ones, and the
+//! nonce comes last, so that only a request whose every signature holds leaves a trace.
+//!
+//! What happens with the request is decided afterwards, in [`crate::decision`].
+
+mod nonce;
+
+pub use nonce::{Committed, Nonce, NotCommitted, Share};
+
+use crate::claim::{Catalogue, Claim};
+use crate::evidence::{self, Epoch, Evidence, Proof, Questions, Shortfall, Trail};
+use crate::reason::Reason;
+use crate::request::{AddressEvidence, Request};
+use crate::verdict::{CheckName, Conclusion, Mechanism, Outcome, Verdict};
+use avouch_wire::authority::Authority;
+use avouch_wire::name::Domain;
+use avouch_wire::saip::{Form, Header, Signed};
+use avouch_wire::time::Time;
+
+/// What a verifier knows of itself.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The authorities it serves. With none, a signature is compared with the request's own
+    /// authority, and the class is at most 2.
+    pub authorities: Vec<Authority<'static>>,
+    /// Whether the draft form of the header is accepted, which does not bind the site.
+    pub accept_draft: bool,
+    /// The crawlers it knows.
+    pub catalogue: Catalogue,
+}
+
+/// A stage either settles the matter or leads to the next.
+#[derive(Debug)]
+pub enum Step<T> {
+    /// The verdict is reached.
+    Settled(Box<Verdict>),
+    /// There is more to find out.
+    Next(T),
+}
+
+/// A claim that was read, is timely and meant for this site. Its questions are to be answered.
+#[derive(Debug)]
+pub struct Opened<'a> {
+    request: &'a Request<'a>,
+    site: &'a Site,
+    claim: Claim<'a>,
+    questions: Questions,
+    trail: Trail,
+}
+
+/// A claim of which every signature holds. Its nonce is to be committed.
+#[derive(Debug)]
+pub struct Proved<'a> {
+    claim: Claim<'a>,
+    proof: Proof,
+    epoch: Epoch,
+    trail: Trail,
+}
+
+/// Stage 1: the request makes a claim; what can be refused without looking anything up, is.
+#[must_use]
+pub fn open<'a>(request: &'a Request<'a>, site: &'a Site, now: Time) -> Step<Opened<'a>> {
+    let mut trail = Trail::new();
+    let claim = match Claim::read(request, &site.catalogue) {
+        Ok(claim) => claim,
+        Err(unreadable) => {
+            trail.note(CheckName::Syntax, Outcome::Fail, unreadable.detail(), None);
+            return settle(Conclusion::Short(Shortfall::Failed(unreadable.reason)), None, trail);
+        }
+    };
+    if claim.header().is_none() && claim.crawler().is_none() {
+        return settle(Conclusion::Anonymous, None, trail);
+    }
+    match admit(&claim, request, site, now, &mut trail) {
+        Ok(questions) => Step::Next(Opened { request, site, claim, questions, trail }),
+        Err(shortfall) => settle(Conclusion::Short(shortfall), Some(&claim), trail),
+    }
+}
+
+/// Syntax, time and authority, in this order; then what remains to be asked.
+fn admit(
+    claim: &Claim<'_>,
+    request: &Request<'_>,
+    site: &Site,
+    now: Time,
+    trail: &mut Trail,
+) -> Result<Questions, Shortfall> {
+    if claim.conflicts() {
+        return Err(Shortfall::Failed(Reason::ClaimsConflict));
+    }
+    if let Some(header) = claim.header() {
+        trail.pass(CheckName::Syntax);
+        if header.has_unknown {
+            trail.noticed.push(Reason::UnknownValues);
+        }
+        if let Some(signed) = &header.signed {
+            if signed.form == Form::Draft && !site.accept_draft {
+                return Err(Shortfall::Failed(Reason::DraftFormRefused));
+            }
+            evidence::timely(signed, now, trail)?;
+            evidence::meant_for_us(signed, request, &site.authorities, trail)?;
+        }
+    }
+    Questions::of(claim).map_err(|_| Shortfall::Failed(Reason::HeaderMalformed))
+}
+
+impl<'a> Opened<'a> {
+    /// Stage 2: what has to be looked up.
+    #[must_use]
+    pub const fn questions(&self) -> &Questions {
+        &self.questions
+    }
+
+    /// Stage 3: the evidence is weighed.
+    #[must_use]
+    pub fn weigh(mut self, evidence: &Evidence, now: Time) -> Step<Proved<'a>> {
+        let weighed = match self.claim.header() {
+            Some(header @ Header { signed: Some(signed), .. }) => {
+                let proof = evidence::prove(self.request, header, signed, evidence, now, &mut self.trail);
+                evidence::limits(header, signed, &self.site.authorities, &mut self.trail);
+                proof.map(Some)
+            }
+            _ => Ok(None),
+        };
+        match weighed {
+            Ok(Some(proof)) if proof.published || self.claim.crawler().is_none() => {
+                Step::Next(Proved { claim: self.claim, proof, epoch: evidence.epoch, trail: self.trail })
+            }
+            Ok(_) => self.weigh_network(evidence, now),
+            Err(shortfall) => settle(Conclusion::Short(shortfall), Some(&self.claim), self.trail),
+        }
+    }
+
+    /// Without a signature that names a domain, the client's address is all the evidence.
+    fn weigh_network<T>(mut self, evidence: &Evidence, now: Time) -> Step<T> {
+        let conclusion = match self.network(evidence, now) {
+            Ok(mechanism) => Conclusion::Consistent(mechanism),
+            Err(shortfall) => Conclusion::Short(shortfall),
+        };
+        settle(conclusion, Some(&self.claim), self.trail)
+    }
+
+    fn network(&mut self, evidence: &Evidence, now: Time) -> Result<Mechanism, Shortfall> {
+        let peer = self.request.peer();
+        if peer.evidence == AddressEvidence::UntrustedProxy {
+            self.trail.note(CheckName::ForwardConfirmed, Outcome::Skipped, "peer-is-untrusted-proxy", None);
+            return Err(Shortfall::of_untrusted_proxy());
+        }
+        let Some(question) = &self.questions.network else {
+            return Err(Shortfall::Unknown(Reason::CrawlerNotCheckable, evidence::Persistence::Temporary));
+        };
+        let delegated = match self.questions.record {
+            Some(_) => evidence::delegated(evidence, peer.address, now, &mut self.trail),
+            None => Err(Shortfall::Failed(Reason::CrawlerNotConfirmed)),
+        };
+        if delegated == Err(Shortfall::Failed(Reason::Revoked)) {
+            return delegated;
+        }
+        let confirmed = evidence::confirm(question, &evidence.network, peer.address, now, &mut self.trail);
+        confirmed.or_else(|shortfall| delegated.map_err(|other| shortfall.or_undetermined(other)))
+    }
+}
+
+impl Proved<'_> {
+    /// Stage 4: what has to be committed to the replay table, now that every signature holds.
+    /// `None` when the key is published for testing only: such a success counts for nothing, so
+    /// it takes no room in the table.
+    #[must_use]
+    pub fn nonce(&self) -> Option<Nonce<'_>> {
+        let signed = self.signed()?;
+        let domain = self.header()?.domain.as_ref();
+        let share = domain.map_or(Share::Pseudonyms, |domain| Share::Domain(Domain::registrable(domain)));
+        let (key, nonce, timestamp) = (&self.proof.key, signed.nonce, signed.timestamp);
+        (!self.proof.testing).then_some(Nonce::new(key, nonce, timestamp, share))
+    }
+
+    /// Stage 5: the verdict. `committed` is what became of the nonce, `None` if there was none to
+    /// commit; `epoch` is read again now, and a revocation heard of meanwhile undoes the proof.
+    #[must_use]
+    pub fn conclude(
+        mut self,
+        committed: Option<Result<Committed, NotCommitted>>,
+        epoch: Epoch,
+    ) -> Box<Verdict> {
+        let conclusion = self.conclusion(committed, epoch);
+        Box::new(Verdict::reach(&conclusion, Some(&self.claim), self.trail))
+    }
+
+    fn conclusion(&mut self, committed: Option<Result<Committed, NotCommitted>>, epoch: Epoch) -> Conclusion {
+        let mechanism = self.proof.mechanism;
+        let committed = match committed {
+            _ if epoch != self.epoch => return Conclusion::Short(Shortfall::of_changed_epoch()),
+            Some(Ok(committed)) => committed,
+            Some(Err(refused)) => {
+                self.trail.note(CheckName::Replay, refused.outcome(), "", None);
+                return Conclusion::Short(refused.shortfall());
+            }
+            None if self.proof.testing => return Conclusion::Testing(mechanism),
+            None => return Conclusion::Short(Shortfall::unknown(evidence::Cause::NotAsked)),
+        };
+        let unbound = [Reason::AudienceUnbound, Reason::DomainUnbound, Reason::AuthoritiesUnset];
+        match self.proof.published {
+            false => Conclusion::Pseudonym(self.proof.key, committed),
+            true if self.trail.noticed.iter().any(|reason| unbound.contains(reason)) => {
+                Conclusion::Unbound(mechanism, committed)
+            }
+            true => Conclusion::Proved(mechanism, committed),
+        }
+    }
+
+    const fn header(&self) -> Option<&Header<'_>> {
+        self.claim.header()
+    }
+
+    fn signed(&self) -> Option<&Signed<'_>> {
+        self.header()?.signed.as_ref()
+    }
+}
+
+fn settle<T>(conclusion: Conclusion, claim: Option<&Claim<'_>>, trail: Trail) -> Step<T> {
+    Step::Settled(Box::new(Verdict::reach(&conclusion, claim, trail)))
+}

@@ -1,0 +1,122 @@
+//! The nonce of a proved request, and what became of it.
+
+use crate::evidence::{Persistence, Shortfall, Trail};
+use crate::reason::Reason;
+use crate::verdict::{CheckName, Outcome, Unchecked};
+use avouch_wire::key::Fingerprint;
+
+/// What the replay table keeps of a request: it is new if no other had the same long-term key,
+/// nonce and timestamp.
+#[derive(Debug)]
+pub struct Nonce<'a> {
+    key: &'a Fingerprint,
+    nonce: &'a str,
+    timestamp: u64,
+    share: Share<'a>,
+}
+
+/// Whose share of the replay table a nonce is counted against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share<'a> {
+    /// That of a registrable domain.
+    Domain(&'a str),
+    /// That of all pseudonyms together.
+    Pseudonyms,
+}
+
+impl<'a> Nonce<'a> {
+    pub(super) const fn new(key: &'a Fingerprint, nonce: &'a str, timestamp: u64, share: Share<'a>) -> Self {
+        Self { key, nonce, timestamp, share }
+    }
+
+    /// The long-term key.
+    #[must_use]
+    pub const fn key(&self) -> &'a Fingerprint {
+        self.key
+    }
+
+    /// The nonce as sent, 16–64 octets.
+    #[must_use]
+    pub const fn nonce(&self) -> &'a str {
+        self.nonce
+    }
+
+    /// The signed timestamp, Unix seconds.
+    #[must_use]
+    pub const fn timestamp(&self) -> u64 {
+        self.timestamp
+    }
+
+    /// Whose share it is counted against.
+    #[must_use]
+    pub const fn share(&self) -> Share<'a> {
+        self.share
+    }
+
+    /// Says that the table of all replicas of this authority now holds the nonce, held it not
+    /// before, and will hold it through `timestamp` + 300. Only a replay table may say so.
+    #[must_use]
+    pub const fn committed(self) -> Committed {
+        Committed { private: false }
+    }
+
+    /// Says the same of a table that no other verifier shares, as when a captured request is
+    /// judged offline; the verdict then lists `replay` as not checked.
+    #[must_use]
+    pub const fn committed_privately(self) -> Committed {
+        Committed { private: true }
+    }
+}
+
+/// The nonce was committed. A verdict of class 3 cannot be made without it.
+#[derive(Debug)]
+pub struct Committed {
+    private: bool,
+}
+
+impl Committed {
+    pub(crate) fn note(&self, trail: &mut Trail) {
+        if self.private {
+            trail.note(CheckName::Replay, Outcome::Skipped, "judged against a table of its own", None);
+            trail.not_checked.push(Unchecked::Replay);
+        } else {
+            trail.pass(CheckName::Replay);
+        }
+    }
+}
+
+/// Why a nonce was not committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotCommitted {
+    /// The table holds it already.
+    Replayed,
+    /// By the table's clock the timestamp has left the window meanwhile.
+    Expired,
+    /// The share it would be counted against is full.
+    ShareFull,
+    /// The table is full.
+    TableFull,
+    /// The table has just started and cannot know.
+    StartRule,
+    /// The table could not be reached or written.
+    StoreUnreachable,
+}
+
+impl NotCommitted {
+    pub(super) const fn shortfall(self) -> Shortfall {
+        match self {
+            Self::Replayed => Shortfall::Failed(Reason::Replayed),
+            Self::Expired => Shortfall::Failed(Reason::Expired),
+            Self::ShareFull => Shortfall::Unknown(Reason::ReplayShareFull, Persistence::Temporary),
+            Self::TableFull => Shortfall::Unknown(Reason::ReplayTableFull, Persistence::Temporary),
+            Self::StartRule => Shortfall::Unknown(Reason::ReplayStartRule, Persistence::Temporary),
+            Self::StoreUnreachable => {
+                Shortfall::Unknown(Reason::ReplayStoreUnreachable, Persistence::Temporary)
+            }
+        }
+    }
+
+    pub(super) const fn outcome(self) -> Outcome {
+        self.shortfall().outcome()
+    }
+}

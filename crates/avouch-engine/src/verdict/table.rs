@@ -1,0 +1,93 @@
+//! The verdict table: what judgement can come to, and the standing each deserves.
+//!
+//! | what judgement came to | class | standing |
+//! |---|---|---|
+//! | no claim | 0 | anonymous |
+//! | a key that no domain vouches for signed the request | 0 | pseudonymous |
+//! | the key is published for testing only, and everything holds | 0 | anonymous |
+//! | every signature holds under a published key, bound to this site, and the request is new | 3 | verified |
+//! | the same, but the signature does not bind this site or the domain | 2 | partial |
+//! | DNS connects the client's address with the claimed domain | 2 | partial |
+//! | the claim failed | 1 | invalid |
+//! | the claim could not be checked | 1 | undetermined |
+
+use super::{Mechanism, Standing};
+use crate::evidence::Shortfall;
+use crate::pipeline::Committed;
+use crate::reason::Reason;
+use avouch_wire::key::Fingerprint;
+
+/// What judgement came to.
+#[derive(Debug)]
+pub(crate) enum Conclusion {
+    /// No claim.
+    Anonymous,
+    /// A key that no domain vouches for signed the request, which is new.
+    Pseudonym(Fingerprint, Committed),
+    /// The key is published for testing only.
+    Testing(Mechanism),
+    /// Every signature holds, and the request is new. Nothing else leads to class 3.
+    Proved(Mechanism, Committed),
+    /// The same, except that the signature does not bind this site or the domain.
+    Unbound(Mechanism, Committed),
+    /// DNS connects the client's address with the claimed domain.
+    Consistent(Mechanism),
+    /// The claim failed or could not be checked.
+    Short(Shortfall),
+}
+
+impl Conclusion {
+    /// The standing it deserves.
+    pub(crate) const fn standing(&self) -> Standing {
+        match self {
+            Self::Anonymous | Self::Testing(_) => Standing::Anonymous,
+            Self::Pseudonym(..) => Standing::Pseudonymous,
+            Self::Proved(..) => Standing::Verified,
+            Self::Unbound(..) | Self::Consistent(_) => Standing::Partial,
+            Self::Short(Shortfall::Failed(_)) => Standing::Invalid,
+            Self::Short(Shortfall::Unknown(_, persistence)) => Standing::Undetermined(*persistence),
+        }
+    }
+
+    /// What established it.
+    pub(crate) const fn mechanism(&self) -> Mechanism {
+        match self {
+            Self::Proved(mechanism, _) | Self::Unbound(mechanism, _) => *mechanism,
+            Self::Testing(mechanism) | Self::Consistent(mechanism) => *mechanism,
+            Self::Pseudonym(..) => Mechanism::SaipStateless,
+            Self::Anonymous | Self::Short(_) => Mechanism::None,
+        }
+    }
+
+    /// What was committed to the replay table for it.
+    pub(crate) const fn committed(&self) -> Option<&Committed> {
+        match self {
+            Self::Pseudonym(_, committed) | Self::Proved(_, committed) | Self::Unbound(_, committed) => {
+                Some(committed)
+            }
+            Self::Anonymous | Self::Testing(_) | Self::Consistent(_) | Self::Short(_) => None,
+        }
+    }
+
+    /// The key by which a pseudonymous sender is known.
+    pub(crate) const fn pseudonym(&self) -> Option<Fingerprint> {
+        match self {
+            Self::Pseudonym(key, _) => Some(*key),
+            _ => None,
+        }
+    }
+
+    /// The deciding reason.
+    pub(crate) const fn reason(&self) -> Reason {
+        match self {
+            Self::Anonymous => Reason::NoClaim,
+            Self::Pseudonym(..) => Reason::Pseudonym,
+            Self::Testing(_) => Reason::Testing,
+            Self::Proved(..) | Self::Unbound(..) => Reason::SignatureVerified,
+            Self::Consistent(Mechanism::ForwardAddress) => Reason::AddressOfDomain,
+            Self::Consistent(Mechanism::DelegationRecord) => Reason::NetworkDelegated,
+            Self::Consistent(_) => Reason::ForwardConfirmed,
+            Self::Short(Shortfall::Failed(reason) | Shortfall::Unknown(reason, _)) => *reason,
+        }
+    }
+}
