@@ -26,12 +26,14 @@ pub(crate) struct Bounded<K, V> {
 struct Set<K, V> {
     /// Counts accesses to this set; the entry with the lowest `used` was used longest ago.
     tick: u64,
+    /// Part of the hash of each way's key, together: a look-up reads one line of memory here and
+    /// then the way it wants.
+    tags: [u32; WAYS],
     ways: Vec<Way<K, V>>,
 }
 
 #[derive(Debug)]
 struct Way<K, V> {
-    hash: u64,
     used: u64,
     key: K,
     value: V,
@@ -42,7 +44,7 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
     /// fill.
     pub(crate) fn new(entries: usize) -> Self {
         let sets = entries.div_ceil(WAYS).max(1);
-        let empty = || Mutex::new(Set { tick: 0, ways: Vec::new() });
+        let empty = || Mutex::new(Set { tick: 0, tags: [0; WAYS], ways: Vec::new() });
         Self { sets: (0..sets).map(|_| empty()).collect(), keys: RandomState::new() }
     }
 
@@ -67,7 +69,7 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
         if set.ways.len() >= WAYS {
             let spent = set.ways.iter().position(|way| spent(&way.value));
             if let Some(at) = spent.or_else(|| set.oldest()) {
-                set.ways.swap_remove(at);
+                set.drop_way(at);
             }
         }
         set.add(hash, key, value);
@@ -89,7 +91,7 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
         }
         if set.ways.len() >= WAYS {
             let at = set.ways.iter().position(|way| spent(&way.value))?;
-            set.ways.swap_remove(at);
+            set.drop_way(at);
         }
         Some(change(set.add(hash, key, fresh())))
     }
@@ -97,8 +99,9 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
     /// Drops the entry of `key`, if there is one.
     pub(crate) fn remove(&self, key: &K) {
         let hash = self.keys.hash_one(key);
-        if let Some(mut set) = self.set(hash) {
-            set.ways.retain(|way| way.hash != hash || way.key != *key);
+        let Some(mut set) = self.set(hash) else { return };
+        if let Some(at) = set.find(hash, key) {
+            set.drop_way(at);
         }
     }
 
@@ -121,11 +124,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<K, V> Set<K, V> {
+    fn find<Q: ?Sized + Equivalent<K>>(&self, hash: u64, key: &Q) -> Option<usize> {
+        let mut tagged = self.tags.iter().zip(&self.ways).enumerate();
+        tagged.find(|(_, (tag, way))| **tag == hash as u32 && key.equivalent(&way.key)).map(|(at, _)| at)
+    }
+
     fn touch<Q: ?Sized + Equivalent<K>>(&mut self, hash: u64, key: &Q) -> Option<&mut V> {
         self.tick += 1;
-        let tick = self.tick;
-        let way = self.ways.iter_mut().find(|way| way.hash == hash && key.equivalent(&way.key))?;
-        way.used = tick;
+        let at = self.find(hash, key)?;
+        let way = self.ways.get_mut(at)?;
+        way.used = self.tick;
         Some(&mut way.value)
     }
 
@@ -133,14 +141,28 @@ impl<K, V> Set<K, V> {
         self.ways.iter().enumerate().min_by_key(|(_, way)| way.used).map(|(at, _)| at)
     }
 
+    fn drop_way(&mut self, at: usize) {
+        self.ways.swap_remove(at);
+        if let (Some(last), Some(tag)) = (self.tags.get(self.ways.len()).copied(), self.tags.get_mut(at)) {
+            *tag = last;
+        }
+    }
+
     fn add(&mut self, hash: u64, key: K, value: V) -> &mut V {
-        let way = Way { hash, used: self.tick, key, value };
+        if let Some(tag) = self.tags.get_mut(self.ways.len()) {
+            *tag = hash as u32;
+        }
+        let way = Way { used: self.tick, key, value };
         &mut self.ways.push_mut(way).value
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -184,5 +206,29 @@ mod tests {
         assert_eq!(table.enter(99, |_| false, || 1, |value| *value), None);
         assert_eq!(table.enter(99, |_| true, || 1, |value| *value), Some(1));
         assert_eq!(table.len(), WAYS);
+    }
+    proptest! {
+        #[test]
+        fn what_is_read_is_what_was_put_last(steps in proptest::collection::vec((0..60_u32, 0..4_u8), 1..400)) {
+            let (table, mut model) = (Bounded::<u32, usize>::new(2 * WAYS), HashMap::new());
+            for (step, (key, action)) in steps.into_iter().enumerate() {
+                match action {
+                    0 => {
+                        table.remove(&key);
+                        model.remove(&key);
+                    }
+                    1 => {
+                        let read = table.read(&key, |value| *value);
+                        prop_assert!(read.is_none() || read == model.get(&key).copied());
+                    }
+                    _ => {
+                        table.put(key, step, |value| value % 3 == 0);
+                        model.insert(key, step);
+                        prop_assert_eq!(table.read(&key, |value| *value), Some(step));
+                    }
+                }
+                prop_assert!(table.len() <= 2 * WAYS);
+            }
+        }
     }
 }

@@ -13,8 +13,9 @@ use core::hash::Hasher;
 use super::{Refused, Share};
 use crate::hash_key::HashKey;
 
-/// Domains counted apart, in 192 KiB. Beyond that, and in an overfull [`SET`], domains are counted
-/// together with another: the bounds hold, a domain may be refused for what another holds.
+/// Domains counted apart, in 192 KiB. Beyond that, and in an overfull [`SET`], a domain is counted
+/// together with another: it may be refused for what that one holds, or hold a part of its own
+/// under the other's bound. What all domains hold together stays exact.
 const DOMAINS: usize = 1 << 14;
 
 /// Counters among which a domain has its place; a keyed hash says where the set begins.
