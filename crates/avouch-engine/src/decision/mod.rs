@@ -20,7 +20,7 @@ pub use rate::{Limit, Meter, Subject};
 use crate::evidence::Persistence;
 use crate::reason::Reason;
 use crate::verdict::{Class, Standing, Verdict};
-use policy::{Judged, Rule};
+use policy::{Rule, View};
 
 /// A decision and how it was come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,11 +155,11 @@ fn ruled<M: Meter + ?Sized>(
     meter: &M,
     now: Time,
 ) -> Ruling {
-    let judged = Judged::of(verdict);
-    let rule = policy.rule_for(&judged, facts);
+    let view = View::of(verdict, facts);
+    let rule = policy.rule_for(&view);
     let refusal = match rule.treatment.action {
         action @ (Action::Challenge | Action::Reject | Action::Unavailable) => Some(refusal(verdict, action)),
-        Action::Accept | Action::Monitor | Action::Throttle => over_rate(rule, &judged, facts, meter, now),
+        Action::Accept | Action::Monitor | Action::Throttle => over_rate(rule, &view, meter, now),
     };
     let action = refusal.as_ref().map_or(rule.treatment.action, Refusal::action);
     let priority = rule.priority(verdict.standing());
@@ -167,15 +167,9 @@ fn ruled<M: Meter + ?Sized>(
     Ruling { action, rule: Some(Arc::clone(&rule.name)), priority, audit, refusal }
 }
 
-fn over_rate<M: Meter + ?Sized>(
-    rule: &Rule,
-    judged: &Judged<'_>,
-    facts: &Facts<'_>,
-    meter: &M,
-    now: Time,
-) -> Option<Refusal> {
+fn over_rate<M: Meter + ?Sized>(rule: &Rule, view: &View<'_>, meter: &M, now: Time) -> Option<Refusal> {
     let quota = rule.treatment.quota.as_ref()?;
-    let wait = meter.admit(quota.subject(judged, facts), &quota.limit, now).err()?;
+    let wait = meter.admit(quota.subject(view), &quota.limit, now).err()?;
     Some(wait_refusal(Action::Throttle, Reason::RateLimited, wait))
 }
 

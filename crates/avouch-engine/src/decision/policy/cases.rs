@@ -11,7 +11,7 @@ use avouch_wire::target::NormalPath;
 
 use super::parse::{CAUSES, TIERS, VALIDATIONS, asn, mechanism, method, pseudonym, standing};
 use super::traits::Traits;
-use super::{Facts, Judged, Policy};
+use super::{Facts, Policy, View};
 use crate::decision::{Action, Priority};
 use crate::evidence::Persistence;
 use crate::verdict::{KeyTier, Mechanism, Standing, Validation};
@@ -64,12 +64,9 @@ impl Policy {
             address: given.address,
             asn: given.asn,
         };
-        let judged = Judged {
-            traits: Traits::one(given.standing, given.mechanism, given.tier, given.dnssec),
-            identity: given.identity.as_ref(),
-            pseudonym: given.pseudonym.as_ref(),
-        };
-        let rule = self.rule_for(&judged, &facts);
+        let traits = Traits::one(given.standing, given.mechanism, given.tier, given.dnssec);
+        let view = View::with(traits, given.identity.as_ref(), given.pseudonym.as_ref(), &facts);
+        let rule = self.rule_for(&view);
         let priority = rule.priority(given.standing);
         let came = Came { action: rule.treatment.action, rule: Arc::clone(&rule.name), priority };
         let as_expected = expected.action == came.action

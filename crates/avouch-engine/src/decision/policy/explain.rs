@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::parse::{CAUSES, TIERS};
-use super::{Facts, Judged, Policy, Rule};
+use super::{Facts, Policy, Rule, View};
 use crate::decision::Action;
 use crate::verdict::{Validation, Verdict};
 
@@ -44,13 +44,13 @@ impl Policy {
     /// Every rule in order, those of the file and then the model's, with what became of it.
     #[must_use]
     pub fn explain(&self, verdict: &Verdict, facts: &Facts<'_>) -> Vec<Explained> {
-        let judged = Judged::of(verdict);
+        let view = View::of(verdict, facts);
         let mut decided = false;
         self.rules
             .iter()
             .chain([&self.otherwise])
             .map(|rule| {
-                let mismatches = rule.mismatches(verdict, &judged, facts);
+                let mismatches = rule.mismatches(verdict, &view);
                 let matching = match mismatches.is_empty() {
                     _ if decided => Matching::NotReached,
                     true => Matching::Decides,
@@ -69,16 +69,13 @@ impl Policy {
 }
 
 impl Rule {
-    fn mismatches(&self, verdict: &Verdict, judged: &Judged<'_>, facts: &Facts<'_>) -> Vec<Mismatch> {
+    fn mismatches(&self, verdict: &Verdict, view: &View<'_>) -> Vec<Mismatch> {
         let allows = self.treatment.action.allows();
-        let of_verdict = self.parts.iter().filter(|(_, accepts)| !accepts.contain(judged.traits));
-        let of_request = self.matchers.iter().filter(|matcher| !matcher.holds(judged, facts, allows));
+        let of_verdict = self.parts.iter().filter(|(_, accepts)| !accepts.contain(view.traits));
+        let of_request = self.matchers.iter().filter(|matcher| !matcher.holds(view, allows));
         of_verdict
             .map(|(key, _)| Mismatch { key, found: found(key, verdict) })
-            .chain(
-                of_request
-                    .map(|matcher| Mismatch { key: matcher.key(), found: matcher.found(judged, facts) }),
-            )
+            .chain(of_request.map(|matcher| Mismatch { key: matcher.key(), found: matcher.found(view) }))
             .collect()
     }
 }

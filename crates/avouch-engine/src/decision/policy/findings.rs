@@ -5,12 +5,12 @@ use core::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use avouch_wire::target::NormalPath;
-use ipnet::IpNet;
 
 use super::glob::{Labels, PathGlob};
 use super::matcher::Matcher;
+use super::network::Network;
 use super::traits::{EVERY_STANDING, EVERY_TIER, EVERY_VALIDATION, Traits};
-use super::{Facts, Judged, Per, Policy, Rule};
+use super::{Facts, Per, Policy, Rule, View};
 use crate::decision::{Action, Priority};
 use crate::verdict::{Class, KeyTier, Mechanism, Standing};
 
@@ -162,7 +162,7 @@ impl Policy {
             address: probe.address,
             asn: probe.asn,
         };
-        self.rule_for(&Judged { traits, identity: None, pseudonym: None }, &facts)
+        self.rule_for(&View::with(traits, None, None, &facts))
     }
 }
 
@@ -243,7 +243,7 @@ impl Probe {
                 Matcher::Authority(list) => {
                     probe.authority = list.first().map_or(probe.authority, Labels::example)
                 }
-                Matcher::Ip(list) => probe.address = list.first().map_or(probe.address, IpNet::addr),
+                Matcher::Ip(list) => probe.address = list.first().map_or(probe.address, Network::example),
                 Matcher::Asn(list) => probe.asn = list.first().copied(),
                 Matcher::Pseudonym(_) | Matcher::Domain(_) | Matcher::Identity(_) => {}
             }

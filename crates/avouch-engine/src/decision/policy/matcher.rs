@@ -1,13 +1,11 @@
 //! The conditions of a rule that look at names, addresses and paths.
 
-use core::net::IpAddr;
-
 use avouch_wire::key::Fingerprint;
-use ipnet::IpNet;
 
+use super::View;
 use super::glob::{IdentityGlob, Labels, PathGlob};
+use super::network::Network;
 use super::traits::Traits;
-use super::{Facts, Judged};
 use crate::verdict::{Class, Standing};
 
 /// One condition: it holds when one of its values does.
@@ -18,7 +16,7 @@ pub(super) enum Matcher {
     Identity(Box<[IdentityGlob]>),
     Method(Box<[Box<str>]>),
     Authority(Box<[Labels]>),
-    Ip(Box<[IpNet]>),
+    Ip(Box<[Network]>),
     Asn(Box<[u32]>),
     Path(Box<[PathGlob]>),
 }
@@ -40,21 +38,21 @@ impl Matcher {
 
     /// Whether it holds. A path that servers may read differently cannot be judged: it never
     /// fulfils a rule that `allows`, and always one that refuses.
-    pub(super) fn holds(&self, judged: &Judged<'_>, facts: &Facts<'_>, allows: bool) -> bool {
+    pub(super) fn holds(&self, view: &View<'_>, allows: bool) -> bool {
         match self {
-            Self::Pseudonym(keys) => judged.pseudonym.is_some_and(|key| keys.contains(key)),
-            Self::Domain(domains) => judged
+            Self::Pseudonym(keys) => view.pseudonym.is_some_and(|key| keys.contains(key)),
+            Self::Domain(domains) => view
                 .identity
                 .is_some_and(|identity| domains.iter().any(|glob| glob.matches(identity.domain.as_str()))),
             Self::Identity(globs) => {
-                judged.identity.is_some_and(|identity| globs.iter().any(|glob| glob.matches(identity)))
+                view.identity.is_some_and(|identity| globs.iter().any(|glob| glob.matches(identity)))
             }
-            Self::Method(methods) => methods.iter().any(|method| **method == *facts.method),
-            Self::Authority(globs) => globs.iter().any(|glob| glob.matches(facts.authority)),
-            Self::Ip(networks) => contains(networks, facts.address),
-            Self::Asn(numbers) => facts.asn.is_some_and(|asn| numbers.contains(&asn)),
-            Self::Path(_) if facts.path.is_ambiguous() => !allows,
-            Self::Path(globs) => globs.iter().any(|glob| glob.matches(facts.path.as_str())),
+            Self::Method(methods) => methods.iter().any(|method| **method == *view.facts.method),
+            Self::Authority(globs) => globs.iter().any(|glob| glob.matches(view.facts.authority)),
+            Self::Ip(networks) => networks.iter().any(|network| network.contains(view.address)),
+            Self::Asn(numbers) => view.facts.asn.is_some_and(|asn| numbers.contains(&asn)),
+            Self::Path(_) if view.facts.path.is_ambiguous() => !allows,
+            Self::Path(globs) => globs.iter().any(|glob| glob.matches(view.facts.path.as_str())),
         }
     }
 
@@ -80,27 +78,23 @@ impl Matcher {
     }
 
     /// What the request has where this condition looks, for `policy explain`.
-    pub(super) fn found(&self, judged: &Judged<'_>, facts: &Facts<'_>) -> String {
+    pub(super) fn found(&self, view: &View<'_>) -> String {
         match self {
-            Self::Pseudonym(_) => judged.pseudonym.map_or_else(none, ToString::to_string),
-            Self::Domain(_) => judged.identity.map_or_else(none, |identity| identity.domain.to_string()),
-            Self::Identity(_) => judged.identity.map_or_else(none, ToString::to_string),
-            Self::Method(_) => facts.method.to_owned(),
-            Self::Authority(_) => facts.authority.to_owned(),
-            Self::Ip(_) => facts.address.to_canonical().to_string(),
-            Self::Asn(_) => facts.asn.map_or_else(none, |asn| asn.to_string()),
-            Self::Path(_) if facts.path.is_ambiguous() => format!("{} (ambiguous)", facts.path.as_str()),
-            Self::Path(_) => facts.path.as_str().to_owned(),
+            Self::Pseudonym(_) => view.pseudonym.map_or_else(none, ToString::to_string),
+            Self::Domain(_) => view.identity.map_or_else(none, |identity| identity.domain.to_string()),
+            Self::Identity(_) => view.identity.map_or_else(none, ToString::to_string),
+            Self::Method(_) => view.facts.method.to_owned(),
+            Self::Authority(_) => view.facts.authority.to_owned(),
+            Self::Ip(_) => view.facts.address.to_canonical().to_string(),
+            Self::Asn(_) => view.facts.asn.map_or_else(none, |asn| asn.to_string()),
+            Self::Path(_) if view.facts.path.is_ambiguous() => {
+                format!("{} (ambiguous)", view.facts.path.as_str())
+            }
+            Self::Path(_) => view.facts.path.as_str().to_owned(),
         }
     }
 }
 
 fn none() -> String {
     "-".to_owned()
-}
-
-/// IPv4 addresses mapped into IPv6 are IPv4 addresses.
-fn contains(networks: &[IpNet], address: IpAddr) -> bool {
-    let address = address.to_canonical();
-    networks.iter().any(|network| network.contains(&address))
 }

@@ -9,6 +9,7 @@ mod findings;
 mod glob;
 mod matcher;
 mod model;
+mod network;
 mod parse;
 mod traits;
 
@@ -25,6 +26,7 @@ pub use explain::{Explained, Matching, Mismatch};
 pub use findings::{Finding, FindingKind};
 
 use matcher::Matcher;
+use network::Place;
 use traits::Traits;
 
 use super::{Action, Limit, Priority, Subject};
@@ -58,12 +60,15 @@ pub struct Facts<'r> {
     pub asn: Option<u32>,
 }
 
-/// What rules see of a verdict.
+/// All that rules see: of a verdict what they can ask about, and the request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Judged<'v> {
+pub(super) struct View<'a> {
     traits: Traits,
-    identity: Option<&'v Identity>,
-    pseudonym: Option<&'v Fingerprint>,
+    identity: Option<&'a Identity>,
+    pseudonym: Option<&'a Fingerprint>,
+    facts: &'a Facts<'a>,
+    /// The client's address as networks are compared with it.
+    address: Place,
 }
 
 /// One rule.
@@ -110,8 +115,8 @@ enum Per {
 
 impl Policy {
     /// The rule that decides.
-    pub(super) fn rule_for(&self, judged: &Judged<'_>, facts: &Facts<'_>) -> &Rule {
-        self.rules.iter().find(|rule| rule.matches(judged, facts)).unwrap_or(&self.otherwise)
+    pub(super) fn rule_for(&self, view: &View<'_>) -> &Rule {
+        self.rules.iter().find(|rule| rule.matches(view)).unwrap_or(&self.otherwise)
     }
 
     /// Whether a rule asks for the autonomous system. Without a source for it such a rule never
@@ -136,32 +141,40 @@ impl Rule {
         self.treatment.priority.unwrap_or_else(|| Priority::of(standing))
     }
 
-    fn matches(&self, judged: &Judged<'_>, facts: &Facts<'_>) -> bool {
+    fn matches(&self, view: &View<'_>) -> bool {
         let allows = self.treatment.action.allows();
-        self.traits.contain(judged.traits)
-            && self.matchers.iter().all(|matcher| matcher.holds(judged, facts, allows))
+        self.traits.contain(view.traits) && self.matchers.iter().all(|matcher| matcher.holds(view, allows))
     }
 }
 
 impl Quota {
     /// Whose cell this limit moves. Who has no identity, or no key, is counted by address: a
     /// pseudonym costs nothing to make, so by itself it is no subject.
-    pub(super) fn subject<'v>(&self, judged: &Judged<'v>, facts: &Facts<'_>) -> Subject<'v> {
-        match (self.per, judged.identity, judged.pseudonym) {
+    pub(super) fn subject<'a>(&self, view: &View<'a>) -> Subject<'a> {
+        match (self.per, view.identity, view.pseudonym) {
             (Per::Agent, Some(identity), _) => Subject::Agent(&identity.domain, identity.agent.as_ref()),
             (Per::Domain, Some(identity), _) => Subject::Domain(&identity.domain),
             (Per::Pseudonym, _, Some(key)) => Subject::Pseudonym(key),
             (Per::Agent | Per::Domain | Per::Address | Per::Pseudonym, _, _) => {
-                Subject::address(facts.address)
+                Subject::address(view.facts.address)
             }
         }
     }
 }
 
-impl<'v> Judged<'v> {
-    /// What rules see of this verdict.
-    pub(super) fn of(verdict: &'v Verdict) -> Self {
-        Self { traits: Traits::of(verdict), identity: verdict.identity(), pseudonym: verdict.pseudonym() }
+impl<'a> View<'a> {
+    /// What rules see of this verdict and request.
+    pub(super) fn of(verdict: &'a Verdict, facts: &'a Facts<'a>) -> Self {
+        Self::with(Traits::of(verdict), verdict.identity(), verdict.pseudonym(), facts)
+    }
+
+    fn with(
+        traits: Traits,
+        identity: Option<&'a Identity>,
+        pseudonym: Option<&'a Fingerprint>,
+        facts: &'a Facts<'a>,
+    ) -> Self {
+        Self { traits, identity, pseudonym, facts, address: Place::of(facts.address) }
     }
 }
 

@@ -8,6 +8,7 @@ use avouch_wire::settings::{Fault, Problems, Reader, Table, Value};
 
 use super::glob::{IdentityGlob, Labels, PathGlob};
 use super::matcher::Matcher;
+use super::network::Network;
 use super::traits::Traits;
 use super::{Limit, MAX_RULES, Per, Policy, Quota, Rule, Treatment, model};
 use crate::decision::rate::MAX_BURST;
@@ -151,7 +152,7 @@ fn conditions(mut when: Table<'_>) -> Conditions {
         when.some("identity", |v| IdentityGlob::read(v.text()?)).map(|list| Matcher::Identity(list.into())),
         when.some("method", method).map(|list| Matcher::Method(list.into())),
         when.some("authority", |v| Labels::authority(v.text()?)).map(|list| Matcher::Authority(list.into())),
-        when.some("ip", Value::network).map(|list| Matcher::Ip(list.into())),
+        when.some("ip", |v| v.network().map(Network::new)).map(|list| Matcher::Ip(list.into())),
         when.some("asn", asn).map(|list| Matcher::Asn(list.into())),
         when.some("path", |v| PathGlob::read(v.text()?)).map(|list| Matcher::Path(list.into())),
     ];

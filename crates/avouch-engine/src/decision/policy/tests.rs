@@ -8,7 +8,7 @@ use crate::verdict::{KeyTier, Mechanism, Standing};
 fn matches_with(action: &str, when: &str, verdict: &Verdict, facts: &Facts<'_>) -> bool {
     let text = format!("[[rule]]\nname = 'it'\nwhen = {{ {when} }}\nthen = {{ action = '{action}' }}");
     let policy = Policy::parse("p", &text).unwrap_or_else(|problems| panic!("{problems}"));
-    &*policy.rule_for(&Judged::of(verdict), facts).name == "it"
+    &*policy.rule_for(&View::of(verdict, facts)).name == "it"
 }
 
 fn on(path: &'static str) -> Facts<'static> {
@@ -106,14 +106,14 @@ fn the_first_rule_that_matches_decides() {
                 [[rule]]\nname = 'two'\nthen = { action = 'monitor' }";
     let policy = Policy::parse("p", text).unwrap();
     let verdict = Verdict::sample(Standing::Verified);
-    let rule = |path| policy.rule_for(&Judged::of(&verdict), &on(path)).name.to_string();
+    let rule = |path| policy.rule_for(&View::of(&verdict, &on(path))).name.to_string();
     assert_eq!((rule("/x"), rule("/y")), ("one".into(), "two".into()));
 }
 
 #[test]
 fn what_no_rule_matches_meets_the_model() {
     let policy = Policy::parse("p", "").unwrap();
-    let name = |standing| policy.rule_for(&Judged::of(&Verdict::sample(standing)), &on("/")).name.to_string();
+    let name = |standing| policy.rule_for(&View::of(&Verdict::sample(standing), &on("/"))).name.to_string();
     assert_eq!(name(Standing::Verified), "model/verified");
     assert_eq!(name(PERMANENT), "model/invalid");
 }
@@ -186,9 +186,10 @@ fn limits_count_whom_the_rule_says() {
             "[[rule]]\nname = 'r'\nwhen = {{ {when} }}\nthen = {{ action = 'accept', rate = '1/s'{then} }}"
         );
         let policy = Policy::parse("p", &text).unwrap();
-        let judged = Judged::of(verdict);
-        let quota = policy.rule_for(&judged, &on("/")).treatment.quota.clone().unwrap();
-        format!("{:?}", quota.subject(&judged, &on("/")))
+        let facts = on("/");
+        let view = View::of(verdict, &facts);
+        let quota = policy.rule_for(&view).treatment.quota.clone().unwrap();
+        format!("{:?}", quota.subject(&view))
     };
     let agent = Verdict::sample(Standing::Verified).with_identity("a@acme.example");
     let pseudonym = Verdict::sample(Standing::Pseudonymous).with_pseudonym(key(1));
