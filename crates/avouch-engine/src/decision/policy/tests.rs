@@ -360,6 +360,16 @@ given = { standing = "invalid", identity = "acme.example", cause = "temporary", 
     }
 }
 
+#[test]
+fn the_examples_of_the_documentation_load_and_come_out_as_written() {
+    let page = include_str!("../../../../../docs/formats/policy.md");
+    let blocks: Vec<_> = page.split("```toml\n").skip(1).filter_map(|b| b.split("```").next()).collect();
+    let policy = Policy::parse("policy.md", blocks[0]).unwrap_or_else(|problems| panic!("{problems}"));
+    let results = policy.test("policy.md", blocks[1]).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(results.len() == 2 && results.iter().all(|result| result.as_expected), "{results:?}");
+    assert_eq!(policy.findings(), []);
+}
+
 proptest! {
     #[test]
     fn any_text_is_parsed_without_panic(text in "\\PC*|(\\[\\[rule\\]\\]|name|when|then|=|\\{|\\}|'[a-z*@./]*'|class|[0-9]|,|\n| ){0,60}") {
