@@ -1,8 +1,8 @@
 //! The replay table: every signed request is accepted once.
 //!
 //! A nonce is entered after all signatures over it hold, and a class 3 verdict needs the
-//! [`Committed`] that comes of it (`docs/formats`, SAIP header, order of checks). What is kept of
-//! a nonce is a 64-bit keyed fingerprint in a slot of 11 octets: at 75 % of the slots used that
+//! [`Committed`] that comes of it (`docs/formats/replay.md`). What is kept of a
+//! nonce is a 64-bit keyed fingerprint in a slot of 11 octets: at 75 % of the slots used that
 //! is under 16 octets a nonce, counters included. That two nonces share fingerprint and bucket,
 //! so that the second is refused as a replay though it is none, happens once in 2^64 / n entries
 //! for n held; the key is secret, so it cannot be brought about. That a replay is missed cannot
