@@ -18,9 +18,10 @@ use crate::reason::Reason;
 use crate::request::{AddressEvidence, Request};
 use crate::verdict::{CheckName, Conclusion, Mechanism, Outcome, Verdict};
 use avouch_wire::authority::Authority;
-use avouch_wire::name::Domain;
 use avouch_wire::saip::{Form, Header, Signed};
 use avouch_wire::time::Time;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What a verifier knows of itself.
 #[derive(Clone, Debug)]
@@ -31,7 +32,15 @@ pub struct Site {
     /// Whether the draft form of the header is accepted, which does not bind the site.
     pub accept_draft: bool,
     /// The crawlers it knows.
-    pub catalogue: Catalogue,
+    pub catalogue: Arc<Catalogue>,
+    /// The registrable domains its policy names, which have a reserved share of the replay table.
+    pub named: BTreeSet<String>,
+}
+
+impl Site {
+    fn share_of<'a>(&self, domain: &'a str) -> Share<'a> {
+        Share::Domain { domain, named: self.named.contains(domain) }
+    }
 }
 
 /// A stage either settles the matter or leads to the next.
@@ -56,6 +65,7 @@ pub struct Opened<'a> {
 /// A claim of which every signature holds. Its nonce is to be committed.
 #[derive(Debug)]
 pub struct Proved<'a> {
+    site: &'a Site,
     claim: Claim<'a>,
     proof: Proof,
     epoch: Epoch,
@@ -128,9 +138,13 @@ impl<'a> Opened<'a> {
             _ => Ok(None),
         };
         match weighed {
-            Ok(Some(proof)) if proof.published || self.claim.crawler().is_none() => {
-                Step::Next(Proved { claim: self.claim, proof, epoch: evidence.epoch, trail: self.trail })
-            }
+            Ok(Some(proof)) if proof.published || self.claim.crawler().is_none() => Step::Next(Proved {
+                site: self.site,
+                claim: self.claim,
+                proof,
+                epoch: evidence.epoch,
+                trail: self.trail,
+            }),
             Ok(_) => self.weigh_network(evidence, now),
             Err(shortfall) => settle(Conclusion::Short(shortfall), Some(&self.claim), self.trail),
         }
@@ -174,7 +188,7 @@ impl Proved<'_> {
     pub fn nonce(&self) -> Option<Nonce<'_>> {
         let signed = self.signed()?;
         let domain = self.header()?.domain.as_ref();
-        let share = domain.map_or(Share::Pseudonyms, |domain| Share::Domain(Domain::registrable(domain)));
+        let share = domain.map_or(Share::Pseudonyms, |domain| self.site.share_of(domain.registrable()));
         let (key, nonce, timestamp) = (&self.proof.key, signed.nonce, signed.timestamp);
         (!self.proof.testing).then_some(Nonce::new(key, nonce, timestamp, share))
     }

@@ -5,5 +5,10 @@ pub mod budget;
 pub mod cache;
 pub mod clock;
 mod hash_key;
+mod judge;
+mod lookups;
 pub mod meter;
 pub mod replay;
+
+pub use judge::{Judge, Settings};
+pub use lookups::Lookups;

@@ -6,16 +6,17 @@ use crate::reason::Reason;
 use crate::verdict::{CheckName, Mechanism, Outcome, Validation};
 use avouch_wire::time::Time;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// What reverse and forward DNS say of the client's address.
 #[derive(Clone, Debug, Default)]
 pub struct Network {
     /// The names of the address (PTR), in lower case.
-    pub pointers: Answer<Vec<String>>,
+    pub pointers: Answer<Arc<Vec<String>>>,
     /// For each of them that counts, its addresses.
-    pub confirmations: Vec<(String, Answer<Vec<IpAddr>>)>,
+    pub confirmations: Vec<(String, Answer<Arc<Vec<IpAddr>>>)>,
     /// The addresses of the claimed domain.
-    pub forward: Answer<Vec<IpAddr>>,
+    pub forward: Answer<Arc<Vec<IpAddr>>>,
 }
 
 /// Whether names lead from the address to the domain and back: three ways it can come out.
@@ -112,7 +113,7 @@ impl Way {
 fn forward_confirmed(question: &NetworkQuestion, network: &Network, address: IpAddr, now: Time) -> Way {
     let names = match &network.pointers {
         Answer::Unknown(cause) => return Way::Unknown(*cause),
-        pointers => pointers.found(now).map_or(&[][..], Vec::as_slice),
+        pointers => pointers.found(now).map_or(&[][..], |names| names.as_slice()),
     };
     let mut unknown = None;
     for name in names.iter().filter(|name| question.counts(name)) {

@@ -19,7 +19,12 @@ pub struct Nonce<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share<'a> {
     /// That of a registrable domain.
-    Domain(&'a str),
+    Domain {
+        /// The registrable domain, in lower case.
+        domain: &'a str,
+        /// Whether a policy rule names it, which gives it a place in the reserve.
+        named: bool,
+    },
     /// That of all pseudonyms together.
     Pseudonyms,
 }

@@ -1,0 +1,118 @@
+//! The judge: drives a request through the engine's pipeline and fetches what it asks for.
+
+use crate::clock::Clock;
+use crate::lookups::Lookups;
+use crate::replay::{Entry, Refused, Share as TableShare, StoreError, Table};
+use crate::{budget, cache, replay};
+use avouch_dns::Dns;
+use avouch_engine::evidence::Epoch;
+use avouch_engine::pipeline::{self, Committed, Nonce, NotCommitted, Share, Site, Step};
+use avouch_engine::request::Request;
+use avouch_engine::verdict::Verdict;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How a judge is made.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The answer cache.
+    pub cache: cache::Settings,
+    /// The look-up budget.
+    pub budget: budget::Settings,
+    /// The replay table.
+    pub replay: replay::Settings,
+    /// Whether the replay table is shared by nobody and lives for one request, as when a captured
+    /// request is judged offline. Verdicts then list `replay` as not checked.
+    pub private: bool,
+}
+
+/// Judges requests. One instance serves all requests of a verifier, and one function serves the
+/// gateway and `avouch verify` alike.
+pub struct Judge {
+    lookups: Lookups,
+    table: Table,
+    private: bool,
+    epoch: AtomicU64,
+    clock: Arc<dyn Clock>,
+}
+
+impl Judge {
+    /// A judge with an empty cache and the replay table its settings name.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the folder of the replay table cannot be used.
+    pub fn new(settings: &Settings, dns: Dns, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        Ok(Self {
+            lookups: Lookups::new(dns, settings.cache, settings.budget, Arc::clone(&clock)),
+            table: Table::open(&settings.replay, Arc::clone(&clock))?,
+            private: settings.private,
+            epoch: AtomicU64::new(0),
+            clock,
+        })
+    }
+
+    /// Judges one request for `site`.
+    pub async fn judge(&self, request: &Request<'_>, site: &Site) -> Box<Verdict> {
+        let opened = match pipeline::open(request, site, self.clock.now()) {
+            Step::Settled(verdict) => return verdict,
+            Step::Next(opened) => opened,
+        };
+        let epoch = self.epoch();
+        let mut evidence = self.lookups.answer(opened.questions(), request.peer(), self.clock.now()).await;
+        evidence.epoch = epoch;
+        let proved = match opened.weigh(&evidence, self.clock.now()) {
+            Step::Settled(verdict) => return verdict,
+            Step::Next(proved) => proved,
+        };
+        let committed = proved.nonce().map(|nonce| self.commit(nonce));
+        proved.conclude(committed, self.epoch())
+    }
+
+    /// Says that a revocation was heard of: verdicts under way that rest on earlier evidence come
+    /// out undetermined.
+    pub fn revoked(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The replay table, for its upkeep and its figures.
+    #[must_use]
+    pub const fn table(&self) -> &Table {
+        &self.table
+    }
+
+    fn epoch(&self) -> Epoch {
+        Epoch(self.epoch.load(Ordering::Acquire))
+    }
+
+    fn commit(&self, nonce: Nonce<'_>) -> Result<Committed, NotCommitted> {
+        let share = match nonce.share() {
+            Share::Domain { domain, named } => TableShare::Domain { domain, named },
+            Share::Pseudonyms => TableShare::Pseudonyms,
+        };
+        let entry = Entry {
+            key: nonce.key().as_bytes(),
+            nonce: nonce.nonce().as_bytes(),
+            ts: nonce.timestamp(),
+            share,
+        };
+        match self.table.commit(entry) {
+            Ok(_) if self.private => Ok(nonce.committed_privately()),
+            Ok(_) => Ok(nonce.committed()),
+            Err(refused) => Err(not_committed(refused)),
+        }
+    }
+}
+
+const fn not_committed(refused: Refused) -> NotCommitted {
+    match refused {
+        Refused::Replayed => NotCommitted::Replayed,
+        Refused::Expired => NotCommitted::Expired,
+        Refused::ShareFull => NotCommitted::ShareFull,
+        Refused::TableFull => NotCommitted::TableFull,
+        Refused::StartRule => NotCommitted::StartRule,
+        Refused::Store => NotCommitted::StoreUnreachable,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,334 @@
+//! One request of each kind, judged from zone files; beside each the near miss that fails.
+
+use super::*;
+use crate::clock::ManualClock;
+use avouch_dns::ZoneFiles;
+use avouch_engine::claim::Catalogue;
+use avouch_engine::evidence::{Dnssec, Persistence};
+use avouch_engine::reason::Reason;
+use avouch_engine::request::{Content, Head, Peer};
+use avouch_engine::verdict::{Class, Mechanism, Standing};
+use avouch_keys::SecretKey;
+use avouch_keys::entropy::SystemEntropy;
+use avouch_keys::saip::{Mode, RequestToSign, Signer, Speaker};
+use avouch_wire::authority::{Authority, Scheme};
+use avouch_wire::b64u;
+use avouch_wire::content::ContentDigest;
+use avouch_wire::key::KeyType;
+use avouch_wire::name::{AgentId, Domain};
+use avouch_wire::target::Target;
+use avouch_wire::time::Time;
+use std::time::Duration;
+
+const NOW: Time = Time::from_seconds(1_790_000_000);
+const CRAWLER: &str = "Mozilla/5.0 (compatible; Googlebot/2.1)";
+
+struct World {
+    judge: Judge,
+    clock: Arc<ManualClock>,
+    site: Site,
+    signers: Vec<(KeyType, Signer)>,
+}
+
+/// What a visitor sends. The signature covers `signed`, the site receives `sent`.
+struct Visit {
+    saip: Option<String>,
+    user_agent: &'static str,
+    path: &'static str,
+    authority: &'static str,
+    peer: [u8; 4],
+    content: Content,
+}
+
+impl Default for Visit {
+    fn default() -> Self {
+        Self {
+            saip: None,
+            user_agent: "curl/8",
+            path: "/a?b",
+            authority: "www.shop.example",
+            peer: [203, 0, 113, 9],
+            content: Content::Empty,
+        }
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with_zone("")
+    }
+
+    fn with_zone(extra: &str) -> Self {
+        let kinds = [KeyType::Ed25519, KeyType::P256];
+        let signers: Vec<_> = kinds.map(|kind| (kind, signer(kind, "bot", Some("acme.example")))).into();
+        let key = |at: usize| b64u::encode(signers[at].1.public().octets());
+        let acme = format!(
+            "$ORIGIN acme.example.\n$TTL 60\n@ SOA ns host 1 2 3 4 30\n@ A 198.51.100.7\n\
+             bot._saip TXT \"v=saip1; pk={}\"\nbot._saip TXT \"v=saip1; k=p256; pk={}\"\n\
+             _saip TXT \"v=saip1; ip=192.0.2.0/24; pk={0}\"\n{extra}\n",
+            key(0),
+            key(1)
+        );
+        let google =
+            "$ORIGIN google.com.\n$TTL 60\n@ SOA ns host 1 2 3 4 30\ncrawl-1.googlebot A 66.249.66.1\n";
+        let googlebot = "$ORIGIN googlebot.com.\n$TTL 60\n@ SOA ns host 1 2 3 4 30\ncrawl-1 A 66.249.66.1\n";
+        let reverse = "$ORIGIN in-addr.arpa.\n$TTL 60\n@ SOA ns host 1 2 3 4 30\n\
+             1.66.249.66 PTR crawl-1.googlebot.com.\n2.66.249.66 PTR crawl-1.googlebot.com.\n\
+             7.100.51.198 PTR www.acme.example.\n";
+        let texts =
+            [("acme", acme.as_str()), ("google", google), ("googlebot", googlebot), ("reverse", reverse)];
+        let zones = ZoneFiles::parse(&texts, Dnssec::Insecure).unwrap();
+        let clock = Arc::new(ManualClock::at(NOW));
+        let replay = replay::Settings { capacity: 1 << 14, fresh: true, ..replay::Settings::default() };
+        let settings = Settings { replay, ..Settings::default() };
+        let judge = Judge::new(&settings, Dns::Zones(zones), Arc::<ManualClock>::clone(&clock) as _).unwrap();
+        let authority = Authority::parse("www.shop.example", Scheme::Https).unwrap();
+        let catalogue = Arc::new(Catalogue::built_in().unwrap());
+        let site = Site {
+            authorities: vec![authority],
+            accept_draft: false,
+            catalogue,
+            named: std::collections::BTreeSet::new(),
+        };
+        Self { judge, clock, site, signers }
+    }
+
+    fn sign(&self, kind: KeyType, mode: Mode) -> String {
+        let (_, signer) = self.signers.iter().find(|(own, _)| *own == kind).unwrap();
+        sign(signer, mode, Content::Empty, self.clock.now())
+    }
+
+    fn judge(&self, visit: Visit) -> Box<Verdict> {
+        let mut fields =
+            vec![("host", visit.authority.as_bytes()), ("user-agent", visit.user_agent.as_bytes())];
+        fields.extend(visit.saip.as_deref().map(|saip| ("saip", saip.as_bytes())));
+        let request = Request::read(Head {
+            method: "GET",
+            target: visit.path,
+            authority: None,
+            scheme: Scheme::Https,
+            fields: fields.into_iter(),
+            peer: Peer::client(visit.peer.into()),
+            content: visit.content,
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(self.judge.judge(&request.unwrap(), &self.site))
+    }
+
+    fn judge_saip(&self, saip: &str) -> Box<Verdict> {
+        self.judge(Visit { saip: Some(saip.to_owned()), ..Visit::default() })
+    }
+}
+
+fn signer(kind: KeyType, agent: &str, domain: Option<&str>) -> Signer {
+    let domain = domain.map(|domain| Domain::parse(domain).unwrap().into_owned());
+    let agent = AgentId::parse(agent).unwrap().into_owned();
+    let key = SecretKey::generate(kind, &mut SystemEntropy).unwrap();
+    Signer::new(key, Speaker { domain, agent, instance: None })
+}
+
+fn sign(signer: &Signer, mode: Mode, content: Content, now: Time) -> String {
+    let target = Target::parse("GET", "/a?b").unwrap();
+    let authority = Authority::parse("www.shop.example", Scheme::Https).unwrap();
+    let request =
+        RequestToSign { method: "GET", target: &target, authority: &authority, content: content.digest() };
+    signer.sign(request, mode, now).unwrap()
+}
+
+fn failed(verdict: &Verdict, reason: Reason) {
+    assert_eq!((verdict.standing(), verdict.reasons()[0]), (Standing::Invalid, reason), "{verdict:?}");
+    assert!(verdict.identity().is_none() && verdict.mechanism() == Mechanism::None);
+}
+
+#[test]
+fn no_claim_is_anonymous() {
+    let verdict = World::new().judge(Visit::default());
+    assert_eq!((verdict.standing(), verdict.reasons()), (Standing::Anonymous, &[Reason::NoClaim][..]));
+}
+
+#[test]
+fn every_published_key_is_verified_in_every_mode() {
+    let modes = [
+        (Mode::Rolling(KeyType::Ed25519), Mechanism::SaipRolling),
+        (Mode::Rolling(KeyType::P256), Mechanism::SaipRolling),
+        (Mode::Direct, Mechanism::SaipDirect),
+    ];
+    for kind in [KeyType::Ed25519, KeyType::P256] {
+        for (mode, mechanism) in modes {
+            let world = World::new();
+            let verdict = world.judge_saip(&world.sign(kind, mode));
+            assert_eq!((verdict.class(), verdict.mechanism()), (Class::Verified, mechanism), "{verdict:?}");
+            assert_eq!(verdict.identity().unwrap().to_string(), "bot@acme.example");
+            assert_eq!(
+                verdict.valid_until(),
+                Some(NOW.after(Duration::from_secs(30))),
+                "the absent ancestor's TTL"
+            );
+        }
+    }
+    let world = World::new();
+    let stateless = world.judge_saip(&world.sign(KeyType::Ed25519, Mode::Stateless));
+    assert_eq!((stateless.class(), stateless.mechanism()), (Class::Verified, Mechanism::SaipStateless));
+    failed(&world.judge_saip(&world.sign(KeyType::P256, Mode::Stateless)), Reason::KeyMismatch);
+}
+
+#[test]
+fn a_signature_is_accepted_once() {
+    let world = World::new();
+    let saip = world.sign(KeyType::Ed25519, Mode::Rolling(KeyType::Ed25519));
+    assert_eq!(world.judge_saip(&saip).class(), Class::Verified);
+    failed(&world.judge_saip(&saip), Reason::Replayed);
+}
+
+#[test]
+fn a_changed_request_is_refused_and_leaves_no_trace() {
+    let world = World::new();
+    let saip = Some(world.sign(KeyType::P256, Mode::Rolling(KeyType::Ed25519)));
+    let path = world.judge(Visit { saip: saip.clone(), path: "/a?c", ..Visit::default() });
+    failed(&path, Reason::CertificateInvalid);
+    let site = world.judge(Visit { saip: saip.clone(), authority: "evil.example", ..Visit::default() });
+    failed(&site, Reason::AudienceMismatch);
+    assert_eq!(world.judge(Visit { saip, ..Visit::default() }).class(), Class::Verified);
+    let direct = Some(world.sign(KeyType::P256, Mode::Direct));
+    failed(&world.judge(Visit { saip: direct, path: "/", ..Visit::default() }), Reason::SignatureInvalid);
+}
+
+#[test]
+fn a_site_that_is_not_ours_is_refused_even_when_signed_for() {
+    let mut world = World::new();
+    world.site.authorities = vec![Authority::parse("other.example", Scheme::Https).unwrap()];
+    failed(&world.judge_saip(&world.sign(KeyType::Ed25519, Mode::Direct)), Reason::AuthorityNotOurs);
+}
+
+#[test]
+fn without_authorities_the_class_is_two_at_most() {
+    let mut world = World::new();
+    world.site.authorities.clear();
+    let verdict = world.judge_saip(&world.sign(KeyType::Ed25519, Mode::Direct));
+    assert_eq!(verdict.standing(), Standing::Partial);
+    assert!(verdict.reasons().contains(&Reason::AuthoritiesUnset));
+}
+
+#[test]
+fn the_time_window_is_exact() {
+    for (later, reason) in [(300, None), (301, Some(Reason::Expired))] {
+        let world = World::new();
+        let saip = world.sign(KeyType::Ed25519, Mode::Direct);
+        world.clock.set(Time::from_seconds(NOW.seconds() + later));
+        let verdict = world.judge_saip(&saip);
+        assert_eq!(verdict.class() == Class::Verified, reason.is_none(), "{verdict:?}");
+        reason.into_iter().for_each(|reason| failed(&verdict, reason));
+    }
+    for (earlier, verified) in [(30, true), (31, false)] {
+        let world = World::new();
+        let saip = world.sign(KeyType::Ed25519, Mode::Direct);
+        world.clock.set(Time::from_seconds(NOW.seconds() - earlier));
+        assert_eq!(world.judge_saip(&saip).class() == Class::Verified, verified);
+    }
+}
+
+#[test]
+fn a_digest_binds_the_content() {
+    let world = World::new();
+    let signed = Content::Read(ContentDigest::of(b"hello"));
+    let saip = Some(sign(&world.signers[0].1, Mode::Direct, signed, NOW));
+    let swapped = Content::Read(ContentDigest::of(b"hallo"));
+    failed(
+        &world.judge(Visit { saip: saip.clone(), content: swapped, ..Visit::default() }),
+        Reason::BodyMismatch,
+    );
+    let verdict = world.judge(Visit { saip, content: signed, ..Visit::default() });
+    assert_eq!((verdict.class(), verdict.not_checked()), (Class::Verified, &[][..]));
+}
+
+#[test]
+fn an_unpublished_agent_and_a_strangers_key_are_refused() {
+    let world = World::new();
+    let nobody = signer(KeyType::Ed25519, "nobody", Some("acme.example"));
+    failed(&world.judge_saip(&sign(&nobody, Mode::Direct, Content::Empty, NOW)), Reason::KeyNotPublished);
+    let thief = signer(KeyType::Ed25519, "bot", Some("acme.example"));
+    failed(&world.judge_saip(&sign(&thief, Mode::Direct, Content::Empty, NOW)), Reason::SignatureInvalid);
+    let rolling = sign(&thief, Mode::Rolling(KeyType::Ed25519), Content::Empty, NOW);
+    failed(&world.judge_saip(&rolling), Reason::CertificateInvalid);
+}
+
+#[test]
+fn an_empty_key_revokes_at_the_name_and_below() {
+    for extra in ["bot._saip TXT \"v=saip1; pk=\"", "_saip TXT \"v=saip1; pk=\""] {
+        let world = World::with_zone(extra);
+        failed(&world.judge_saip(&world.sign(KeyType::Ed25519, Mode::Direct)), Reason::Revoked);
+        failed(&world.judge_saip(&world.sign(KeyType::Ed25519, Mode::Stateless)), Reason::Revoked);
+    }
+}
+
+#[test]
+fn a_name_nobody_can_look_up_leaves_the_claim_undetermined() {
+    let world = World::new();
+    let elsewhere = signer(KeyType::Ed25519, "bot", Some("elsewhere.test"));
+    let verdict = world.judge_saip(&sign(&elsewhere, Mode::Direct, Content::Empty, NOW));
+    assert_eq!(verdict.standing(), Standing::Undetermined(Persistence::Temporary));
+    assert_eq!((verdict.identity(), verdict.claimed()), (None, Some("bot@elsewhere.test")));
+}
+
+#[test]
+fn a_key_alone_is_a_pseudonym() {
+    let world = World::new();
+    let stranger = signer(KeyType::P256, "whoever", None);
+    let saip = sign(&stranger, Mode::Stateless, Content::Empty, NOW);
+    let verdict = world.judge_saip(&saip);
+    assert_eq!(
+        (verdict.standing(), verdict.identity(), verdict.claimed()),
+        (Standing::Pseudonymous, None, None)
+    );
+    assert_eq!(verdict.pseudonym(), Some(signer_key(&stranger)));
+    failed(&world.judge_saip(&saip), Reason::Replayed);
+}
+
+fn signer_key(signer: &Signer) -> &avouch_wire::key::Fingerprint {
+    signer.public().fingerprint()
+}
+
+#[test]
+fn a_testing_key_succeeds_for_nothing_and_fails_as_any_other() {
+    let world = World::new();
+    let key = signer(KeyType::Ed25519, "new", Some("acme.example"));
+    let record = format!("new._saip TXT \"v=saip1; t=y; pk={}\"", b64u::encode(key.public().octets()));
+    let testing = World::with_zone(&record);
+    let verdict = testing.judge_saip(&sign(&key, Mode::Direct, Content::Empty, NOW));
+    assert_eq!((verdict.standing(), verdict.reasons()[0]), (Standing::Anonymous, Reason::Testing));
+    failed(&world.judge_saip(&sign(&key, Mode::Direct, Content::Empty, NOW)), Reason::KeyNotPublished);
+}
+
+#[test]
+fn a_bare_claim_is_judged_by_the_network() {
+    let world = World::new();
+    let claim = Some("dom=\"acme.example\"; id=\"bot\"".to_owned());
+    let cases =
+        [([198, 51, 100, 7], Mechanism::ForwardAddress), ([192, 0, 2, 77], Mechanism::DelegationRecord)];
+    for (peer, mechanism) in cases {
+        let verdict = world.judge(Visit { saip: claim.clone(), peer, ..Visit::default() });
+        assert_eq!((verdict.class(), verdict.mechanism()), (Class::Partial, mechanism), "{verdict:?}");
+        assert_eq!(verdict.identity().unwrap().to_string(), "acme.example");
+    }
+    failed(&world.judge(Visit { saip: claim, ..Visit::default() }), Reason::NotConfirmed);
+}
+
+#[test]
+fn a_crawlers_user_agent_is_a_claim() {
+    let world = World::new();
+    let visit = |peer| world.judge(Visit { user_agent: CRAWLER, peer, ..Visit::default() });
+    let confirmed = visit([66, 249, 66, 1]);
+    assert_eq!((confirmed.class(), confirmed.mechanism()), (Class::Partial, Mechanism::ForwardConfirmed));
+    assert_eq!(confirmed.identity().unwrap().to_string(), "google.com");
+    failed(&visit([66, 249, 66, 2]), Reason::CrawlerNotConfirmed);
+    failed(&visit([66, 249, 66, 3]), Reason::CrawlerNotConfirmed);
+    let saip = Some(world.sign(KeyType::Ed25519, Mode::Direct));
+    failed(&world.judge(Visit { saip, user_agent: CRAWLER, ..Visit::default() }), Reason::ClaimsConflict);
+}
+
+#[test]
+fn a_malformed_header_is_a_claim_that_failed() {
+    let world = World::new();
+    failed(&world.judge_saip("dom=\"acme.example\""), Reason::HeaderMalformed);
+    failed(&world.judge_saip(""), Reason::HeaderMalformed);
+}

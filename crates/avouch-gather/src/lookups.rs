@@ -1,0 +1,140 @@
+//! Carries the questions of a claim to the DNS, through the one cache and the budget.
+
+use crate::budget::{Budget, Source};
+use crate::cache::AnswerCache;
+use crate::clock::Clock;
+use crate::{budget, cache};
+use avouch_dns::{Dns, Txt};
+use avouch_engine::evidence::{Answer, Evidence, Network, NetworkQuestion, Questions, Records};
+use avouch_engine::request::{AddressEvidence, Peer};
+use avouch_wire::record::{Level, Published};
+use avouch_wire::time::Time;
+use futures_util::future::join_all;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// How many names of one address are followed. Real addresses have one or two; an attacker's may
+/// have hundreds, each of which would cost a look-up.
+const MAX_POINTERS: usize = 4;
+
+/// All look-ups of a verifier: our cache before the DNS, the budget between them.
+pub struct Lookups {
+    dns: Dns,
+    clock: Arc<dyn Clock>,
+    budget: Budget,
+    records: AnswerCache<String, Arc<Records>>,
+    addresses: AnswerCache<String, Arc<Vec<IpAddr>>>,
+    pointers: AnswerCache<IpAddr, Arc<Vec<String>>>,
+}
+
+impl Lookups {
+    /// Look-ups that start with an empty cache.
+    #[must_use]
+    pub fn new(dns: Dns, cache: cache::Settings, budget: budget::Settings, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            dns,
+            budget: Budget::new(budget),
+            records: AnswerCache::new(cache, Arc::clone(&clock)),
+            addresses: AnswerCache::new(cache, Arc::clone(&clock)),
+            pointers: AnswerCache::new(cache, Arc::clone(&clock)),
+            clock,
+        }
+    }
+
+    /// Answers the questions of a claim made by `peer`. Questions about an address that is no
+    /// evidence are not asked.
+    pub async fn answer(&self, questions: &Questions, peer: &Peer, now: Time) -> Evidence {
+        let source = Source::from(peer.address);
+        let network = questions.network.as_ref().filter(|_| peer.evidence == AddressEvidence::Client);
+        let (record, network) = match (&questions.record, network) {
+            (Some(name), None) => (self.records(name, source, now).await, Network::default()),
+            (None, Some(question)) => (Answer::default(), self.network(question, peer.address, now).await),
+            (Some(name), Some(question)) => {
+                tokio::join!(self.records(name, source, now), self.network(question, peer.address, now))
+            }
+            (None, None) => (Answer::default(), Network::default()),
+        };
+        let is_live = record.found(now).is_some_and(|records| records.published.keys(now).next().is_some());
+        let revocations = match is_live {
+            true => self.revocations(&questions.revocations, source, now).await,
+            false => Vec::new(),
+        };
+        Evidence { record, revocations, network, ..Evidence::default() }
+    }
+
+    /// What stands at each of the names, looked up at the same time.
+    async fn revocations(&self, names: &[String], source: Source, now: Time) -> Vec<Answer<Arc<Records>>> {
+        let kept: Vec<_> = names.iter().map_while(|name| self.records.peek(name.as_str(), now)).collect();
+        if kept.len() == names.len() {
+            return kept;
+        }
+        join_all(names.iter().map(|name| self.records(name, source, now))).await
+    }
+
+    async fn records(&self, name: &String, source: Source, now: Time) -> Answer<Arc<Records>> {
+        if let Some(answer) = self.records.peek(name.as_str(), now) {
+            return answer;
+        }
+        self.records
+            .get(name, || self.ask(source, |now| async move { unite(name, self.dns.txt(name, now).await) }))
+            .await
+    }
+
+    async fn network(&self, question: &NetworkQuestion, address: IpAddr, now: Time) -> Network {
+        let source = Source::from(address);
+        let forward = async {
+            match &question.forward {
+                Some(domain) => self.addresses(domain.as_str(), source, now).await,
+                None => Answer::default(),
+            }
+        };
+        let (pointers, forward) = tokio::join!(self.pointers(address, source, now), forward);
+        let names: Vec<String> = match pointers.found(now) {
+            Some(names) => {
+                names.iter().filter(|name| question.counts(name)).take(MAX_POINTERS).cloned().collect()
+            }
+            None => Vec::new(),
+        };
+        let answers = join_all(names.iter().map(|name| self.addresses(name, source, now))).await;
+        Network { pointers, confirmations: names.into_iter().zip(answers).collect(), forward }
+    }
+
+    async fn addresses(&self, name: &str, source: Source, now: Time) -> Answer<Arc<Vec<IpAddr>>> {
+        if let Some(answer) = self.addresses.peek(name, now) {
+            return answer;
+        }
+        let key = name.to_owned();
+        let look_up = |now| async move { self.dns.addresses(name, now).await.map(Arc::new) };
+        self.addresses.get(&key, || self.ask(source, look_up)).await
+    }
+
+    async fn pointers(&self, address: IpAddr, source: Source, now: Time) -> Answer<Arc<Vec<String>>> {
+        if let Some(answer) = self.pointers.peek(&address, now) {
+            return answer;
+        }
+        let look_up = |now| async move { self.dns.pointers(address, now).await.map(Arc::new) };
+        self.pointers.get(&address, || self.ask(source, look_up)).await
+    }
+
+    /// Asks, if the source's budget admits it. The time is read when the question leaves, so that
+    /// waiting for a place never makes an answer last longer than its TTL.
+    async fn ask<V, F>(&self, source: Source, look_up: impl FnOnce(Time) -> F) -> Answer<V>
+    where
+        F: Future<Output = Answer<V>>,
+    {
+        let now = self.clock.now();
+        match self.budget.admit(source, now) {
+            Ok(_admission) => look_up(now).await,
+            Err(cause) => Answer::Unknown(cause),
+        }
+    }
+}
+
+/// What the TXT records at a name publish.
+fn unite(name: &str, answer: Answer<Txt>) -> Answer<Arc<Records>> {
+    let level = if name.starts_with("_saip.") { Level::Domain } else { Level::Agent };
+    answer.map(|txt| {
+        let published = Published::unite(txt.records.iter().map(|text| &**text), level);
+        Arc::new(Records { published, wildcard: txt.wildcard })
+    })
+}
