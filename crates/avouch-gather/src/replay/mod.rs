@@ -291,17 +291,19 @@ impl Table {
         self.mark.with_folder(|folder| folder.replace(saved::FILE, &saved.write())).unwrap_or(Ok(()))
     }
 
+    /// Takes over what was saved and is still in the window; false when it does not fit.
     fn restore(&self, saved: &Saved) -> bool {
         let forgotten = self.clock.now().seconds().saturating_sub(PAST);
         for shard in &self.shards {
             lock(shard).raise_floor(saved.floor);
         }
-        let mut shares = lock(&self.shares);
-        saved.owners.iter().for_each(|owner| shares.restore_owner(*owner));
+        saved.owners.iter().for_each(|owner| lock(&self.shares).restore_owner(*owner));
         let live = |nonce: &Nonce| shard::bucket_end(nonce.bucket, saved.floor) >= forgotten;
         saved.nonces.iter().filter(|(nonce, _)| live(nonce)).all(|(nonce, holder)| {
-            shares.restore(*holder);
-            self.shard(nonce.fingerprint).is_some_and(|shard| lock(shard).restore(*nonce, *holder))
+            let placed =
+                self.shard(nonce.fingerprint).is_some_and(|shard| lock(shard).restore(*nonce, *holder));
+            lock(&self.shares).restore(*holder);
+            placed
         })
     }
 
