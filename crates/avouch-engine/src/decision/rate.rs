@@ -194,6 +194,17 @@ mod tests {
     }
 
     #[test]
+    fn threads_together_get_no_more_than_one_alone() {
+        let (cell, limit) = (Cell::new(), limit(1, Span::Second, 100));
+        let total: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| admitted(&cell, &limit, 5_000, 1_000))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(total, 100);
+    }
+
+    #[test]
     fn a_clock_set_back_blocks_nobody_for_long() {
         let (cell, limit) = (Cell::new(), limit(1, Span::Second, 2));
         assert_eq!(admitted(&cell, &limit, 900_000_000, 1), 1);
