@@ -1,3 +1,4 @@
 //! What tests share: a fake root zone, a clock, keys, peers and certificate authorities.
 
+pub mod bind;
 pub mod peers;

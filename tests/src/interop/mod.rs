@@ -1,3 +1,4 @@
 //! Outside programs read what is written here, and are read here.
 
+mod dns;
 mod openssl;

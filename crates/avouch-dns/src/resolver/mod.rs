@@ -5,6 +5,7 @@ mod settings;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod wildcard;
 mod witness;
 
 use std::fmt;

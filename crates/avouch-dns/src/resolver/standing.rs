@@ -7,6 +7,7 @@ use hickory_resolver::proto::dnssec::rdata::DNSSECRData;
 use hickory_resolver::proto::op::{DnsResponse, Query, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
+use super::wildcard;
 use crate::lookup::{Meta, Reply, alias_target};
 
 /// Validation failed.
@@ -21,12 +22,16 @@ pub(super) fn validated(query: &Query, result: Result<DnsResponse, NetError>) ->
             None => negative(query, &response.authorities),
         },
         Err(NetError::Dns(DnsError::Nsec { response, proof, .. })) => match proof {
+            Proof::Bogus => match at_name(query, &response.answers) {
+                Some(records) if wildcard::is_rightly_used(query, &response) => positive(&records, &response),
+                _ => Err(Bogus),
+            },
             // More NSEC3 iterations than are worth computing (RFC 9276 section 3.2).
             Proof::Insecure if response.answers.is_empty() => {
                 Ok(absent(Dnssec::Insecure, &query.name, &response.authorities))
             }
             Proof::Indeterminate => Ok(Reply::Unknown(Cause::Indeterminate)),
-            Proof::Insecure | Proof::Secure | Proof::Bogus => Err(Bogus),
+            Proof::Insecure | Proof::Secure => Err(Bogus),
         },
         Err(NetError::Dns(DnsError::DnssecBogus)) => Err(Bogus),
         Err(error) => Ok(Reply::Unknown(unanswered(&error).unwrap_or(Cause::ServerFailure))),
