@@ -92,8 +92,10 @@ fn fuzz() -> Vec<Finding> {
         // One target folder for both workspaces: what they share is built once.
         let place = ["run", "--quiet", "--manifest-path", MANIFEST, "--target-dir", &folder, "--bin", target];
         // What breaks a target is printed in base 64; no file is left behind.
-        let arguments: Vec<&str> =
-            place.into_iter().chain(["--", &time, "-exact_artifact_path=/dev/null"]).collect();
+        let limits = ["--", &time, "-exact_artifact_path=/dev/null"];
+        let seeds = format!("fuzz/seeds/{target}");
+        let seeds = house::root().join(&seeds).is_dir().then_some(seeds.as_str());
+        let arguments: Vec<&str> = place.into_iter().chain(limits).chain(seeds).collect();
         cargo::quiet(
             &mut cargo::command("cargo", &arguments),
             "make a test of the input it prints, then mend",
