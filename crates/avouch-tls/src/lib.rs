@@ -1,1 +1,24 @@
 //! TLS configuration for listeners and upstreams.
+//!
+//! In scope: turning PEM files into something that accepts or opens TLS connections, with the
+//! protocols `h2` and `http/1.1` negotiated by ALPN (RFC 7301). TLS 1.2 and 1.3 only.
+//!
+//! Out of scope: who the peer is (`avouch-engine`), sockets and timeouts (`avouch-gateway`),
+//! making certificates (operators bring their own; the tests' `testkit` makes some).
+//!
+//! Limits: certificate and key files of at most 1 MiB (root bundles 4 MiB); no client
+//! certificates are asked for.
+//!
+//! ```
+//! use std::path::Path;
+//! let missing = avouch_tls::Acceptor::load(Path::new("no-such.pem"), Path::new("no-such.key"));
+//! assert!(matches!(missing, Err(avouch_tls::CertificateError::Read { .. })));
+//! ```
+
+mod acceptor;
+mod connector;
+mod pem;
+
+pub use acceptor::{Acceptor, Accepted, Protocol};
+pub use connector::{Connector, Secured};
+pub use pem::CertificateError;

@@ -1,0 +1,160 @@
+//! The listener's side.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::{TlsAcceptor, server};
+
+use crate::pem::{self, CertificateError};
+
+/// Accepts TLS connections with one certificate. Cheap to clone.
+#[derive(Clone)]
+pub struct Acceptor(TlsAcceptor);
+
+/// What the two sides will speak inside TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// `http/1.1`, or the client named nothing.
+    Http1,
+    /// `h2`.
+    Http2,
+}
+
+impl Acceptor {
+    /// From a certificate chain, leaf first, and its private key, both PEM files.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, holds no certificate or key, or a pair that does not match.
+    pub fn load(certificate: &Path, key: &Path) -> Result<Self, CertificateError> {
+        Self::from_pem(&pem::read(certificate, pem::CHAIN_LIMIT)?, &pem::read(key, pem::CHAIN_LIMIT)?)
+    }
+
+    /// From PEM text.
+    ///
+    /// # Errors
+    ///
+    /// Text without certificate or key, or a pair that does not match.
+    pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, CertificateError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(pem::certificates(certificate)?, pem::private_key(key)?)?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+    }
+
+    /// Runs the handshake on a fresh connection. The caller bounds the time it may take.
+    ///
+    /// # Errors
+    ///
+    /// The handshake failed or the connection broke.
+    pub async fn accept<S>(&self, stream: S) -> std::io::Result<Accepted<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.0.accept(stream).await.map(Accepted)
+    }
+}
+
+/// A TLS connection a client opened.
+#[derive(Debug)]
+pub struct Accepted<S>(server::TlsStream<S>);
+
+impl<S> Accepted<S> {
+    /// What ALPN settled.
+    pub fn protocol(&self) -> Protocol {
+        match self.0.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Protocol::Http2,
+            _ => Protocol::Http1,
+        }
+    }
+
+    /// The host name the client asked for, if it named one (RFC 6066 section 3).
+    pub fn server_name(&self) -> Option<&str> {
+        self.0.get_ref().1.server_name()
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Accepted<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Accepted<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> (String, String) {
+        let made = rcgen::generate_simple_self_signed(["www.shop.example".to_owned()]).unwrap();
+        (made.cert.pem(), made.signing_key.serialize_pem())
+    }
+
+    #[test]
+    fn a_certificate_with_its_key_is_accepted_and_with_another_key_refused() {
+        let (certificate, key) = pair();
+        assert!(Acceptor::from_pem(certificate.as_bytes(), key.as_bytes()).is_ok());
+        let (_, other) = pair();
+        assert!(matches!(
+            Acceptor::from_pem(certificate.as_bytes(), other.as_bytes()),
+            Err(CertificateError::Refused(_))
+        ));
+    }
+
+    #[test]
+    fn swapped_files_are_named_as_what_they_lack() {
+        let (certificate, key) = pair();
+        assert!(matches!(Acceptor::from_pem(key.as_bytes(), key.as_bytes()), Err(CertificateError::NoCertificate)));
+        assert!(matches!(
+            Acceptor::from_pem(certificate.as_bytes(), certificate.as_bytes()),
+            Err(CertificateError::NoKey)
+        ));
+    }
+
+    #[tokio::test]
+    async fn client_and_server_agree_on_h2() {
+        let (certificate, key) = pair();
+        let acceptor = Acceptor::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
+        let connector = crate::Connector::trusting(certificate.as_bytes(), &[Protocol::Http2]).unwrap();
+        let (near, far) = tokio::io::duplex(1 << 14);
+        let (server, client) =
+            tokio::join!(acceptor.accept(far), connector.connect("www.shop.example", near));
+        let server = server.unwrap();
+        assert_eq!(server.protocol(), Protocol::Http2);
+        assert_eq!(server.server_name(), Some("www.shop.example"));
+        assert_eq!(client.unwrap().protocol(), Protocol::Http2);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_trust_the_certificate_refuses() {
+        let (certificate, key) = pair();
+        let acceptor = Acceptor::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
+        let connector = crate::Connector::trusting(pair().0.as_bytes(), &[Protocol::Http1]).unwrap();
+        let (near, far) = tokio::io::duplex(1 << 14);
+        let (server, client) =
+            tokio::join!(acceptor.accept(far), connector.connect("www.shop.example", near));
+        assert!(server.is_err());
+        assert!(client.is_err());
+    }
+}

@@ -1,0 +1,115 @@
+//! The side that opens connections: to upstreams, and of agents to sites.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::{TlsConnector, client};
+
+use crate::acceptor::Protocol;
+use crate::pem::{self, CertificateError};
+
+/// Where Debian, Alpine, Arch and Gentoo keep the root bundle, then Fedora, then SUSE.
+const SYSTEM_ROOTS: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"];
+
+/// Opens TLS connections to servers whose certificate leads to a trusted root. Cheap to clone.
+#[derive(Clone)]
+pub struct Connector(TlsConnector);
+
+impl Connector {
+    /// Trusts the roots the operating system keeps, and offers `protocols` in this order.
+    ///
+    /// # Errors
+    ///
+    /// No root bundle at any of the usual places, or none of it usable.
+    pub fn system(protocols: &[Protocol]) -> Result<Self, CertificateError> {
+        let mut last = CertificateError::NoCertificate;
+        for path in SYSTEM_ROOTS {
+            match pem::read(Path::new(path), pem::ROOTS_LIMIT) {
+                Ok(text) => return Self::trusting(&text, protocols),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Trusts exactly the certificates in PEM text, and offers `protocols` in this order.
+    ///
+    /// # Errors
+    ///
+    /// Text without a usable certificate.
+    pub fn trusting(roots: &[u8], protocols: &[Protocol]) -> Result<Self, CertificateError> {
+        let mut store = RootCertStore::empty();
+        let (usable, _) = store.add_parsable_certificates(pem::certificates(roots)?);
+        if usable == 0 {
+            return Err(CertificateError::NoCertificate);
+        }
+        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(store)
+            .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|protocol| alpn(*protocol).to_vec()).collect();
+        Ok(Self(TlsConnector::from(Arc::new(config))))
+    }
+
+    /// Runs the handshake on a fresh connection to `host`, a DNS name or an IP address without
+    /// brackets. The caller bounds the time it may take.
+    ///
+    /// # Errors
+    ///
+    /// `host` is neither, the handshake failed, or the connection broke.
+    pub async fn connect<S>(&self, host: &str, stream: S) -> std::io::Result<Secured<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let name = ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)?;
+        self.0.connect(name, stream).await.map(Secured)
+    }
+}
+
+const fn alpn(protocol: Protocol) -> &'static [u8] {
+    match protocol {
+        Protocol::Http1 => b"http/1.1",
+        Protocol::Http2 => b"h2",
+    }
+}
+
+/// A TLS connection to a server.
+#[derive(Debug)]
+pub struct Secured<S>(client::TlsStream<S>);
+
+impl<S> Secured<S> {
+    /// What ALPN settled.
+    pub fn protocol(&self) -> Protocol {
+        match self.0.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Protocol::Http2,
+            _ => Protocol::Http1,
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Secured<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Secured<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,68 @@
+//! PEM files: certificates and private keys, read with a bound.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+/// A chain or key longer than this is a mistake: the longest real chains are under 64 KiB.
+pub(crate) const CHAIN_LIMIT: u64 = 1 << 20;
+
+/// Root bundles of operating systems are around 220 KiB.
+pub(crate) const ROOTS_LIMIT: u64 = 4 << 20;
+
+/// Why a certificate, key or root bundle cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The file is longer than any such file has reason to be.
+    #[error("{} is longer than {limit} octets", path.display())]
+    TooLong {
+        /// Which file.
+        path: PathBuf,
+        /// The bound it exceeds, in octets.
+        limit: u64,
+    },
+    /// There is no certificate in the PEM text.
+    #[error("no certificate (BEGIN CERTIFICATE) in the PEM text")]
+    NoCertificate,
+    /// There is no usable private key in the PEM text.
+    #[error("no unencrypted private key (BEGIN PRIVATE KEY) in the PEM text")]
+    NoKey,
+    /// The certificate and key do not go together, or rustls refuses them.
+    #[error("certificate and key are refused: {0}")]
+    Refused(#[from] rustls::Error),
+}
+
+/// Reads a whole file of at most `limit` octets.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, CertificateError> {
+    let failed = |source| CertificateError::Read { path: path.to_owned(), source };
+    let mut text = Vec::new();
+    File::open(path).map_err(failed)?.take(limit + 1).read_to_end(&mut text).map_err(failed)?;
+    if text.len() as u64 > limit {
+        return Err(CertificateError::TooLong { path: path.to_owned(), limit });
+    }
+    Ok(text)
+}
+
+/// Every certificate in PEM text, at least one.
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|_| CertificateError::NoCertificate)?;
+    if chain.is_empty() { Err(CertificateError::NoCertificate) } else { Ok(chain) }
+}
+
+/// The first private key in PEM text.
+pub(crate) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, CertificateError> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|_| CertificateError::NoKey)
+}

@@ -1,0 +1,263 @@
+//! `avouch key`: secret keys are made, listed and shown; the secret itself never is.
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::{output, passphrase};
+use avouch_keys::entropy::SystemEntropy;
+use avouch_keys::store::{self, Listed, Locator, LocatorError, Problem, Protection, StoreError};
+use avouch_keys::{SecretKey, spki};
+use avouch_wire::b64u;
+use avouch_wire::key::{KeyType, PublicKey};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Make, list and show the keys an agent signs with
+///
+/// A key is named by where it is kept: file:PATH, encrypted with a passphrase.
+#[derive(Debug, Args)]
+pub(crate) struct Key {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    New(New),
+    List(List),
+    Show(Show),
+    ExportPublic(ExportPublic),
+}
+
+/// Make a key
+///
+/// Examples:
+///   avouch key new file:crawler.key
+///   avouch key new file:crawler.key --type p256 --passphrase-file crawler.pass
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+struct New {
+    /// Where to keep it: file:PATH
+    key: String,
+    /// Its type
+    #[arg(long = "type", value_name = "ed25519|p256", default_value = "ed25519", value_parser = key_type)]
+    key_type: KeyType,
+    /// A file whose one line is the passphrase to encrypt it with; without it you are asked
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Do not encrypt it: every backup and every reader of the disk then holds the key
+    #[arg(long, conflicts_with = "passphrase_file")]
+    unencrypted: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// List the keys of a folder
+///
+/// Example:
+///   avouch key list file:/etc/avouch/keys
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+struct List {
+    /// The folder: file:PATH
+    #[arg(default_value = "file:.")]
+    folder: String,
+    /// Print JSON, one object per key
+    #[arg(long)]
+    json: bool,
+}
+
+/// Show what is public of a key
+///
+/// With a passphrase file it is also opened, which proves that the file shows its own public key.
+///
+/// Example:
+///   avouch key show file:crawler.key
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+struct Show {
+    /// The key: file:PATH
+    key: String,
+    /// A file whose one line is the key's passphrase
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Print the public key in PEM, as other programs read it
+///
+/// Example:
+///   avouch key export-public file:crawler.key | openssl pkey -pubin -text
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+struct ExportPublic {
+    /// The key: file:PATH
+    key: String,
+    /// A file whose one line is the key's passphrase
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A key as it is printed.
+#[derive(Debug, Serialize)]
+struct Shown {
+    key: String,
+    encrypted: Option<bool>,
+    #[serde(rename = "type")]
+    key_type: Option<&'static str>,
+    fingerprint: Option<String>,
+    public: Option<String>,
+    problem: Option<String>,
+}
+
+impl Key {
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        match self.verb {
+            Verb::New(new) => new.run(),
+            Verb::List(list) => list.run(),
+            Verb::Show(show) => show.run(),
+            Verb::ExportPublic(export) => export.run(),
+        }
+    }
+}
+
+impl New {
+    fn run(self) -> Result<Exit, Failure> {
+        let path = path(&self.key)?;
+        let secret = SecretKey::generate(self.key_type, &mut SystemEntropy).map_err(Failure::unknown)?;
+        if self.unencrypted {
+            store::create(&path, &secret, Protection::None).map_err(refused)?;
+            output::talk("The key is not encrypted: every backup and every reader of the disk holds it.");
+        } else {
+            let words = passphrase::of_new(self.passphrase_file.as_deref())?;
+            store::create(&path, &secret, Protection::Passphrase(&words)).map_err(refused)?;
+        }
+        Shown::new(&path, Some(!self.unencrypted), Some(secret.public())).print(self.json)?;
+        output::talk("Publish it: `avouch dns record` prints the record for your zone.");
+        Ok(Exit::Positive)
+    }
+}
+
+impl List {
+    fn run(&self) -> Result<Exit, Failure> {
+        let listed = store::list(&path(&self.folder)?).map_err(refused)?;
+        let mut all_usable = true;
+        for Listed { path, description } in listed {
+            all_usable &= description.is_ok();
+            let shown = match description {
+                Ok(described) => Shown::new(&path, Some(described.encrypted), described.public.as_ref()),
+                Err(error) => {
+                    Shown { problem: Some(error.problem.to_string()), ..Shown::new(&path, None, None) }
+                }
+            };
+            match self.json {
+                true => output::json(&shown)?,
+                false => output::data(shown.line())?,
+            }
+        }
+        Ok(Exit::from_answer(all_usable))
+    }
+}
+
+impl Show {
+    fn run(self) -> Result<Exit, Failure> {
+        let path = path(&self.key)?;
+        let described = store::describe(&path).map_err(refused)?;
+        let public = match (described.public, &self.passphrase_file) {
+            (Some(public), None) => public,
+            _ => open(&self.key, self.passphrase_file.as_deref())?.public().clone(),
+        };
+        Shown::new(&path, Some(described.encrypted), Some(&public)).print(self.json)?;
+        Ok(Exit::Positive)
+    }
+}
+
+impl ExportPublic {
+    fn run(self) -> Result<Exit, Failure> {
+        let described = store::describe(&path(&self.key)?).map_err(refused)?;
+        let public = match (described.public, &self.passphrase_file) {
+            (Some(public), None) => public,
+            _ => open(&self.key, self.passphrase_file.as_deref())?.public().clone(),
+        };
+        let pem = spki::to_pem(&public).map_err(Failure::unknown)?;
+        match self.json {
+            true => output::json(&serde_json::json!({ "pem": pem }))?,
+            false => output::octets(pem.as_bytes())?,
+        }
+        Ok(Exit::Positive)
+    }
+}
+
+impl Shown {
+    fn new(path: &Path, encrypted: Option<bool>, public: Option<&PublicKey>) -> Self {
+        Self {
+            key: format!("file:{}", path.display()),
+            encrypted,
+            key_type: public.map(|public| public.key_type().name()),
+            fingerprint: public.map(|public| public.fingerprint().to_string()),
+            public: public.map(|public| b64u::encode(public.octets())),
+            problem: None,
+        }
+    }
+
+    fn print(&self, json: bool) -> Result<(), Failure> {
+        if json {
+            return output::json(self);
+        }
+        let known = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
+        output::data(format_args!(
+            "key          {}\ntype         {}\nfingerprint  {}\npublic       {}\nencrypted    {}",
+            self.key,
+            self.key_type.unwrap_or("-"),
+            known(&self.fingerprint),
+            known(&self.public),
+            if self.encrypted == Some(true) { "yes" } else { "no" },
+        ))
+    }
+
+    /// One line of a list: type, fingerprint, place, and what is the matter.
+    fn line(&self) -> String {
+        let fingerprint = self.fingerprint.as_deref().unwrap_or("-");
+        let remark = match (&self.problem, self.encrypted) {
+            (Some(problem), _) => format!("  {problem}"),
+            (None, Some(false)) => "  not encrypted".into(),
+            (None, _) => String::new(),
+        };
+        format!("{:<8} {fingerprint:<50} {}{remark}", self.key_type.unwrap_or("-"), self.key)
+    }
+}
+
+/// Opens a key; its passphrase comes from the file or is asked for, if one is needed.
+pub(super) fn open(key: &str, passphrase_file: Option<&Path>) -> Result<SecretKey, Failure> {
+    let path = path(key)?;
+    let words = match store::describe(&path).map_err(refused)?.encrypted {
+        true => Some(passphrase::of_existing(passphrase_file)?),
+        false => None,
+    };
+    store::open(&path, words.as_ref()).map_err(refused)
+}
+
+fn key_type(name: &str) -> Result<KeyType, String> {
+    KeyType::parse(name).ok_or_else(|| "is neither ed25519 nor p256".to_owned())
+}
+
+fn path(key: &str) -> Result<PathBuf, Failure> {
+    match Locator::parse(key) {
+        Ok(Locator::File(path)) => Ok(path),
+        Err(error @ LocatorError::Tpm { .. }) => Err(Failure::configuration(error)),
+        Err(error) => Err(Failure::usage(error)),
+    }
+}
+
+fn refused(error: StoreError) -> Failure {
+    match error.problem {
+        Problem::System { .. } | Problem::Key(_) => Failure::unknown(error),
+        _ => Failure::configuration(error),
+    }
+}

@@ -1,0 +1,67 @@
+//! The verbs.
+
+mod completions;
+mod fetch;
+mod key;
+mod man;
+mod sign;
+mod signing;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, and the answer is yes; 1 done, and the answer is no; 2 the command line cannot
+be read; 3 a file, key or setting is wrong or missing; 4 it could not be found out; 70 a defect of
+avouch.";
+
+/// See who is behind each request, and prove who you are.
+///
+/// A request makes a claim; evidence is gathered for it; a verdict says who it is; a decision says
+/// what happens. Agents sign with `key`, `sign` and `fetch`; sites judge with `gateway` and
+/// `verify`.
+#[derive(Debug, Parser)]
+#[command(name = "avouch", version, styles = STYLES, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What the log on stderr tells: error, warn, info, debug, trace, or `target=level` pairs
+    #[arg(long, global = true, value_name = "FILTER", default_value = "warn", hide_default_value = true)]
+    pub(crate) log: String,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Key(key::Key),
+    Sign(sign::Sign),
+    Fetch(fetch::Fetch),
+    Completions(completions::Completions),
+    Man(man::Man),
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        match self.verb {
+            Verb::Key(key) => key.run(),
+            Verb::Sign(sign) => sign.run(),
+            Verb::Fetch(fetch) => wait_for(fetch.run()),
+            Verb::Completions(completions) => completions.run(),
+            Verb::Man(man) => man.run(),
+        }
+    }
+}
+
+/// Runs a verb that waits for the network.
+fn wait_for(verb: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Failure::unknown(format_args!("starting threads: {error}")))?.block_on(verb)
+}

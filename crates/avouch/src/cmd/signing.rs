@@ -1,0 +1,217 @@
+//! What `sign` and `fetch` share: a request given on the command line, signed.
+
+use super::key;
+use crate::failure::Failure;
+use crate::instant;
+use avouch_gather::clock::{Clock as _, SystemClock};
+use avouch_keys::saip::{Mode, RequestToSign, SignError, Signer, Speaker};
+use avouch_wire::authority::{Authority, Scheme};
+use avouch_wire::content::ContentDigest;
+use avouch_wire::key::KeyType;
+use avouch_wire::name::{AgentId, Domain, NameError};
+use avouch_wire::target::Target;
+use avouch_wire::time::Time;
+use clap::{Args, ValueEnum};
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// The largest body read into memory to be signed and sent.
+const MAX_BODY: u64 = 64 << 20;
+
+/// Fields that the request itself determines; a second one would be read differently by different servers.
+const OWN_FIELDS: [&str; 6] =
+    ["saip", "host", "content-length", "transfer-encoding", "connection", "saip-delegation"];
+
+#[derive(Debug, Args)]
+pub(super) struct Signing {
+    /// The key to sign with: file:PATH; a bare claim needs none
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// The domain that answers for the agent; only a pseudonym (stateless mode) has none
+    #[arg(long, value_name = "DOMAIN")]
+    dom: Option<String>,
+    /// The agent's id within the domain; `_` is the domain itself
+    #[arg(long, value_name = "AGENT")]
+    id: String,
+    /// The machine, where several share the agent's key
+    #[arg(long, value_name = "INSTANCE")]
+    inst: Option<String>,
+    /// How the signature is tied to the key
+    #[arg(long, value_enum, default_value_t)]
+    mode: ModeName,
+    /// The method
+    #[arg(long, short = 'X', value_name = "METHOD")]
+    method: Option<String>,
+    /// A file that is the body, or `-` for standard input; the body is always covered by the signature
+    #[arg(long, value_name = "FILE")]
+    body: Option<PathBuf>,
+    /// A further header field; may be repeated
+    #[arg(long, short = 'H', value_name = "NAME: VALUE")]
+    header: Vec<String>,
+    /// The time to sign for, instead of now: Unix seconds or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = instant::parse)]
+    at: Option<Time>,
+    /// A file whose one line is the key's passphrase
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Where the request goes: http://… or https://…
+    url: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum ModeName {
+    /// A key made for this request signs it, and the agent's key certifies that key
+    #[default]
+    Rolling,
+    /// The agent's key signs the request
+    Direct,
+    /// The key travels with the request: the domain's own, or a pseudonym's
+    Stateless,
+    /// No signature: a claim that DNS must confirm
+    Bare,
+}
+
+/// A request, signed and ready to send.
+#[derive(Debug)]
+pub(super) struct SignedRequest {
+    pub(super) scheme: Scheme,
+    pub(super) authority: Authority<'static>,
+    pub(super) method: String,
+    pub(super) path: String,
+    /// Further fields, then SAIP.
+    pub(super) fields: Vec<(String, String)>,
+    pub(super) body: Option<Vec<u8>>,
+}
+
+impl Signing {
+    /// Reads the body, opens the key, and signs.
+    pub(super) fn sign(&self) -> Result<SignedRequest, Failure> {
+        let url = self.url.split_once('#').map_or(&*self.url, |(url, _)| url);
+        let target = Target::parse("GET", url).map_err(|error| self.bad_url(error))?;
+        let (scheme, authority) = target.origin().ok_or_else(|| self.bad_url("names no site"))?;
+        let authority = Authority::parse(authority, scheme).map_err(|error| self.bad_url(error))?;
+        let body = self.body.as_deref().map(read_body).transpose()?;
+        let method = self.method.as_deref().unwrap_or(if body.is_some() { "POST" } else { "GET" });
+        if method == "CONNECT" {
+            return Err(Failure::usage("CONNECT has no path to sign"));
+        }
+        let mut fields: Vec<_> = self.header.iter().map(|field| further(field)).collect::<Result<_, _>>()?;
+        let content = Some(ContentDigest::of(body.as_deref().unwrap_or_default()));
+        let request = RequestToSign { method, target: &target, authority: &authority, content };
+        fields.push(("SAIP".to_owned(), self.header_for(request)?));
+        Ok(SignedRequest {
+            scheme,
+            method: method.to_owned(),
+            path: target.path().to_owned(),
+            fields,
+            body,
+            authority: authority.into_owned(),
+        })
+    }
+
+    /// The value of the SAIP field.
+    fn header_for(&self, request: RequestToSign<'_>) -> Result<String, Failure> {
+        let speaker = self.speaker()?;
+        let mode = match self.mode {
+            ModeName::Rolling => Mode::Rolling(KeyType::Ed25519),
+            ModeName::Direct => Mode::Direct,
+            ModeName::Stateless => Mode::Stateless,
+            ModeName::Bare => return speaker.bare_claim().map_err(unsigned),
+        };
+        let Some(key) = &self.key else {
+            return Err(Failure::usage("there is no key to sign with")
+                .fix("give one with --key file:PATH; `avouch key new` makes one"));
+        };
+        let now = self.at.unwrap_or_else(|| SystemClock::new().now());
+        let signer = Signer::new(key::open(key, self.passphrase_file.as_deref())?, speaker);
+        signer.sign(request, mode, now).map_err(unsigned)
+    }
+
+    fn speaker(&self) -> Result<Speaker, Failure> {
+        let bad = |option: &str, text: &str, error: NameError| {
+            Failure::usage(format_args!("--{option} {text}: {error}"))
+        };
+        let agent_id = |option: &str, text: &str| {
+            AgentId::parse(text).map(AgentId::into_owned).map_err(|error| bad(option, text, error))
+        };
+        let domain = self
+            .dom
+            .as_deref()
+            .map(|text| Domain::parse(text).map(Domain::into_owned).map_err(|error| bad("dom", text, error)));
+        Ok(Speaker {
+            domain: domain.transpose()?,
+            agent: agent_id("id", &self.id)?,
+            instance: self.inst.as_deref().map(|text| agent_id("inst", text)).transpose()?,
+        })
+    }
+
+    fn bad_url(&self, error: impl std::fmt::Display) -> Failure {
+        Failure::usage(format_args!("the URL {:?}: {error}", self.url))
+            .fix("write http://… or https://…, other characters than ASCII percent-encoded")
+    }
+}
+
+impl SignedRequest {
+    /// Every field in the order it is sent.
+    pub(super) fn all_fields(&self) -> Vec<(String, String)> {
+        let mut fields = vec![("Host".to_owned(), self.authority.to_string())];
+        if !self.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("user-agent")) {
+            fields.push(("User-Agent".to_owned(), format!("avouch/{}", env!("CARGO_PKG_VERSION"))));
+        }
+        fields.extend(self.fields.iter().cloned());
+        if let Some(body) = &self.body {
+            fields.push(("Content-Length".to_owned(), body.len().to_string()));
+        }
+        fields
+    }
+}
+
+fn unsigned(error: SignError) -> Failure {
+    match error {
+        SignError::NoDomain => Failure::usage(error).fix("name it with --dom, or sign with --mode stateless"),
+        SignError::Method => Failure::usage(error),
+        SignError::Key(_) => Failure::unknown(error),
+    }
+}
+
+fn read_body(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |error: std::io::Error| Failure::file(path, &error);
+    let source: Box<dyn std::io::Read> = match path.to_str() {
+        Some("-") => Box::new(std::io::stdin()),
+        _ => Box::new(fs::File::open(path).map_err(failed)?),
+    };
+    let mut body = Vec::new();
+    source.take(MAX_BODY + 1).read_to_end(&mut body).map_err(failed)?;
+    if body.len() as u64 > MAX_BODY {
+        return Err(Failure::configuration(format_args!("{}: is larger than 64 MiB", path.display())));
+    }
+    Ok(body)
+}
+
+/// A field as given, in two parts.
+fn further(text: &str) -> Result<(String, String), Failure> {
+    let bad = |what| Err(Failure::usage(format_args!("--header {text:?}: {what}")));
+    let Some((name, value)) = text.split_once(':') else { return bad("is not `Name: value`") };
+    let (name, value) = (name, value.trim_matches([' ', '\t']));
+    if http::HeaderName::from_bytes(name.as_bytes()).is_err() || http::HeaderValue::from_str(value).is_err() {
+        return bad("holds characters that may not stand in a field");
+    }
+    if OWN_FIELDS.iter().any(|own| name.eq_ignore_ascii_case(own)) {
+        return bad("is written by avouch itself");
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_further_field_cannot_bring_in_another() {
+        assert_eq!(further("Accept:  text/html ").unwrap(), ("Accept".into(), "text/html".into()));
+        for text in ["Accept", "Accept: a\r\nHost: b", "A b: c", "Host: b", "saip: x", ": x"] {
+            assert!(further(text).is_err(), "{text}");
+        }
+    }
+}

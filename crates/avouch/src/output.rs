@@ -1,0 +1,50 @@
+//! Where words go: data to stdout, talk to stderr. A reader that has gone away is no error.
+
+use crate::failure::Failure;
+use serde::Serialize;
+use std::fmt::Display;
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use tracing_subscriber::EnvFilter;
+
+/// Writes a line of data.
+pub(crate) fn data(line: impl Display) -> Result<(), Failure> {
+    octets(format!("{line}\n").as_bytes())
+}
+
+/// Writes one JSON value as a line of data.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    data(serde_json::to_string(value).map_err(|error| Failure::unknown(format_args!("JSON: {error}")))?)
+}
+
+/// Writes data as it is.
+pub(crate) fn octets(data: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(data).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::unknown(format_args!("standard output: {error}")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Says something to whoever watches. Nobody may, so a failure to say it is none.
+pub(crate) fn talk(words: impl Display) {
+    let _unheard = writeln!(io::stderr().lock(), "{words}");
+}
+
+/// Whether talk may be coloured: on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
+pub(crate) fn is_coloured() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "NO_COLOR is a promise between user and terminal programs")]
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && io::stderr().is_terminal()
+}
+
+/// Sends the log to stderr, as much of it as `filter` lets through.
+pub(crate) fn start_log(filter: &str) {
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(io::stderr)
+        .with_ansi(is_coloured());
+    // Only a second subscriber could be refused, and there is none.
+    let _first = subscriber.try_init();
+}
