@@ -32,6 +32,9 @@ pub enum Signing {
     Signed,
     /// Like [`Signing::Signed`], with NSEC3 (RFC 5155) in place of NSEC.
     Hashed,
+    /// Like [`Signing::Hashed`], with unsigned delegations left out of the proofs (opt-out), as
+    /// large top-level domains do.
+    OptOut,
     /// Not at all, and the parent says so.
     Unsigned,
     /// The parent vouches for a key, the signatures are of last year.
@@ -272,12 +275,12 @@ fn write_zone(tools: &Peers, folder: &Path, zone: &Zone, text: &str) -> io::Resu
     key_file(tools, folder, zone.name)?;
     let target = format!("{file}.served");
     let mut words = vec!["-S", "-z", "-K", ".", "-d", ".", "-o", zone.name, "-f", &target];
-    if zone.signing == Signing::Hashed {
-        words.extend(["-3", "-", "-H", "0"]);
-    }
-    if zone.signing == Signing::Expired {
-        words.extend(["-s", "20240101000000", "-e", "20240201000000", "-P"]);
-    }
+    words.extend(match zone.signing {
+        Signing::Hashed => &["-3", "-", "-H", "0"][..],
+        Signing::OptOut => &["-3", "-", "-H", "0", "-A"],
+        Signing::Expired => &["-s", "20240101000000", "-e", "20240201000000", "-P"],
+        Signing::Signed | Signing::Stripped | Signing::Unsigned => &[],
+    });
     words.push(&file);
     run(tools, folder, "dnssec-signzone", &words)?;
     if zone.signing == Signing::Stripped {

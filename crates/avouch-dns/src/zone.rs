@@ -235,11 +235,11 @@ fn refuse_include(file: &str, text: &str) -> Result<(), ZoneError> {
 
 /// Finds the entry that the parser refused: the first that, with all before it, is refused too.
 fn locate(file: &str, text: &str, reason: &str) -> ZoneError {
-    let refused = |end: &usize| text.get(..*end).is_some_and(|start| parser(start).parse().is_err());
-    let (line, reason) = match entries(text).into_iter().find(|(_, end)| refused(end)) {
+    let refused = |end: usize| text.get(..end).and_then(|start| parser(start).parse().err());
+    let entries = entries(text);
+    let (line, reason) = match entries.get(entries.partition_point(|(_, end)| refused(*end).is_none())) {
         Some((line, end)) => {
-            let error = text.get(..end).and_then(|start| parser(start).parse().err());
-            (line, error.map_or_else(|| reason.to_owned(), |error| error.to_string()))
+            (*line, refused(*end).map_or_else(|| reason.to_owned(), |error| error.to_string()))
         }
         None => (text.lines().count(), reason.to_owned()),
     };
@@ -417,6 +417,15 @@ $TTL 300
 
     fn refused(text: &str) -> ZoneError {
         ZoneFiles::parse(&[("f", text)], Dnssec::Insecure).unwrap_err()
+    }
+
+    #[test]
+    fn the_wrong_line_of_a_large_file_is_found_quickly() {
+        let mut text = "$ORIGIN acme.example.\n$TTL 60\n".to_owned();
+        (0..20_000).for_each(|count| text.push_str(&format!("a{count} A 192.0.2.1\n")));
+        text.push_str("wrong A 192.0.2.256\n");
+        (0..20_000).for_each(|count| text.push_str(&format!("b{count} A 192.0.2.1\n")));
+        assert!(matches!(refused(&text), ZoneError::Syntax { line: 20_003, .. }), "{:?}", refused(&text));
     }
 
     #[test]

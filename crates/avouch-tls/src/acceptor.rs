@@ -83,13 +83,21 @@ impl<S> Accepted<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Accepted<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Accepted<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, buf)
     }
 
@@ -125,7 +133,10 @@ mod tests {
     #[test]
     fn swapped_files_are_named_as_what_they_lack() {
         let (certificate, key) = pair();
-        assert!(matches!(Acceptor::from_pem(key.as_bytes(), key.as_bytes()), Err(CertificateError::NoCertificate)));
+        assert!(matches!(
+            Acceptor::from_pem(key.as_bytes(), key.as_bytes()),
+            Err(CertificateError::NoCertificate)
+        ));
         assert!(matches!(
             Acceptor::from_pem(certificate.as_bytes(), certificate.as_bytes()),
             Err(CertificateError::NoKey)

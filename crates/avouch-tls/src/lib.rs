@@ -19,6 +19,6 @@ mod acceptor;
 mod connector;
 mod pem;
 
-pub use acceptor::{Acceptor, Accepted, Protocol};
+pub use acceptor::{Accepted, Acceptor, Protocol};
 pub use connector::{Connector, Secured};
 pub use pem::CertificateError;

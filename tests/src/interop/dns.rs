@@ -30,7 +30,7 @@ fn world() -> Vec<Zone> {
     let acme = format!("{agent}alias CNAME bot._saip.plain.example.\n{}", big());
     vec![
         zone(".", Signing::Signed, "ns.invalid. A 127.0.0.1\n"),
-        zone("example.", Signing::Hashed, ""),
+        zone("example.", Signing::OptOut, ""),
         zone("acme.example.", Signing::Signed, &acme),
         zone("hashed.example.", Signing::Hashed, agent),
         zone("plain.example.", Signing::Unsigned, agent),
@@ -91,6 +91,8 @@ async fn every_standing(dns: &Dns) {
         let answer = dns.txt(nothing, now()).await;
         assert_eq!(answer, Answer::Absent { dnssec: Dnssec::Secure, until: after(1) }, "{nothing}");
     }
+    let no_domain = dns.txt("_saip.nothing.example", now()).await;
+    assert!(matches!(no_domain, Answer::Absent { .. }), "{no_domain:?}");
     let pointers = dns.pointers("192.0.2.80".parse().unwrap(), now()).await;
     assert!(
         matches!(&pointers, Answer::Found { value, dnssec: Dnssec::Secure, .. } if value == &["www.acme.example"]),
