@@ -123,6 +123,8 @@ reasons! {
         "Mend the zone's signatures; avouch dns check says where the chain breaks.";
     DnssecIndeterminate, "dnssec-indeterminate", "DNSSEC validation could reach no conclusion.",
         "Mend the delegation between the zone and its parent.";
+    AnswerExpired, "answer-expired", "The DNS answer's time to live ran out before it could be used.",
+        "Publish the record with a TTL of a minute or more; 0 can never be used.";
     NotLookedUp, "not-looked-up", "Evidence the claim needs was not gathered.",
         "This is a defect of the verifier; report it.";
     PeerIsUntrustedProxy, "peer-is-untrusted-proxy", "The request came through a proxy this verifier does not trust, so the client's address is not known.",

@@ -2,11 +2,11 @@
 
 use crate::clock::Clock;
 use crate::lookups::Lookups;
-use crate::replay::{Entry, Refused, Share as TableShare, StoreError, Table};
+use crate::replay::{Entry, StoreError, Table};
 use crate::{budget, cache, replay};
 use avouch_dns::Dns;
 use avouch_engine::evidence::Epoch;
-use avouch_engine::pipeline::{self, Committed, Nonce, NotCommitted, Share, Site, Step};
+use avouch_engine::pipeline::{self, Committed, Nonce, NotCommitted, Site, Step};
 use avouch_engine::request::Request;
 use avouch_engine::verdict::Verdict;
 use std::sync::Arc;
@@ -85,32 +85,14 @@ impl Judge {
     }
 
     fn commit(&self, nonce: Nonce<'_>) -> Result<Committed, NotCommitted> {
-        let share = match nonce.share() {
-            Share::Domain { domain, named } => TableShare::Domain { domain, named },
-            Share::Pseudonyms => TableShare::Pseudonyms,
-        };
-        let entry = Entry {
-            key: nonce.key().as_bytes(),
+        let key = nonce.key().as_bytes();
+        self.table.commit(Entry {
+            key,
             nonce: nonce.nonce().as_bytes(),
             ts: nonce.timestamp(),
-            share,
-        };
-        match self.table.commit(entry) {
-            Ok(_) if self.private => Ok(nonce.committed_privately()),
-            Ok(_) => Ok(nonce.committed()),
-            Err(refused) => Err(not_committed(refused)),
-        }
-    }
-}
-
-const fn not_committed(refused: Refused) -> NotCommitted {
-    match refused {
-        Refused::Replayed => NotCommitted::Replayed,
-        Refused::Expired => NotCommitted::Expired,
-        Refused::ShareFull => NotCommitted::ShareFull,
-        Refused::TableFull => NotCommitted::TableFull,
-        Refused::StartRule => NotCommitted::StartRule,
-        Refused::Store => NotCommitted::StoreUnreachable,
+            share: nonce.share(),
+        })?;
+        Ok(if self.private { nonce.committed_privately() } else { nonce.committed() })
     }
 }
 

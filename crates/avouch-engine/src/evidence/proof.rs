@@ -231,7 +231,7 @@ pub(super) fn usable(answer: &Answer<Arc<Records>>, now: Time) -> Result<Option<
     match answer {
         Answer::Unknown(cause) => Err(Shortfall::unknown(*cause)),
         Answer::Found { until, .. } | Answer::Absent { until, .. } if now >= *until => {
-            Err(Shortfall::unknown(super::Cause::NotAsked))
+            Err(Shortfall::of_expired_answer())
         }
         Answer::Found { value, .. } => Ok(Some(value)),
         Answer::Absent { .. } => Ok(None),

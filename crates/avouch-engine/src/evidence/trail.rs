@@ -33,6 +33,11 @@ impl Shortfall {
         Self::Unknown(Reason::RevocationChanged, Persistence::Temporary)
     }
 
+    /// An answer was there, but its time to live ran out before it was weighed.
+    pub(crate) const fn of_expired_answer() -> Self {
+        Self::Unknown(Reason::AnswerExpired, Persistence::Temporary)
+    }
+
     /// The address says nothing about the client, and no claim is lowered for it.
     pub(crate) const fn of_untrusted_proxy() -> Self {
         Self::Unknown(Reason::PeerIsUntrustedProxy, Persistence::Temporary)

@@ -29,6 +29,14 @@ pub enum Share<'a> {
     Pseudonyms,
 }
 
+impl Share<'_> {
+    /// Whether a policy rule names it.
+    #[must_use]
+    pub const fn is_named(self) -> bool {
+        matches!(self, Self::Domain { named: true, .. })
+    }
+}
+
 impl<'a> Nonce<'a> {
     pub(super) const fn new(key: &'a Fingerprint, nonce: &'a str, timestamp: u64, share: Share<'a>) -> Self {
         Self { key, nonce, timestamp, share }
@@ -101,9 +109,10 @@ pub enum NotCommitted {
     ShareFull,
     /// The table is full.
     TableFull,
-    /// The table has just started and cannot know.
+    /// The table cannot know whether it held it: signed before the table was started, or before
+    /// what it forgot when the clock was set back.
     StartRule,
-    /// The table could not be reached or written.
+    /// The table could not be reached or written, or is closed.
     StoreUnreachable,
 }
 

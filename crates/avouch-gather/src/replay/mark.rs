@@ -9,8 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use avouch_wire::time::Time;
 
+use super::FUTURE;
 use super::disk::{Folder, StoreError};
-use super::{FUTURE, Refused};
+use avouch_engine::pipeline::NotCommitted;
 
 /// How far the mark is written ahead of what asked for it, in seconds: at most one write in this
 /// time, and as much longer a refusal after a crash. With what [`Table::tend`](super::Table::tend)
@@ -59,7 +60,7 @@ impl Mark {
     }
 
     /// Makes the mark cover `ts`, on disk first. Blocks for as long as the disk takes.
-    pub(super) fn cover(&self, ts: u64, now: Time) -> Result<(), Refused> {
+    pub(super) fn cover(&self, ts: u64, now: Time) -> Result<(), NotCommitted> {
         let Some(disk) = &self.disk else { return Ok(()) };
         let mut disk = lock(disk);
         // Of those who waited for the lock the first has written for all.
@@ -67,13 +68,13 @@ impl Mark {
             return Ok(());
         }
         if now < disk.retry_at {
-            return Err(Refused::Store);
+            return Err(NotCommitted::StoreUnreachable);
         }
         let mark = ts.saturating_add(STEP);
         if let Err(error) = write(&disk.folder, mark) {
             tracing::error!(%error, "the replay mark cannot be written: nothing new is accepted");
             disk.retry_at = now.after(core::time::Duration::from_millis(RETRY_MILLIS));
-            return Err(Refused::Store);
+            return Err(NotCommitted::StoreUnreachable);
         }
         self.durable.store(mark, Ordering::Release);
         Ok(())
@@ -163,9 +164,9 @@ mod tests {
         let path = place.path().join("gone");
         let mark = Mark::kept(Folder::take(&path).unwrap(), Some(10));
         std::fs::remove_dir_all(&path).unwrap();
-        assert_eq!(mark.cover(11, Time::from_seconds(1)), Err(Refused::Store));
+        assert_eq!(mark.cover(11, Time::from_seconds(1)), Err(NotCommitted::StoreUnreachable));
         std::fs::create_dir(&path).unwrap();
-        assert_eq!(mark.cover(11, Time::from_millis(1_999)), Err(Refused::Store));
+        assert_eq!(mark.cover(11, Time::from_millis(1_999)), Err(NotCommitted::StoreUnreachable));
         assert_eq!(mark.cover(11, Time::from_seconds(2)), Ok(()));
     }
 }

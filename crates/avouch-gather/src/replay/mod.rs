@@ -1,7 +1,7 @@
 //! The replay table: every signed request is accepted once.
 //!
 //! A nonce is entered after all signatures over it hold, and a class 3 verdict needs the
-//! [`Committed`] that comes of it (`docs/formats/replay.md`). What is kept of a
+//! [`Committed`](avouch_engine::pipeline::Committed) that comes of it (`docs/formats/replay.md`). What is kept of a
 //! nonce is a 64-bit keyed fingerprint in a slot of 11 octets: at 75 % of the slots used that
 //! is under 16 octets a nonce, counters included. That two nonces share fingerprint and bucket,
 //! so that the second is refused as a replay though it is none, happens once in 2^64 / n entries
@@ -22,6 +22,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use avouch_engine::pipeline::{NotCommitted, Share};
 use avouch_wire::time::Time;
 
 use disk::Folder;
@@ -69,26 +70,6 @@ impl Default for Settings {
     }
 }
 
-/// Whose share of the table an entry counts against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Share<'a> {
-    /// That of a registrable domain.
-    Domain {
-        /// The registrable domain, in lower case.
-        domain: &'a str,
-        /// Whether a policy rule names it, which gives it a place in the reserve.
-        named: bool,
-    },
-    /// That of all pseudonyms together.
-    Pseudonyms,
-}
-
-impl Share<'_> {
-    const fn is_named(self) -> bool {
-        matches!(self, Self::Domain { named: true, .. })
-    }
-}
-
 /// What makes a request unique.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
@@ -100,45 +81,6 @@ pub struct Entry<'a> {
     pub ts: u64,
     /// Whose share it counts against.
     pub share: Share<'a>,
-}
-
-/// Proof that a nonce was entered: only [`Table::commit`] makes one.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use = "the nonce is spent; the verdict needs this"]
-pub struct Committed {
-    at: Time,
-}
-
-impl Committed {
-    /// When it was entered, by the table's clock.
-    #[must_use]
-    pub const fn at(&self) -> Time {
-        self.at
-    }
-}
-
-/// Why a nonce was not entered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// It is there already.
-    #[error("this request was accepted before")]
-    Replayed,
-    /// The timestamp lies outside the window by the table's clock.
-    #[error("the timestamp is outside the accepted window")]
-    Expired,
-    /// Its domain holds its share of the table already. Temporary.
-    #[error("the domain's share of the replay table is used up")]
-    ShareFull,
-    /// The table has no room. Temporary.
-    #[error("the replay table is full")]
-    TableFull,
-    /// The table cannot know whether it was accepted before: signed before the start, or before
-    /// what was forgotten when the clock was set back since. Temporary.
-    #[error("signed at a time of which the replay table knows nothing")]
-    StartRule,
-    /// The mark could not be written, or the table is closed. Temporary.
-    #[error("the replay store cannot be written")]
-    Store,
 }
 
 /// What a table holds, for metrics.
@@ -234,8 +176,8 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// [`Refused`], which leaves the table as it was.
-    pub fn commit(&self, entry: Entry<'_>) -> Result<Committed, Refused> {
+    /// [`NotCommitted`], which leaves the table as it was.
+    pub fn commit(&self, entry: Entry<'_>) -> Result<(), NotCommitted> {
         if !self.mark.covers(entry.ts) {
             // The rules first: a timestamp that is refused anyway must not carry the mark with it.
             let now = self.clock.now();
@@ -244,7 +186,7 @@ impl Table {
         }
         let nonce = Nonce::new(self.fingerprint(&entry), entry.ts);
         let holder = shares::hash(&self.key, entry.share);
-        let mut shard = lock(self.shard(nonce.fingerprint).ok_or(Refused::TableFull)?);
+        let mut shard = lock(self.shard(nonce.fingerprint).ok_or(NotCommitted::TableFull)?);
         // Under the lock, so that no pause between check and insertion lets an old one in.
         let now = self.clock.now();
         self.acceptable(entry.ts, now)?;
@@ -254,7 +196,7 @@ impl Table {
         if !self.busy.load(Ordering::Relaxed) {
             self.busy.store(true, Ordering::Relaxed);
         }
-        Ok(Committed { at: now })
+        Ok(())
     }
 
     /// Keeps the table swept and the mark ahead. To be called about once a second, from a thread
@@ -318,12 +260,12 @@ impl Table {
         })
     }
 
-    fn acceptable(&self, ts: u64, now: Time) -> Result<(), Refused> {
+    fn acceptable(&self, ts: u64, now: Time) -> Result<(), NotCommitted> {
         let now = now.seconds();
         if ts < now.saturating_sub(PAST) || ts > now.saturating_add(FUTURE) {
-            return Err(Refused::Expired);
+            return Err(NotCommitted::Expired);
         }
-        if ts <= self.refused_until { Err(Refused::StartRule) } else { Ok(()) }
+        if ts <= self.refused_until { Err(NotCommitted::StartRule) } else { Ok(()) }
     }
 
     /// Keyed, and injective before hashing: key and timestamp have fixed lengths.

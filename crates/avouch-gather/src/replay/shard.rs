@@ -8,8 +8,9 @@
 
 use avouch_wire::time::Time;
 
+use super::PAST;
 use super::shares::Holder;
-use super::{PAST, Refused};
+use avouch_engine::pipeline::NotCommitted;
 
 /// Seconds per time bucket; what has expired stays for at most one second less than this.
 const BUCKET: u64 = 2;
@@ -88,17 +89,17 @@ impl Shard {
         &mut self,
         nonce: Nonce,
         ts: u64,
-        take: impl FnOnce() -> Result<Holder, Refused>,
-    ) -> Result<(), Refused> {
+        take: impl FnOnce() -> Result<Holder, NotCommitted>,
+    ) -> Result<(), NotCommitted> {
         if self.closed {
-            return Err(Refused::Store);
+            return Err(NotCommitted::StoreUnreachable);
         }
         if ts < self.floor {
-            return Err(Refused::StartRule);
+            return Err(NotCommitted::StartRule);
         }
         let at = self.free_slot(nonce)?;
         if self.used >= self.fingerprints.len() / 16 * 15 {
-            return Err(Refused::TableFull);
+            return Err(NotCommitted::TableFull);
         }
         self.write(at, nonce, take()?);
         self.used += 1;
@@ -106,7 +107,7 @@ impl Shard {
     }
 
     /// The empty slot where the run of `nonce` ends.
-    fn free_slot(&mut self, nonce: Nonce) -> Result<usize, Refused> {
+    fn free_slot(&mut self, nonce: Nonce) -> Result<usize, NotCommitted> {
         let mut at = self.home(nonce.fingerprint);
         for step in 0..self.fingerprints.len() {
             let there = self.read(at);
@@ -115,11 +116,11 @@ impl Shard {
                 return Ok(at);
             }
             if there.fingerprint == nonce.fingerprint && there.bucket == nonce.bucket {
-                return Err(Refused::Replayed);
+                return Err(NotCommitted::Replayed);
             }
             at = self.after(at);
         }
-        Err(Refused::TableFull)
+        Err(NotCommitted::TableFull)
     }
 
     /// Moves the floor to the window of `now` and the hand at most `most` slots on; whoever held

@@ -10,8 +10,8 @@
 
 use core::hash::Hasher;
 
-use super::{Refused, Share};
 use crate::hash_key::HashKey;
+use avouch_engine::pipeline::{NotCommitted, Share};
 
 /// Domains counted apart, in 192 KiB. Beyond that, and in an overfull [`SET`], a domain is counted
 /// together with another: it may be refused for what that one holds, or hold a part of its own
@@ -74,9 +74,9 @@ impl Shares {
     }
 
     /// Counts one more entry for `share`, whose hash is `hash`.
-    pub(super) fn take(&mut self, hash: u64, share: Share<'_>) -> Result<Holder, Refused> {
+    pub(super) fn take(&mut self, hash: u64, share: Share<'_>) -> Result<Holder, NotCommitted> {
         let tag = (hash >> 32) as u32;
-        let at = self.place(hash, tag).ok_or(Refused::TableFull)?;
+        let at = self.place(hash, tag).ok_or(NotCommitted::TableFull)?;
         let before = self.counter(at);
         let own = before.count == 0 || before.tag == tag;
         let owner = if own { Counter { tag, count: 0, named: share.is_named() } } else { before };
@@ -85,7 +85,7 @@ impl Shares {
         self.bounds.admit(after, pools)?;
         self.pools = pools;
         self.set_counter(at, after);
-        Holder::try_from(at).map_err(|_| Refused::TableFull)
+        Holder::try_from(at).map_err(|_| NotCommitted::TableFull)
     }
 
     /// Counts one entry less for `holder`.
@@ -176,20 +176,20 @@ impl Pools {
 
 impl Bounds {
     /// Whether the table may come to `pools` by an entry that makes its domain's counter `after`.
-    fn admit(&self, after: Counter, pools: Pools) -> Result<(), Refused> {
+    fn admit(&self, after: Counter, pools: Pools) -> Result<(), NotCommitted> {
         let count = u64::from(after.count);
         if count > self.domain {
-            return Err(Refused::ShareFull);
+            return Err(NotCommitted::ShareFull);
         }
         if after.named && pools.named <= self.reserve {
             return Ok(());
         }
         let excess = pools.named.saturating_sub(self.reserve);
         if pools.strangers + excess > self.capacity - self.reserve {
-            return Err(Refused::TableFull);
+            return Err(NotCommitted::TableFull);
         }
         if count > self.small && pools.large + excess > self.large {
-            return Err(Refused::ShareFull);
+            return Err(NotCommitted::ShareFull);
         }
         Ok(())
     }
@@ -214,7 +214,12 @@ mod tests {
 
     const CAPACITY: usize = 1 << 14;
 
-    fn fill(shares: &mut Shares, domain: &str, named: bool, most: usize) -> (Vec<Holder>, Option<Refused>) {
+    fn fill(
+        shares: &mut Shares,
+        domain: &str,
+        named: bool,
+        most: usize,
+    ) -> (Vec<Holder>, Option<NotCommitted>) {
         let share = Share::Domain { domain, named };
         let hash = hash(&HashKey::from_octets([7; 16]), share);
         let mut held = Vec::new();
@@ -231,7 +236,7 @@ mod tests {
     fn a_domain_holds_a_sixteenth_and_not_one_more() {
         let mut shares = Shares::new(CAPACITY);
         let (held, refused) = fill(&mut shares, "a.example", false, CAPACITY);
-        assert_eq!((held.len(), refused), (CAPACITY / 16, Some(Refused::ShareFull)));
+        assert_eq!((held.len(), refused), (CAPACITY / 16, Some(NotCommitted::ShareFull)));
         assert_eq!(fill(&mut shares, "b.example", false, 10).1, None);
         shares.give_back(held[0]);
         assert_eq!(fill(&mut shares, "a.example", false, 2).0.len(), 1);
@@ -259,7 +264,7 @@ mod tests {
         }
         assert_eq!(shares.total(), before + 1_600);
         let (held, refused) = fill(&mut shares, "small-0.example", false, 1);
-        assert_eq!((held.len(), refused), (0, Some(Refused::ShareFull)), "it would become large");
+        assert_eq!((held.len(), refused), (0, Some(NotCommitted::ShareFull)), "it would become large");
     }
 
     #[test]
@@ -269,7 +274,7 @@ mod tests {
             fill(&mut shares, &format!("flood-{domain}.example"), false, 16);
         }
         assert_eq!(shares.total(), CAPACITY as u64 * 7 / 8);
-        assert_eq!(fill(&mut shares, "new.example", false, 1).1, Some(Refused::TableFull));
+        assert_eq!(fill(&mut shares, "new.example", false, 1).1, Some(NotCommitted::TableFull));
         let named: usize =
             (0..4).map(|n| fill(&mut shares, &format!("n{n}.example"), true, 9_999).0.len()).sum();
         assert_eq!(named, CAPACITY / 8);

@@ -29,7 +29,7 @@ fn entry(nonce: &[u8], ts: u64) -> Entry<'_> {
     Entry { key: &KEY, nonce, ts, share: Share::Domain { domain: "acme.example", named: false } }
 }
 
-fn commit(table: &Table, nonce: &str, ts: u64) -> Result<(), Refused> {
+fn commit(table: &Table, nonce: &str, ts: u64) -> Result<(), NotCommitted> {
     table.commit(entry(nonce.as_bytes(), ts)).map(drop)
 }
 
@@ -47,7 +47,7 @@ fn flood(table: &Table, ts: u64, entries: u32) -> usize {
 fn the_second_of_two_equal_entries_is_a_replay() {
     let table = in_memory(1_000, &clock());
     assert_eq!(commit(&table, "a", START), Ok(()));
-    assert_eq!(commit(&table, "a", START), Err(Refused::Replayed));
+    assert_eq!(commit(&table, "a", START), Err(NotCommitted::Replayed));
     assert_eq!(commit(&table, "b", START), Ok(()));
     assert_eq!(commit(&table, "a", START + 1), Ok(()), "the timestamp is part of it");
     let other = Entry { key: &[2; 32], ..entry(b"a", START) };
@@ -57,10 +57,10 @@ fn the_second_of_two_equal_entries_is_a_replay() {
 #[test]
 fn the_window_is_from_300_seconds_before_to_30_after_inclusive() {
     let table = in_memory(1_000, &clock());
-    assert_eq!(commit(&table, "a", START - 301), Err(Refused::Expired));
+    assert_eq!(commit(&table, "a", START - 301), Err(NotCommitted::Expired));
     assert_eq!(commit(&table, "a", START - 300), Ok(()));
     assert_eq!(commit(&table, "a", START + 30), Ok(()));
-    assert_eq!(commit(&table, "a", START + 31), Err(Refused::Expired));
+    assert_eq!(commit(&table, "a", START + 31), Err(NotCommitted::Expired));
 }
 
 #[test]
@@ -71,10 +71,10 @@ fn a_nonce_is_kept_through_its_last_acceptable_second() {
     for second in 0..=330 {
         clock.set(Time::from_seconds(START + second));
         table.tend();
-        assert_eq!(commit(&table, "a", START + 30), Err(Refused::Replayed), "after {second} s");
+        assert_eq!(commit(&table, "a", START + 30), Err(NotCommitted::Replayed), "after {second} s");
     }
     clock.advance(Duration::from_secs(1));
-    assert_eq!(commit(&table, "a", START + 30), Err(Refused::Expired));
+    assert_eq!(commit(&table, "a", START + 30), Err(NotCommitted::Expired));
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_full_table_refuses_and_forgets_nothing() {
         "seven eighths, the rest is for named domains: {accepted}"
     );
     assert_eq!(flood(&table, START, 34_000), 0, "every one of them is still there");
-    assert_eq!(commit(&table, "late", START), Err(Refused::TableFull));
+    assert_eq!(commit(&table, "late", START), Err(NotCommitted::TableFull));
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_clock_set_back_brings_nothing_forgotten_back() {
     clock.advance(Duration::from_secs(400));
     table.tend();
     clock.set(Time::from_seconds(START));
-    assert_eq!(commit(&table, "a", START), Err(Refused::StartRule));
+    assert_eq!(commit(&table, "a", START), Err(NotCommitted::StartRule));
     clock.set(Time::from_seconds(START + 100));
     assert_eq!(commit(&table, "a", START + 100), Ok(()), "from there on nothing was forgotten");
 }
@@ -169,13 +169,13 @@ fn a_clock_set_back_brings_nothing_forgotten_back() {
 fn after_a_crash_nothing_up_to_the_mark_is_accepted() {
     let (clock, place) = (clock(), tempfile::tempdir().unwrap());
     let table = on_disk(place.path(), &clock);
-    assert_eq!(commit(&table, "early", START + 30), Err(Refused::StartRule), "no mark: the clock rules");
+    assert_eq!(commit(&table, "early", START + 30), Err(NotCommitted::StartRule), "no mark: the clock rules");
     clock.advance(Duration::from_secs(31));
     assert_eq!(commit(&table, "a", START + 31), Ok(()));
     drop(table);
     let table = on_disk(place.path(), &clock);
-    assert_eq!(commit(&table, "a", START + 31), Err(Refused::StartRule));
-    assert_eq!(commit(&table, "b", START + 34), Err(Refused::StartRule), "written ahead");
+    assert_eq!(commit(&table, "a", START + 31), Err(NotCommitted::StartRule));
+    assert_eq!(commit(&table, "b", START + 34), Err(NotCommitted::StartRule), "written ahead");
     assert_eq!(commit(&table, "b", START + 35), Ok(()));
 }
 
@@ -187,16 +187,20 @@ fn after_a_clean_stop_nothing_is_refused_and_nothing_forgotten() {
     let now = START + 31;
     assert_eq!(commit(&table, "a", now), Ok(()));
     table.save().unwrap();
-    assert_eq!(commit(&table, "late", now), Err(Refused::Store), "it would be missing in what was saved");
+    assert_eq!(
+        commit(&table, "late", now),
+        Err(NotCommitted::StoreUnreachable),
+        "it would be missing in what was saved"
+    );
     drop(table);
     let table = on_disk(place.path(), &clock);
-    assert_eq!(commit(&table, "a", now), Err(Refused::Replayed));
+    assert_eq!(commit(&table, "a", now), Err(NotCommitted::Replayed));
     assert_eq!(commit(&table, "b", now), Ok(()));
     assert_eq!(table.stats().held, 2);
     drop(table);
     // Killed this time: what was saved before has been used up, the mark rules.
     let table = on_disk(place.path(), &clock);
-    assert_eq!(commit(&table, "b", now), Err(Refused::StartRule));
+    assert_eq!(commit(&table, "b", now), Err(NotCommitted::StartRule));
 }
 
 #[test]
@@ -204,7 +208,7 @@ fn a_table_saved_under_the_start_rule_keeps_refusing_what_it_never_knew() {
     let (clock, place) = (clock(), tempfile::tempdir().unwrap());
     on_disk(place.path(), &clock).save().unwrap();
     let table = on_disk(place.path(), &clock);
-    assert_eq!(commit(&table, "a", START + 30), Err(Refused::StartRule));
+    assert_eq!(commit(&table, "a", START + 30), Err(NotCommitted::StartRule));
     clock.advance(Duration::from_secs(1));
     assert_eq!(commit(&table, "a", START + 31), Ok(()));
 }
@@ -222,7 +226,7 @@ fn shares_survive_a_clean_stop_and_end_with_their_nonces() {
     drop(table);
     clock.advance(Duration::from_secs(1));
     let table = on_disk(place.path(), &clock);
-    assert_eq!(commit(&table, "new", START + 32), Err(Refused::ShareFull));
+    assert_eq!(commit(&table, "new", START + 32), Err(NotCommitted::ShareFull));
     table.save().unwrap();
     drop(table);
     clock.advance(Duration::from_secs(700));
@@ -240,11 +244,11 @@ fn damaged_files_never_count_as_fine() {
     drop(table);
     std::fs::write(place.path().join("replay.table"), "avouch replay table 1\nnot really").unwrap();
     let table = on_disk(place.path(), &clock);
-    assert_eq!(commit(&table, "b", START + 34), Err(Refused::StartRule), "the mark rules");
+    assert_eq!(commit(&table, "b", START + 34), Err(NotCommitted::StartRule), "the mark rules");
     drop(table);
     std::fs::write(place.path().join("replay.mark"), "avouch replay mark 1\n5\n").unwrap();
     let table = on_disk(place.path(), &clock);
-    assert_eq!(commit(&table, "b", START + 61), Err(Refused::StartRule), "the clock rules");
+    assert_eq!(commit(&table, "b", START + 61), Err(NotCommitted::StartRule), "the clock rules");
 }
 
 #[test]
@@ -259,7 +263,7 @@ fn fresh_skips_the_start_rule() {
 fn a_table_in_memory_starts_by_the_clock() {
     let clock = clock();
     let table = Table::open(&Settings::default(), Arc::clone(&clock) as Arc<dyn Clock>).unwrap();
-    assert_eq!(commit(&table, "a", START + 30), Err(Refused::StartRule));
+    assert_eq!(commit(&table, "a", START + 30), Err(NotCommitted::StartRule));
     clock.advance(Duration::from_secs(1));
     assert_eq!(commit(&table, "a", START + 31), Ok(()));
 }
@@ -282,7 +286,7 @@ fn what_cannot_be_marked_is_not_accepted() {
     let table = on_disk(&folder, &clock);
     clock.advance(Duration::from_secs(31));
     std::fs::remove_dir_all(&folder).unwrap();
-    assert_eq!(commit(&table, "a", START + 31), Err(Refused::Store));
+    assert_eq!(commit(&table, "a", START + 31), Err(NotCommitted::StoreUnreachable));
     assert_eq!(table.stats().held, 0);
 }
 
@@ -290,7 +294,7 @@ fn what_cannot_be_marked_is_not_accepted() {
 fn a_timestamp_far_ahead_does_not_carry_the_mark_with_it() {
     let (clock, place) = (clock(), tempfile::tempdir().unwrap());
     let table = on_disk(place.path(), &clock);
-    assert_eq!(commit(&table, "a", START + 1_000_000), Err(Refused::Expired));
+    assert_eq!(commit(&table, "a", START + 1_000_000), Err(NotCommitted::Expired));
     assert!(!place.path().join("replay.mark").exists());
 }
 
@@ -352,13 +356,13 @@ proptest! {
                     let ts = now.saturating_add_signed(-age);
                     let result = table.commit(entry(&[nonce], ts)).map(drop);
                     let expected = if ts + PAST < now || ts > now + FUTURE {
-                        Err(Refused::Expired)
+                        Err(NotCommitted::Expired)
                     } else if ts + PAST < latest {
-                        Err(Refused::StartRule)
+                        Err(NotCommitted::StartRule)
                     } else if accepted.insert((nonce, ts)) {
                         Ok(())
                     } else {
-                        Err(Refused::Replayed)
+                        Err(NotCommitted::Replayed)
                     };
                     prop_assert_eq!(result, expected);
                 }
