@@ -29,7 +29,8 @@ pub fn to_pem(key: &PublicKey) -> Result<String, KeyError> {
 }
 
 /// Reads one PEM block `PUBLIC KEY`; nothing but an Ed25519 or uncompressed P-256 key is one here.
-pub(crate) fn from_pem(pem: &str) -> Option<PublicKey> {
+#[must_use]
+pub fn from_pem(pem: &str) -> Option<PublicKey> {
     let (_, der) = Document::from_pem(pem).ok()?;
     let octets = der.as_bytes().strip_prefix(&ED25519).or_else(|| der.as_bytes().strip_prefix(&P256))?;
     PublicKey::from_octets(octets).ok()

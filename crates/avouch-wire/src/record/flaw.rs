@@ -94,7 +94,7 @@ impl Flaw {
             Self::TagName => "write one of v re pk asn ip exp k t rua, then an equals sign",
             Self::Repeated => "keep one; a second key goes into a record of its own at the same name",
             Self::KeySpelling { right } => return format!("write pk={right}"),
-            Self::Key(_) => "print the key with `avouch key export-public` and paste it whole",
+            Self::Key(_) => "have `avouch dns record --key file:PATH` write the record",
             Self::KeyType => "write k=ed25519 or k=p256, or leave k out",
             Self::KeyTypeMismatch(kind) => return format!("write k={}, or leave k out", kind.name()),
             Self::Asn => "write the numbers alone, divided by commas: asn=64500,64501",

@@ -44,13 +44,18 @@ fn write_list(f: &mut fmt::Formatter<'_>, tag: &str, members: &[impl fmt::Displa
 }
 
 impl Record {
+    /// The text in strings of at most 255 octets, as one TXT record holds it.
+    #[must_use]
+    pub fn strings(&self) -> Vec<String> {
+        let text = self.to_string();
+        text.as_bytes().chunks(MAX_STRING).map(|chunk| String::from_utf8_lossy(chunk).into_owned()).collect()
+    }
+
     /// A line to paste into a zone file, without the line's end: the absolute name, the TTL in
-    /// seconds, and the text in strings of at most 255 octets (RFC 1035 section 5.1).
+    /// seconds, and the text in quoted strings (RFC 1035 section 5.1).
     #[must_use]
     pub fn zone_line(&self, place: &Place, ttl: u32) -> String {
-        let text = self.to_string();
-        let strings: Vec<_> = text.as_bytes().chunks(MAX_STRING).map(String::from_utf8_lossy).collect();
-        format!("{place}. {ttl} IN TXT \"{}\"", strings.join("\" \""))
+        format!("{place}. {ttl} IN TXT \"{}\"", self.strings().join("\" \""))
     }
 }
 
