@@ -1,6 +1,7 @@
 //! The verbs.
 
 mod completions;
+mod dns;
 mod fetch;
 mod key;
 mod man;
@@ -23,16 +24,20 @@ Exit codes: 0 done, and the answer is yes; 1 done, and the answer is no; 2 the c
 be read; 3 a file, key or setting is wrong or missing; 4 it could not be found out; 70 a defect of
 avouch.";
 
+/// What the log tells unless asked otherwise. hickory warns of each validation that fails, with the
+/// whole message in hexadecimal; that it failed is reported as the answer.
+const LOG: &str = "warn,hickory_net=error";
+
 /// See who is behind each request, and prove who you are.
 ///
 /// A request makes a claim; evidence is gathered for it; a verdict says who it is; a decision says
-/// what happens. Agents sign with `key`, `sign` and `fetch`; sites judge with `gateway` and
+/// what happens. Agents sign with `key`, `sign` and `fetch`, and publish with `dns`; sites judge with `gateway` and
 /// `verify`.
 #[derive(Debug, Parser)]
 #[command(name = "avouch", version, styles = STYLES, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
     /// What the log on stderr tells: error, warn, info, debug, trace, or `target=level` pairs
-    #[arg(long, global = true, value_name = "FILTER", default_value = "warn", hide_default_value = true)]
+    #[arg(long, global = true, value_name = "FILTER", default_value = LOG, hide_default_value = true)]
     pub(crate) log: String,
     #[command(subcommand)]
     verb: Verb,
@@ -43,6 +48,7 @@ enum Verb {
     Key(key::Key),
     Sign(sign::Sign),
     Fetch(fetch::Fetch),
+    Dns(dns::Dns),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -54,6 +60,7 @@ impl Cli {
             Verb::Key(key) => key.run(),
             Verb::Sign(sign) => sign.run(),
             Verb::Fetch(fetch) => wait_for(fetch.run()),
+            Verb::Dns(dns) => dns.run(),
             Verb::Completions(completions) => completions.run(),
             Verb::Man(man) => man.run(),
         }

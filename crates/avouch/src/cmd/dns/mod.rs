@@ -1,0 +1,39 @@
+//! `avouch dns`: `_saip` records to paste, and what is wrong with those that stand.
+
+mod check;
+mod findings;
+mod lint;
+mod record;
+mod text;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use avouch_gather::clock::{Clock as _, SystemClock};
+use clap::{Args, Subcommand};
+
+/// Print records to publish, and find what is wrong with those that stand
+///
+/// The codes of the findings are explained in docs/formats/record.md.
+#[derive(Debug, Args)]
+pub(crate) struct Dns {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Record(record::RecordArgs),
+    Lint(lint::LintArgs),
+    Check(check::CheckArgs),
+}
+
+impl Dns {
+    pub(super) fn run(&self) -> Result<Exit, Failure> {
+        let now = SystemClock::new().now();
+        match &self.verb {
+            Verb::Record(args) => args.run(now),
+            Verb::Lint(args) => args.run(now),
+            Verb::Check(args) => args.run(now),
+        }
+    }
+}
