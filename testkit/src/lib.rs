@@ -1,4 +1,7 @@
 //! What tests share: a fake root zone, a clock, keys, peers and certificate authorities.
 
 pub mod bind;
+pub mod message;
 pub mod peers;
+pub mod raw;
+pub mod upstream;

@@ -2,3 +2,5 @@
 
 #[cfg(test)]
 mod interop;
+#[cfg(test)]
+mod proxy;

@@ -1,0 +1,123 @@
+//! The answers avouch itself gives: one table from reasons to status codes, one shape.
+//!
+//! `application/problem+json` (RFC 9457): `type` is the reason's documentation, `reason` its
+//! code, and how much more is told is the route's to say. No answer names other identities,
+//! rules or policies.
+
+use std::time::Duration;
+
+use avouch_engine::reason::Reason;
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+use crate::access_log::RequestId;
+use crate::body::AnswerBody;
+use crate::config::Disclose;
+
+/// How long a client that was shed should stay away, when nothing better is known.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// An answer in place of the upstream's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// What is answered.
+    pub(crate) status: StatusCode,
+    /// Why.
+    pub(crate) reason: Reason,
+    /// When trying again can help, and after how long.
+    pub(crate) retry: Option<Duration>,
+}
+
+impl Problem {
+    /// A failure on the way, with the status that belongs to it.
+    pub(crate) const fn of(reason: Reason) -> Self {
+        let (status, retry) = match reason {
+            Reason::RequestMalformed => (StatusCode::BAD_REQUEST, None),
+            Reason::BodyMismatch => (StatusCode::FORBIDDEN, None),
+            Reason::RateLimited => (StatusCode::TOO_MANY_REQUESTS, Some(RETRY_AFTER)),
+            Reason::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, Some(RETRY_AFTER)),
+            Reason::UpstreamUnreachable => (StatusCode::BAD_GATEWAY, Some(RETRY_AFTER)),
+            Reason::UpstreamTimeout => (StatusCode::GATEWAY_TIMEOUT, Some(RETRY_AFTER)),
+            _ => (StatusCode::FORBIDDEN, None),
+        };
+        Self { status, reason, retry }
+    }
+
+    /// The same with another status.
+    pub(crate) const fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    title: &'a str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    retryable: bool,
+    request_id: String,
+}
+
+/// The answer, telling as much as `disclose` allows.
+pub(crate) fn answer(problem: Problem, id: RequestId, disclose: Disclose) -> Response<AnswerBody> {
+    let told = disclose != Disclose::None;
+    let documentation = problem.reason.documentation();
+    let document = Document {
+        kind: if told { &documentation } else { "about:blank" },
+        title: problem.status.canonical_reason().unwrap_or("Error"),
+        status: problem.status.as_u16(),
+        detail: (disclose == Disclose::Full).then(|| problem.reason.sentence()),
+        reason: told.then(|| problem.reason.code()),
+        retryable: problem.retry.is_some(),
+        request_id: id.to_string(),
+    };
+    let text = serde_json::to_vec(&document).unwrap_or_default();
+    let mut answer = Response::new(AnswerBody::own(Bytes::from(text)));
+    *answer.status_mut() = problem.status;
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(after) = problem.retry {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+    }
+    if problem.status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("SAIP"));
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    async fn document(disclose: Disclose) -> serde_json::Value {
+        let answer = answer(Problem::of(Reason::Overloaded), RequestId(1, 2), disclose);
+        assert_eq!(answer.status(), 503);
+        assert_eq!(answer.headers()["retry-after"], "5");
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        let text = answer.into_body().collect().await.unwrap().to_bytes();
+        serde_json::from_slice(&text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_route_decides_how_much_is_told() {
+        let full = document(Disclose::Full).await;
+        assert_eq!(full["reason"], "overloaded");
+        assert_eq!(full["detail"], Reason::Overloaded.sentence());
+        assert_eq!(full["type"], Reason::Overloaded.documentation());
+        assert_eq!(full["retryable"], true);
+        assert_eq!(full["request_id"], "00000000000000010000000000000002");
+        let code = document(Disclose::Code).await;
+        assert_eq!((&code["reason"], &code["detail"]), (&"overloaded".into(), &serde_json::Value::Null));
+        let none = document(Disclose::None).await;
+        assert_eq!((&none["reason"], &none["type"]), (&serde_json::Value::Null, &"about:blank".into()));
+    }
+}

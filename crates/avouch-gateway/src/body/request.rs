@@ -1,0 +1,160 @@
+//! A request's body.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use avouch_wire::content::{ContentDigest, ContentHasher};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+
+use super::{BodyError, Pause};
+use crate::hygiene;
+
+/// The longest content that is read whole before its request is judged (`docs/formats/`): a
+/// form or an API call, and little enough for thousands of requests at once.
+pub(crate) const JUDGED_BODY: usize = 64 << 10;
+
+/// What a client sends after its head, on its way to the upstream.
+pub(crate) struct RequestBody {
+    /// What was read already.
+    early: VecDeque<Frame<Bytes>>,
+    /// What still arrives.
+    rest: Option<Incoming>,
+    pause: Pause,
+    check: Option<Check>,
+}
+
+/// Holds the content to a digest: each piece is passed on only when the next has arrived, so the
+/// upstream never has the last octet, nor the end, of content that does not match.
+struct Check {
+    expected: ContentDigest,
+    hasher: ContentHasher,
+    held: Option<Bytes>,
+}
+
+impl RequestBody {
+    /// The body as it arrives, given up when it pauses for longer than `pause`.
+    pub(crate) fn new(incoming: Incoming, pause: Duration) -> Self {
+        let rest = (!incoming.is_end_stream()).then_some(incoming);
+        Self { early: VecDeque::new(), rest, pause: Pause::of(pause), check: None }
+    }
+
+    /// Reads ahead up to [`JUDGED_BODY`] octets. The digest of the content when that was all of
+    /// it, `None` when there is more.
+    pub(crate) async fn read_ahead(&mut self) -> Result<Option<ContentDigest>, BodyError> {
+        let mut hasher = ContentHasher::new();
+        let mut length = 0;
+        while let Some(frame) = self.frame().await {
+            let frame = frame?;
+            if let Some(data) = frame.data_ref() {
+                hasher.update(data);
+                length += data.len();
+            }
+            self.early.push_back(frame);
+            if length > JUDGED_BODY {
+                return Ok(None);
+            }
+            if self.rest.is_none() {
+                break;
+            }
+        }
+        Ok(Some(hasher.finish()))
+    }
+
+    /// Passes the end on only if the whole content has this digest.
+    pub(crate) fn hold_to(&mut self, expected: ContentDigest) {
+        self.check = Some(Check { expected, hasher: ContentHasher::new(), held: None });
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(frame) = self.early.pop_front() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
+        let arrived = Pin::new(rest).poll_frame(cx).map_err(BodyError::Broken);
+        let arrived = ready!(self.pause.bound(cx, arrived));
+        if arrived.as_ref().is_none_or(Result::is_err) || self.rest.as_ref().is_some_and(Body::is_end_stream)
+        {
+            self.rest = None;
+        }
+        Poll::Ready(arrived.map(|frame| frame.map(clean)))
+    }
+}
+
+fn clean(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            hygiene::clean_trailers(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(data) => data,
+    }
+}
+
+impl Check {
+    /// Takes the next piece, gives the one before.
+    fn pass(&mut self, data: Bytes) -> Option<Bytes> {
+        if data.is_empty() {
+            return None;
+        }
+        self.hasher.update(&data);
+        self.held.replace(data)
+    }
+
+    fn holds(&self) -> bool {
+        self.hasher.clone().finish() == self.expected
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            let next = ready!(self.poll_source(cx));
+            let this = &mut *self;
+            let Some(check) = &mut this.check else { return Poll::Ready(next) };
+            match next.transpose()?.map(Frame::into_data) {
+                Some(Ok(data)) => {
+                    if let Some(before) = check.pass(data) {
+                        return Poll::Ready(Some(Ok(Frame::data(before))));
+                    }
+                }
+                end => {
+                    if !check.holds() {
+                        this.rest = None;
+                        return Poll::Ready(Some(Err(BodyError::Mismatch)));
+                    }
+                    this.early.extend(check.held.take().map(Frame::data));
+                    this.early.extend(end.and_then(Result::err));
+                    this.check = None;
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.check.is_none() && self.early.is_empty() && self.rest.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let waiting: u64 = self.early.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum();
+        let held =
+            self.check.as_ref().and_then(|check| check.held.as_ref()).map_or(0, |held| held.len() as u64);
+        let known = waiting + held;
+        let rest = self.rest.as_ref().map_or(SizeHint::with_exact(0), Body::size_hint);
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower() + known);
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper + known);
+        }
+        hint
+    }
+}

@@ -1,0 +1,408 @@
+//! The gateway's configuration: read whole, every problem at once.
+
+mod limits;
+mod print;
+mod route;
+mod upstream;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use avouch_wire::authority::{Authority, Scheme};
+use avouch_wire::settings::{Fault, Problems, Reader, Table, Value};
+
+use crate::trust::{PrivatePeers, TrustedProxies};
+
+pub use limits::{Limits, Size};
+pub use route::{Disclose, Mode, Route};
+pub use upstream::Upstream;
+
+/// How a gateway is set up: `docs/formats/configuration.md` describes each key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// What happens with verdicts where no route says otherwise.
+    pub mode: Mode,
+    /// Where clients connect; at least one. Port 0 takes any free port.
+    pub listen: Vec<SocketAddr>,
+    /// The authorities this site answers for, which `aud` must be one of.
+    pub authorities: Vec<Authority<'static>>,
+    /// The scheme clients use, when TLS ends before avouch and no header says so.
+    pub scheme: Option<Scheme>,
+    /// Whose word about clients is taken.
+    pub trusted_proxies: TrustedProxies,
+    /// What connections from private addresses are.
+    pub private_peers: PrivatePeers,
+    /// Where requests go when no route says otherwise.
+    pub upstream: Upstream,
+    /// Certificate chain and key; without them the listeners are plain.
+    pub tls: Option<TlsFiles>,
+    /// Where health, numbers and the assertion keys are served.
+    pub admin: Option<SocketAddr>,
+    /// Where nginx's `auth_request` asks.
+    pub verify: Option<SocketAddr>,
+    /// How names are looked up.
+    pub dns: Dns,
+    /// The policy file; without it the model's table applies.
+    pub policy: Option<PathBuf>,
+    /// Where used nonces are remembered.
+    pub store: Store,
+    /// Parts of the site with other settings, first match first.
+    pub routes: Vec<Route>,
+    /// Where the access log goes.
+    pub log: LogTarget,
+    /// Timeouts and sizes.
+    pub limits: Limits,
+}
+
+/// `[tls]`: PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain, leaf first.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// `[dns]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dns {
+    /// Recursive resolvers; empty: those of the operating system.
+    pub resolvers: Vec<SocketAddr>,
+    /// Files of further trust anchors, DS or DNSKEY records; the root is built in.
+    pub trust_anchors: Vec<PathBuf>,
+    /// Resolvers on this machine whose AD bit is taken as validation.
+    pub trust_ad_from: Vec<IpAddr>,
+    /// The longest a key is used whatever its TTL says.
+    pub ttl_cap: Option<Duration>,
+}
+
+/// `[store]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Store {
+    /// Where the replay table is kept.
+    pub url: StoreUrl,
+    /// The operator asserts that no earlier instance served these authorities.
+    pub fresh: bool,
+}
+
+/// Where used nonces are remembered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// In memory only: after a restart, requests signed before it are refused.
+    #[default]
+    Memory,
+    /// In memory, with the table and the high-water mark saved in this file.
+    File(PathBuf),
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Standard error.
+    #[default]
+    Stderr,
+    /// Standard output.
+    Stdout,
+    /// Nowhere.
+    Off,
+    /// A file, appended to, opened again on SIGHUP.
+    File(PathBuf),
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// What it says cannot be used.
+    #[error("{0}")]
+    Problems(#[from] Problems),
+}
+
+impl Config {
+    /// Reads a file; relative paths in it are relative to its folder.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or has problems: all of them, with line and fix.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let mut config = Self::parse(&path.display().to_string(), &text)?;
+        if let Some(folder) = path.parent() {
+            config.resolve(folder);
+        }
+        Ok(config)
+    }
+
+    /// Reads text; `file` is the name problems carry.
+    ///
+    /// # Errors
+    ///
+    /// All problems at once, each with line and fix.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+        let reader = Reader::new(file, text);
+        let config = Self::read(reader.root());
+        reader.into_result(config)
+    }
+
+    fn read(mut root: Table<'_>) -> Option<Self> {
+        let mode = root.optional("mode", Mode::read).unwrap_or_default();
+        let listen = root.list("listen", |value| value.socket()).unwrap_or_default();
+        let schemes = [("http", Scheme::Http), ("https", Scheme::Https)];
+        let scheme = root.optional("scheme", |value| value.one_of(&schemes));
+        let used = scheme.unwrap_or(if root.has("tls") { Scheme::Https } else { Scheme::Http });
+        let authorities = root.list("authorities", |value| authority(value, used)).unwrap_or_default();
+        let trusted_proxies = trusted_proxies(&mut root);
+        let private_peers = root
+            .optional("private_peers", |value| {
+                value.one_of(&[("proxies", PrivatePeers::Proxies), ("clients", PrivatePeers::Clients)])
+            })
+            .unwrap_or_default();
+        let upstream = root.required("upstream", Upstream::read);
+        let tls = root.sub("tls").and_then(tls);
+        let admin = root.sub("admin").and_then(|mut admin| admin.required("listen", |value| value.socket()));
+        let verify =
+            root.sub("verify").and_then(|mut verify| verify.required("listen", |value| value.socket()));
+        let dns = root.sub("dns").map(dns).unwrap_or_default();
+        let policy = root.sub("policy").and_then(|mut policy| policy.required("file", path));
+        let store = root.sub("store").map(store).unwrap_or_default();
+        let log = root.sub("log").map(log).unwrap_or_default();
+        let limits = root.sub("limits").map(Limits::read).unwrap_or_default();
+        let routes: Vec<Route> = root.tables("route").into_iter().filter_map(Route::read).collect();
+        check(&root, &listen, &authorities, mode, &routes);
+        Some(Self {
+            mode,
+            listen,
+            authorities,
+            scheme,
+            trusted_proxies,
+            private_peers,
+            upstream: upstream?,
+            tls,
+            admin,
+            verify,
+            dns,
+            policy,
+            store,
+            routes,
+            log,
+            limits,
+        })
+    }
+
+    /// Makes relative paths relative to `folder`.
+    fn resolve(&mut self, folder: &Path) {
+        let files = self.tls.iter_mut().flat_map(|tls| [&mut tls.cert, &mut tls.key]);
+        let files = files.chain(&mut self.policy).chain(&mut self.dns.trust_anchors);
+        let files = files.chain(self.routes.iter_mut().filter_map(|route| route.policy.as_mut()));
+        for file in files {
+            *file = folder.join(&file);
+        }
+        if let StoreUrl::File(file) = &mut self.store.url {
+            *file = folder.join(&file);
+        }
+        if let LogTarget::File(file) = &mut self.log {
+            *file = folder.join(&file);
+        }
+    }
+
+    /// The files whose change means that the configuration changed, beside its own.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let tls = self.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
+        let policies = self.policy.iter().chain(self.routes.iter().filter_map(|route| route.policy.as_ref()));
+        tls.chain(policies).chain(&self.dns.trust_anchors).map(PathBuf::as_path)
+    }
+}
+
+/// What can only be judged of several keys together.
+fn check(
+    root: &Table<'_>,
+    listen: &[SocketAddr],
+    authorities: &[Authority<'_>],
+    mode: Mode,
+    routes: &[Route],
+) {
+    if listen.is_empty() && !root.has("listen") {
+        root.complain("listen", Fault::new("is missing", "add `listen = [\"[::]:8443\"]`"));
+    } else if listen.is_empty() {
+        root.complain("listen", Fault::new("names no address", "write `listen = [\"[::]:8443\"]`"));
+    }
+    let enforcing = mode == Mode::Enforce || routes.iter().any(|route| route.mode == Some(Mode::Enforce));
+    if enforcing && authorities.is_empty() {
+        let fix = "add the names clients use, for example `authorities = [\"www.shop.example\"]`: without them a request signed for another site is accepted here";
+        root.complain("authorities", Fault::new("is needed to enforce", fix));
+    }
+}
+
+fn path(value: Value<'_>) -> Result<PathBuf, Fault> {
+    value.text().map(PathBuf::from)
+}
+
+fn authority(value: Value<'_>, scheme: Scheme) -> Result<Authority<'static>, Fault> {
+    let fix = "write the host clients use, with its port where that is not the scheme's own, for example \"www.shop.example\"";
+    value.convert("an authority", fix, |text| Authority::parse(text, scheme).ok().map(Authority::into_owned))
+}
+
+fn trusted_proxies(root: &mut Table<'_>) -> TrustedProxies {
+    let mut unix = false;
+    let listed = root.list("trusted_proxies", |value| {
+        if value.text() == Ok("unix") {
+            unix = true;
+            return Ok(None);
+        }
+        value.network().map(Some)
+    });
+    TrustedProxies { networks: listed.unwrap_or_default().into_iter().flatten().collect(), unix }
+}
+
+fn tls(mut table: Table<'_>) -> Option<TlsFiles> {
+    let (cert, key) = (table.required("cert", path), table.required("key", path));
+    Some(TlsFiles { cert: cert?, key: key? })
+}
+
+fn dns(mut table: Table<'_>) -> Dns {
+    Dns {
+        resolvers: table.list("resolvers", resolver).unwrap_or_default(),
+        trust_anchors: table.list("trust_anchor", path).unwrap_or_default(),
+        trust_ad_from: table.list("trust_ad_from", loopback).unwrap_or_default(),
+        ttl_cap: table.optional("ttl_cap", |value| value.duration()),
+    }
+}
+
+/// An address, with port 53 unless another is given.
+fn resolver(value: Value<'_>) -> Result<SocketAddr, Fault> {
+    value.address().map(|address| SocketAddr::new(address, 53)).or_else(|_| value.socket())
+}
+
+/// The AD bit travels unprotected, so only a resolver on this machine can be believed.
+fn loopback(value: Value<'_>) -> Result<IpAddr, Fault> {
+    let address = value.address()?;
+    if address.is_loopback() {
+        return Ok(address);
+    }
+    Err(value.fault(
+        "a loopback address",
+        "run a validating resolver on this machine, or leave it out: avouch validates by itself",
+    ))
+}
+
+fn store(mut table: Table<'_>) -> Store {
+    Store {
+        url: table.optional("url", store_url).unwrap_or_default(),
+        fresh: table.optional("fresh", |value| value.switch()).unwrap_or_default(),
+    }
+}
+
+fn store_url(value: Value<'_>) -> Result<StoreUrl, Fault> {
+    match value.text()?.split_once(':') {
+        Some(("memory", "")) => Ok(StoreUrl::Memory),
+        Some(("file", path)) if !path.is_empty() => Ok(StoreUrl::File(path.into())),
+        _ => Err(value.fault("a store", "write \"memory:\" or \"file:/var/lib/avouch/replay\"")),
+    }
+}
+
+fn log(mut table: Table<'_>) -> LogTarget {
+    table
+        .required("access", |value| {
+            Ok(match value.text()? {
+                "stderr" => LogTarget::Stderr,
+                "stdout" => LogTarget::Stdout,
+                "off" => LogTarget::Off,
+                file => LogTarget::File(file.into()),
+            })
+        })
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = "listen = '[::]:8443'\nupstream = 'http://127.0.0.1:8080'\n";
+
+    #[test]
+    fn two_lines_are_enough_and_observe() {
+        let config = Config::parse("f", LEAST).unwrap();
+        assert_eq!(config.mode, Mode::Observe);
+        assert_eq!(config.limits, Limits::default());
+    }
+
+    #[test]
+    fn what_is_printed_reads_back_the_same() {
+        let whole = r#"
+            mode = "enforce"
+            listen = ["[::]:8443", "127.0.0.1:80"]
+            authorities = ["www.shop.example"]
+            scheme = "https"
+            trusted_proxies = ["10.0.0.0/8", "unix"]
+            private_peers = "clients"
+            upstream = "http://127.0.0.1:8080"
+            [tls]
+            cert = "a\"b.pem"
+            key = "key.pem"
+            [admin]
+            listen = "127.0.0.1:9180"
+            [verify]
+            listen = "127.0.0.1:9181"
+            [dns]
+            resolvers = ["127.0.0.53", "[::1]:5353"]
+            trust_anchor = "root.ds"
+            trust_ad_from = ["127.0.0.53"]
+            ttl_cap = "60s"
+            [policy]
+            file = "policy.toml"
+            [store]
+            url = "file:/tmp/replay"
+            fresh = true
+            [log]
+            access = "access.log"
+            [limits]
+            head_time = "5s"
+            [[route]]
+            path = "/admin"
+            upstream = "http://127.0.0.1:8081"
+            mode = "advise"
+            policy = "admin.toml"
+            assertion = true
+            disclose = "none"
+            require = 3
+        "#;
+        for text in [whole, LEAST] {
+            let config = Config::parse("f", text).unwrap();
+            let printed = config.to_string();
+            assert_eq!(Config::parse("printed", &printed).unwrap(), config, "{printed}");
+        }
+    }
+
+    #[test]
+    fn every_problem_is_listed_with_its_line() {
+        let text = "mode = 'enforced'\nlisten = 80\nupstream = '127.0.0.1:8080'\ntrusted_proxies = ['10.0.0.1/8']\n[dns]\ntrust_ad_from = '9.9.9.9'\n[[route]]\npath = 'admin'\n[limit]\n";
+        let problems = Config::parse("gateway.toml", text).unwrap_err();
+        let lines: Vec<_> = problems.list.iter().map(|problem| problem.line).collect();
+        assert_eq!(lines, [1, 2, 2, 3, 4, 6, 8, 9], "{problems}");
+    }
+
+    #[test]
+    fn enforcing_needs_authorities() {
+        assert!(Config::parse("f", &format!("mode = 'enforce'\n{LEAST}")).is_err());
+        assert!(Config::parse("f", &format!("mode = 'advise'\n{LEAST}")).is_ok());
+        assert!(Config::parse("f", &format!("{LEAST}[[route]]\npath = '/'\nmode = 'enforce'")).is_err());
+        assert!(Config::parse("f", &format!("mode = 'enforce'\nauthorities = 'a.example'\n{LEAST}")).is_ok());
+    }
+
+    #[test]
+    fn relative_paths_are_relative_to_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gateway.toml");
+        std::fs::write(&file, format!("{LEAST}[policy]\nfile = 'policy.toml'")).unwrap();
+        assert_eq!(Config::load(&file).unwrap().policy, Some(folder.path().join("policy.toml")));
+    }
+}

@@ -1,0 +1,131 @@
+//! A configuration as the text of its file.
+
+use core::fmt;
+use std::fmt::Display;
+use std::path::Path;
+
+use super::{Config, Disclose, LogTarget, Route, StoreUrl};
+use crate::trust::PrivatePeers;
+
+/// As TOML that reads back as the same configuration.
+impl Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "mode = \"{}\"", self.mode.as_str())?;
+        writeln!(f, "listen = {}", List(&self.listen))?;
+        writeln!(f, "authorities = {}", List(&self.authorities))?;
+        if let Some(scheme) = self.scheme {
+            writeln!(f, "scheme = \"{}\"", scheme.as_str())?;
+        }
+        let unix = self.trusted_proxies.unix.then(|| "unix".to_owned());
+        let trusted: Vec<_> =
+            self.trusted_proxies.networks.iter().map(ToString::to_string).chain(unix).collect();
+        writeln!(f, "trusted_proxies = {}", List(&trusted))?;
+        if self.private_peers == PrivatePeers::Clients {
+            writeln!(f, "private_peers = \"clients\"")?;
+        }
+        writeln!(f, "upstream = {}", Quoted(&self.upstream))?;
+        self.tables(f)?;
+        self.routes.iter().try_for_each(|route| write_route(route, f))
+    }
+}
+
+impl Config {
+    fn tables(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(tls) = &self.tls {
+            writeln!(f, "\n[tls]\ncert = {}\nkey = {}", file(&tls.cert), file(&tls.key))?;
+        }
+        if let Some(listen) = self.admin {
+            writeln!(f, "\n[admin]\nlisten = \"{listen}\"")?;
+        }
+        if let Some(listen) = self.verify {
+            writeln!(f, "\n[verify]\nlisten = \"{listen}\"")?;
+        }
+        self.dns(f)?;
+        if let Some(policy) = &self.policy {
+            writeln!(f, "\n[policy]\nfile = {}", file(policy))?;
+        }
+        match &self.store.url {
+            StoreUrl::Memory => writeln!(f, "\n[store]\nurl = \"memory:\"")?,
+            StoreUrl::File(path) => {
+                writeln!(f, "\n[store]\nurl = {}", Quoted(format_args!("file:{}", path.display())))?;
+            }
+        }
+        writeln!(f, "fresh = {}", self.store.fresh)?;
+        match &self.log {
+            LogTarget::Stderr => writeln!(f, "\n[log]\naccess = \"stderr\"")?,
+            LogTarget::Stdout => writeln!(f, "\n[log]\naccess = \"stdout\"")?,
+            LogTarget::Off => writeln!(f, "\n[log]\naccess = \"off\"")?,
+            LogTarget::File(path) => writeln!(f, "\n[log]\naccess = {}", file(path))?,
+        }
+        write!(f, "\n[limits]\n{}", self.limits)
+    }
+
+    fn dns(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n[dns]\nresolvers = {}", List(&self.dns.resolvers))?;
+        let anchors: Vec<_> = self.dns.trust_anchors.iter().map(|path| path.display()).collect();
+        writeln!(f, "trust_anchor = {}", List(&anchors))?;
+        writeln!(f, "trust_ad_from = {}", List(&self.dns.trust_ad_from))?;
+        match self.dns.ttl_cap {
+            Some(cap) => writeln!(f, "ttl_cap = \"{}ms\"", cap.as_millis()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn write_route(route: &Route, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "\n[[route]]\npath = {}", Quoted(&route.path))?;
+    if let Some(upstream) = &route.upstream {
+        writeln!(f, "upstream = {}", Quoted(upstream))?;
+    }
+    if let Some(mode) = route.mode {
+        writeln!(f, "mode = \"{}\"", mode.as_str())?;
+    }
+    if let Some(policy) = &route.policy {
+        writeln!(f, "policy = {}", file(policy))?;
+    }
+    if route.assertion {
+        writeln!(f, "assertion = true")?;
+    }
+    if route.disclose != Disclose::default() {
+        writeln!(f, "disclose = \"{}\"", route.disclose.as_str())?;
+    }
+    match route.require {
+        Some(class) => writeln!(f, "require = {class}"),
+        None => Ok(()),
+    }
+}
+
+fn file(path: &Path) -> Quoted<std::path::Display<'_>> {
+    Quoted(path.display())
+}
+
+/// A TOML basic string.
+struct Quoted<T>(T);
+
+impl<T: Display> Display for Quoted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
+        for c in self.0.to_string().chars() {
+            match c {
+                '"' | '\\' => write!(f, "\\{c}")?,
+                c if c.is_control() => write!(f, "\\u{:04X}", u32::from(c))?,
+                c => write!(f, "{c}")?,
+            }
+        }
+        f.write_str("\"")
+    }
+}
+
+/// A TOML list of strings.
+struct List<'a, T>(&'a [T]);
+
+impl<T: Display> Display for List<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[")?;
+        for (index, item) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{}", Quoted(item))?;
+        }
+        f.write_str("]")
+    }
+}

@@ -1,0 +1,143 @@
+//! Parts of a site with settings of their own.
+
+use std::path::PathBuf;
+
+use avouch_wire::settings::{Fault, Table, Value};
+
+use super::Upstream;
+
+/// What happens with a verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Every request is let through; the log says what was found.
+    #[default]
+    Observe,
+    /// Every request is let through; log and headers say what the policy would do.
+    Advise,
+    /// The policy is carried out.
+    Enforce,
+}
+
+/// How much a refusal tells the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Disclose {
+    /// The reason with its sentence.
+    Full,
+    /// The reason's code.
+    #[default]
+    Code,
+    /// Only that it was refused.
+    None,
+}
+
+/// `[[route]]`: everything below a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The path it begins at, matched on whole segments of the normalised path.
+    pub path: String,
+    /// Where its requests go.
+    pub upstream: Option<Upstream>,
+    /// What happens with verdicts.
+    pub mode: Option<Mode>,
+    /// The policy that applies.
+    pub policy: Option<PathBuf>,
+    /// Whether the upstream gets a signed assertion of the verdict.
+    pub assertion: bool,
+    /// How much a refusal tells.
+    pub disclose: Disclose,
+    /// The lowest class that is let through, whatever policy and mode say.
+    pub require: Option<u8>,
+}
+
+impl Mode {
+    const WORDS: [(&'static str, Self); 3] =
+        [("observe", Self::Observe), ("advise", Self::Advise), ("enforce", Self::Enforce)];
+
+    pub(super) fn read(value: Value<'_>) -> Result<Self, Fault> {
+        value.one_of(&Self::WORDS)
+    }
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Advise => "advise",
+            Self::Enforce => "enforce",
+        }
+    }
+}
+
+impl Disclose {
+    const WORDS: [(&'static str, Self); 3] =
+        [("full", Self::Full), ("code", Self::Code), ("none", Self::None)];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Code => "code",
+            Self::None => "none",
+        }
+    }
+}
+
+impl Route {
+    pub(super) fn read(mut table: Table<'_>) -> Option<Self> {
+        let path = table.required("path", route_path);
+        let upstream = table.optional("upstream", Upstream::read);
+        let mode = table.optional("mode", Mode::read);
+        let policy = table.optional("policy", |value| value.text().map(PathBuf::from));
+        let assertion = table.optional("assertion", |value| value.switch()).unwrap_or_default();
+        let disclose = table.optional("disclose", |value| value.one_of(&Disclose::WORDS)).unwrap_or_default();
+        let require = table.optional("require", |value| value.number(2..=3));
+        let require = require.and_then(|class| u8::try_from(class).ok());
+        Some(Self { path: path?, upstream, mode, policy, assertion, disclose, require })
+    }
+
+    /// Whether a normalised path lies at or below this route: `/admin` holds `/admin` and
+    /// `/admin/x`, not `/administration`.
+    pub fn holds(&self, path: &str) -> bool {
+        let below = self.path.strip_suffix('/').unwrap_or(&self.path);
+        path.strip_prefix(below).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+fn route_path(value: Value<'_>) -> Result<String, Fault> {
+    let path = value.text()?;
+    let plain = path.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'%' | b'?' | b'#' | b'\\' | b'*'));
+    let dots = path.split('/').any(|segment| matches!(segment, "." | ".."));
+    if path.starts_with('/') && plain && !dots && !path.contains("//") {
+        return Ok(path.to_owned());
+    }
+    Err(value.fault(
+        "a path",
+        "write a plain path that begins with `/`, for example \"/admin\"; everything below it is meant too",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(path: &str) -> Route {
+        Route {
+            path: path.into(),
+            upstream: None,
+            mode: None,
+            policy: None,
+            assertion: false,
+            disclose: Disclose::default(),
+            require: None,
+        }
+    }
+
+    #[test]
+    fn a_route_holds_whole_segments() {
+        for path in ["/admin", "/admin/", "/admin/x"] {
+            assert!(route("/admin").holds(path), "{path}");
+            assert!(route("/admin/").holds(path), "{path}");
+            assert!(route("/").holds(path), "{path}");
+        }
+        for path in ["/", "/administration", "/x/admin", "*", ""] {
+            assert!(!route("/admin").holds(path), "{path}");
+        }
+    }
+}

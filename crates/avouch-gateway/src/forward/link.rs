@@ -1,0 +1,166 @@
+//! One connection to an upstream.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::{Connector, ForwardError};
+use crate::body::RequestBody;
+use crate::config::Upstream;
+
+/// A connection that is driven by whoever uses it rather than by a task of its own: a request
+/// then costs no hand-over between threads, neither on its way out nor with its answer.
+pub(super) struct Link {
+    sender: http1::SendRequest<RequestBody>,
+    connection: Option<http1::Connection<TokioIo<Wire>, RequestBody>>,
+}
+
+/// Plain or TLS.
+pub(super) enum Wire {
+    Plain(TcpStream),
+    Tls(Box<avouch_tls::Secured<TcpStream>>),
+}
+
+/// A send that failed: the request itself comes back when none of it was sent.
+pub(super) type Unsent = TrySendError<Request<RequestBody>>;
+
+impl Link {
+    /// Connects within `limit`.
+    pub(super) async fn open(
+        upstream: &Upstream,
+        connector: Option<&Connector>,
+        limit: Duration,
+        head_size: usize,
+    ) -> Result<Self, ForwardError> {
+        let opening = async {
+            let wire = Wire::open(upstream, connector).await.map_err(ForwardError::Unreachable)?;
+            let mut builder = http1::Builder::new();
+            builder.max_buf_size(head_size);
+            builder.handshake(TokioIo::new(wire)).await.map_err(ForwardError::Broken)
+        };
+        let (sender, connection) =
+            tokio::time::timeout(limit, opening).await.map_err(|_| ForwardError::ConnectTimeout)??;
+        Ok(Self { sender, connection: Some(connection) })
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    #[expect(clippy::result_large_err, reason = "the request comes back whole when it was not sent")]
+    pub(super) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, Unsent> {
+        let Self { sender, connection } = self;
+        let mut answer = std::pin::pin!(sender.try_send_request(request));
+        std::future::poll_fn(|cx| {
+            drive(connection, cx);
+            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+                return Poll::Ready(answer);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Moves octets both ways as far as they go.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
+        drive(&mut self.connection, cx);
+    }
+
+    /// Whether another request can go over this connection: it is open, and all of the request
+    /// and answer before has gone through.
+    pub(super) fn is_ready(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        self.connection.is_some() && self.sender.is_ready()
+    }
+
+    /// Drives the connection by a task of its own, as a switch of protocols needs.
+    pub(super) fn detach(self) -> http1::SendRequest<RequestBody> {
+        if let Some(connection) = self.connection {
+            tokio::spawn(connection.with_upgrades());
+        }
+        self.sender
+    }
+}
+
+fn drive(connection: &mut Option<http1::Connection<TokioIo<Wire>, RequestBody>>, cx: &mut Context<'_>) {
+    if let Some(open) = connection
+        && Pin::new(open).poll(cx).is_ready()
+    {
+        *connection = None;
+    }
+}
+
+impl Wire {
+    async fn open(upstream: &Upstream, connector: Option<&Connector>) -> std::io::Result<Self> {
+        let stream = TcpStream::connect((upstream.host.as_str(), upstream.port)).await?;
+        stream.set_nodelay(true)?;
+        match connector {
+            Some(connector) => {
+                connector.connect(&upstream.host, stream).await.map(|secured| Self::Tls(Box::new(secured)))
+            }
+            None => Ok(Self::Plain(stream)),
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.is_write_vectored(),
+            Self::Tls(_) => false,
+        }
+    }
+}

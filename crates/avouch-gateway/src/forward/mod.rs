@@ -1,0 +1,111 @@
+//! Carries requests to an upstream and its answers back.
+
+mod link;
+mod pool;
+mod relay;
+mod upgrade;
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+use crate::body::{BodyError, RequestBody};
+
+pub(crate) use avouch_tls::Connector;
+pub(crate) use pool::Pool;
+pub(crate) use relay::Relay;
+pub(crate) use upgrade::asked as upgrade_asked;
+
+/// Why there is no answer from an upstream.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ForwardError {
+    /// No connection could be made.
+    #[error("the upstream cannot be reached: {0}")]
+    Unreachable(std::io::Error),
+    /// No connection was made in time.
+    #[error("the upstream does not accept connections in time")]
+    ConnectTimeout,
+    /// The answer did not begin in time.
+    #[error("the upstream does not answer in time")]
+    AnswerTimeout,
+    /// The connection broke, or what came over it is not HTTP.
+    #[error("the upstream's answer is broken: {0}")]
+    Broken(hyper::Error),
+    /// It switched to a protocol nobody asked for.
+    #[error("the upstream switched to another protocol than the one asked for")]
+    Switched,
+    /// The client's body broke off, paused for too long, or is not what was signed.
+    #[error("{0}")]
+    Body(BodyError),
+}
+
+/// How long to wait for an upstream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For the head of its answer.
+    pub(crate) head: Duration,
+    /// For the next octet of its body.
+    pub(crate) pause: Duration,
+}
+
+/// Sends a request over an idle connection, or a new one.
+pub(crate) async fn send(
+    pool: &Arc<Pool>,
+    mut request: Request<RequestBody>,
+    patience: Patience,
+) -> Result<Response<Relay>, ForwardError> {
+    if let Some(link) = pool.reuse() {
+        match exchange(pool, link, request, patience).await? {
+            Exchanged::Answer(answer) => return Ok(answer),
+            // The upstream closed the idle connection at that very moment; nothing was sent.
+            Exchanged::Unsent(unsent) => request = *unsent,
+        }
+    }
+    let link = pool.open().await?;
+    match exchange(pool, link, request, patience).await? {
+        Exchanged::Answer(answer) => Ok(answer),
+        Exchanged::Unsent(_) => Err(ForwardError::Unreachable(std::io::ErrorKind::ConnectionAborted.into())),
+    }
+}
+
+enum Exchanged {
+    Answer(Response<Relay>),
+    Unsent(Box<Request<RequestBody>>),
+}
+
+async fn exchange(
+    pool: &Arc<Pool>,
+    mut link: link::Link,
+    request: Request<RequestBody>,
+    patience: Patience,
+) -> Result<Exchanged, ForwardError> {
+    let sent = within(patience.head, link.send(request)).await?;
+    match sent {
+        Ok(answer) => {
+            let relay = |incoming: Incoming| Relay::pooled(incoming, link, Arc::clone(pool), patience.pause);
+            Ok(Exchanged::Answer(answer.map(relay)))
+        }
+        Err(mut unsent) => match unsent.take_message() {
+            Some(request) => Ok(Exchanged::Unsent(Box::new(request))),
+            None => Err(broken(unsent.into_error())),
+        },
+    }
+}
+
+async fn within<T>(limit: Duration, answer: impl Future<Output = T>) -> Result<T, ForwardError> {
+    tokio::time::timeout(limit, answer).await.map_err(|_| ForwardError::AnswerTimeout)
+}
+
+/// Tells a failure of the client's body from one of the upstream.
+fn broken(error: hyper::Error) -> ForwardError {
+    let body = error.source().and_then(|source| source.downcast_ref::<BodyError>());
+    match body {
+        Some(BodyError::Mismatch) => ForwardError::Body(BodyError::Mismatch),
+        Some(BodyError::Paused) => ForwardError::Body(BodyError::Paused),
+        Some(BodyError::Broken(_)) | None if error.is_user() => ForwardError::Body(BodyError::Broken(error)),
+        Some(BodyError::Broken(_)) | None => ForwardError::Broken(error),
+    }
+}

@@ -1,0 +1,271 @@
+//! What a request loses and gains on its way to the upstream (RFC 9110 section 7.6).
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+
+use crate::trust::Peer;
+
+/// Fields that concern one connection only (RFC 9110 section 7.6.1). `Expect` is among them
+/// because this gateway itself answers it; `Trailer` is not: it announces what we pass on.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::EXPECT,
+];
+
+/// Fields that `Connection` cannot take away: they say who asks, what is asked and what was
+/// signed, and a client that could remove them after the verdict would change what was judged.
+const END_TO_END: [&str; 12] = [
+    "host",
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "content-digest",
+    "authorization",
+    "cookie",
+    "origin",
+    "saip",
+    "saip-delegation",
+    "signature",
+    "signature-input",
+];
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Removes from a request what must not reach the upstream as the client sent it: every spelling
+/// of our own fields, hop-by-hop fields and those `Connection` nominates, and the client's
+/// forwarding headers in every spelling.
+pub(crate) fn clean(headers: &mut HeaderMap) {
+    nominated(headers);
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+    let foreign: Vec<HeaderName> = headers.keys().filter(|name| is_ours_to_set(name)).cloned().collect();
+    for name in &foreign {
+        headers.remove(name);
+    }
+    if headers.contains_key(header::TRAILER) {
+        announced(headers);
+    }
+}
+
+/// Removes from trailers what must not reach the upstream: everything the header section may not
+/// have either, and fields that frame, route or authenticate (RFC 9110 section 6.5.1).
+pub(crate) fn clean_trailers(trailers: &mut HeaderMap) {
+    let foreign: Vec<HeaderName> = trailers.keys().filter(|name| !may_trail(name)).cloned().collect();
+    for name in &foreign {
+        trailers.remove(name);
+    }
+}
+
+/// Removes hop-by-hop fields from an answer, but the protocol it switches to.
+pub(crate) fn clean_answer<B>(answer: &mut Response<B>) {
+    let switched = (answer.status() == StatusCode::SWITCHING_PROTOCOLS)
+        .then(|| answer.headers_mut().remove(header::UPGRADE))
+        .flatten();
+    let headers = answer.headers_mut();
+    nominated(headers);
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+    if let Some(protocol) = switched {
+        headers.insert(header::UPGRADE, protocol);
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+}
+
+/// Tells the upstream who asked, in place of anything the client or its proxies said. `host` is
+/// the authority the request was judged under.
+pub(crate) fn forwarding(headers: &mut HeaderMap, peer: &Peer, host: Option<HeaderValue>) {
+    headers.insert(X_FORWARDED_FOR, address(peer.address));
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(peer.scheme.as_str()));
+    if let Some(host) = host {
+        headers.insert(X_FORWARDED_HOST, host);
+    }
+}
+
+/// A value made of text that is known to be visible ASCII; `-` should it not be.
+pub(crate) fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-"))
+}
+
+fn address(address: IpAddr) -> HeaderValue {
+    HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("-"))
+}
+
+/// Removes the fields named in `Connection`, but those that belong to the message.
+fn nominated(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .into_iter()
+        .flat_map(|value| value.as_bytes().split(|octet| *octet == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .filter(|name| !END_TO_END.contains(&name.as_str()))
+        .collect();
+    for name in &named {
+        headers.remove(name);
+    }
+}
+
+/// Keeps in `Trailer` the fields that may follow; without it they would not be sent on.
+fn announced(headers: &mut HeaderMap) {
+    let names: Vec<String> = headers
+        .get_all(header::TRAILER)
+        .into_iter()
+        .flat_map(|value| value.as_bytes().split(|octet| *octet == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .filter(may_trail)
+        .map(|name| name.as_str().to_owned())
+        .collect();
+    headers.remove(header::TRAILER);
+    if let Ok(names) = HeaderValue::try_from(names.join(", "))
+        && !names.is_empty()
+    {
+        headers.insert(header::TRAILER, names);
+    }
+}
+
+fn may_trail(name: &HeaderName) -> bool {
+    let text = name.as_str();
+    let frames = text.starts_with("content-") || matches!(text, "trailer" | "set-cookie");
+    !is_ours_to_set(name) && !HOP_BY_HOP.contains(name) && !frames && !END_TO_END.contains(&text)
+}
+
+/// Whether the name, every octet outside `a-z0-9` read as `-`, begins `avouch-` or is that of a
+/// forwarding header. CGI and its heirs fold names that way, so all spellings are one.
+fn is_ours_to_set(name: &HeaderName) -> bool {
+    let name = name.as_str().as_bytes();
+    let folded = |expected: &[u8]| {
+        name.len() >= expected.len()
+            && name.iter().zip(expected).all(|(octet, expected)| match expected {
+                b'-' => !octet.is_ascii_lowercase() && !octet.is_ascii_digit(),
+                letter => octet == letter,
+            })
+    };
+    match name.first() {
+        Some(b'a') => folded(b"avouch-"),
+        Some(b'x') => folded(b"x-forwarded-") || (name.len() == 9 && folded(b"x-real-ip")),
+        Some(b'f') => name == b"forwarded",
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trust::Through;
+    use avouch_wire::authority::Scheme;
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+        }
+        map
+    }
+
+    fn names(map: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<_> = map.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn every_spelling_of_our_fields_is_removed_and_near_names_stay() {
+        let forged = [
+            "Avouch-Class",
+            "avouch_class",
+            "AVOUCH.Identity",
+            "avouch!x",
+            "Avouch--Class",
+            "avouch~",
+            "avouch^1",
+        ];
+        for name in forged {
+            let mut map = headers(&[(name, "3")]);
+            clean(&mut map);
+            assert!(map.is_empty(), "{name}");
+        }
+        for name in ["avouch", "avouchclass", "avouch1-class", "x-avouch-class", "savouch-class"] {
+            let mut map = headers(&[(name, "3")]);
+            clean(&mut map);
+            assert_eq!(map.len(), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn hop_by_hop_and_nominated_fields_are_removed() {
+        let mut map = headers(&[
+            ("connection", "close, X-Local"),
+            ("connection", "keep-alive"),
+            ("x-local", "1"),
+            ("x-kept", "1"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("proxy-authorization", "Basic eA=="),
+        ]);
+        clean(&mut map);
+        assert_eq!(names(&map), ["x-kept"]);
+    }
+
+    #[test]
+    fn connection_cannot_take_away_what_was_judged() {
+        let mut map = headers(&[
+            ("connection", "saip, host, authorization, cookie, avouch-class"),
+            ("saip", "x"),
+            ("host", "www.shop.example"),
+            ("authorization", "Bearer x"),
+            ("cookie", "a=b"),
+            ("avouch-class", "3"),
+        ]);
+        clean(&mut map);
+        assert_eq!(names(&map), ["authorization", "cookie", "host", "saip"]);
+    }
+
+    #[test]
+    fn forwarding_headers_are_replaced_in_every_spelling() {
+        let mut map = headers(&[
+            ("x-forwarded-for", "192.0.2.66"),
+            ("x_forwarded_for", "192.0.2.66"),
+            ("x-forwarded-prefix", "/x"),
+            ("x_real_ip", "192.0.2.66"),
+            ("forwarded", "for=192.0.2.66"),
+            ("x-real-ipx", "stays"),
+        ]);
+        clean(&mut map);
+        assert_eq!(names(&map), ["x-real-ipx"]);
+        let address = "203.0.113.9".parse().unwrap();
+        let peer = Peer { address, through: Through::Direct, scheme: Scheme::Https };
+        forwarding(&mut map, &peer, Some(HeaderValue::from_static("www.shop.example")));
+        assert_eq!(map.get("x-forwarded-for").unwrap(), "203.0.113.9");
+        assert_eq!(map.get("x-forwarded-proto").unwrap(), "https");
+        assert_eq!(map.get("x-forwarded-host").unwrap(), "www.shop.example");
+    }
+
+    #[test]
+    fn trailers_carry_neither_our_fields_nor_framing() {
+        let mut trailers = headers(&[
+            ("avouch_class", "3"),
+            ("content-length", "9"),
+            ("saip", "x"),
+            ("host", "evil.example"),
+            ("transfer-encoding", "chunked"),
+            ("x-checksum", "ok"),
+        ]);
+        clean_trailers(&mut trailers);
+        assert_eq!(names(&trailers), ["x-checksum"]);
+        let mut map = headers(&[("trailer", "X-Checksum, Avouch-Class"), ("trailer", "Host")]);
+        clean(&mut map);
+        assert_eq!(map.get("trailer").unwrap(), "x-checksum");
+    }
+}

@@ -1,0 +1,226 @@
+//! From a socket to requests: PROXY v2, TLS, HTTP/1.1 and HTTP/2.
+
+mod prefixed;
+mod proxy_protocol;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use avouch_tls::Protocol;
+use avouch_wire::authority::Scheme;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+use crate::config::Limits;
+use crate::gate::Gate;
+use crate::trust::Remote;
+use prefixed::Prefixed;
+use proxy_protocol::{HeaderError, Progress, Said};
+
+/// What an HTTP/2 connection begins with (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How long to wait when the kernel refuses a connection for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A connection and what is known of its other end.
+pub(crate) struct Origin {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) remote: Remote,
+    pub(crate) scheme: Scheme,
+}
+
+/// Why a connection ends before a request was read from it.
+#[derive(Debug, thiserror::Error)]
+enum ConnectionError {
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    #[error("{0}")]
+    Proxy(#[from] HeaderError),
+    #[error("nothing arrived in time")]
+    Silent,
+    #[error("{0}")]
+    Http(#[from] hyper::Error),
+}
+
+/// Accepts connections until a stop is asked for.
+pub(crate) async fn accept(
+    gate: Arc<Gate>,
+    listener: TcpListener,
+    connections: Arc<Semaphore>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let Ok(place) = Arc::clone(&connections).acquire_owned().await else { return };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.changed() => return,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                let (gate, stop) = (Arc::clone(&gate), stop.clone());
+                tokio::spawn(async move {
+                    gate.numbers.connections.increment(1);
+                    if let Err(error) = connection(&gate, stream, address, stop).await {
+                        gate.numbers.unreadable.increment(1);
+                        tracing::debug!(%address, %error, "connection ended");
+                    }
+                    gate.numbers.connections.decrement(1);
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(
+    gate: &Arc<Gate>,
+    stream: TcpStream,
+    address: SocketAddr,
+    stop: watch::Receiver<bool>,
+) -> Result<(), ConnectionError> {
+    stream.set_nodelay(true)?;
+    let snapshot = gate.snapshot();
+    let limits = &snapshot.config.limits;
+    let mut stream = Prefixed::new(stream);
+    let mut remote = Remote { address: address.ip().to_canonical(), unix: false, told: false };
+    if snapshot.config.trusted_proxies.holds(remote)
+        && let Said::From(told) = in_time(limits.head_time, proxy_header(&mut stream)).await?
+    {
+        remote = Remote { address: told.ip().to_canonical(), told: true, ..remote };
+    }
+    let origin = |scheme| Arc::new(Origin { gate: Arc::clone(gate), remote, scheme });
+    match &snapshot.acceptor {
+        Some(acceptor) => {
+            let accepting = async { acceptor.accept(stream).await.map_err(ConnectionError::Io) };
+            let stream = in_time(limits.handshake, accepting).await?;
+            match stream.protocol() {
+                Protocol::Http1 => http1(stream, origin(Scheme::Https), limits, stop).await,
+                Protocol::Http2 => http2(stream, origin(Scheme::Https), limits, stop).await,
+            }
+        }
+        None if in_time(limits.head_time, begins_with_preface(&mut stream)).await? => {
+            http2(stream, origin(Scheme::Http), limits, stop).await
+        }
+        None => http1(stream, origin(Scheme::Http), limits, stop).await,
+    }
+}
+
+async fn in_time<T>(
+    limit: Duration,
+    reading: impl Future<Output = Result<T, ConnectionError>>,
+) -> Result<T, ConnectionError> {
+    tokio::time::timeout(limit, reading).await.map_err(|_| ConnectionError::Silent)?
+}
+
+/// Reads what a trusted proxy says of the connection, if it says anything.
+async fn proxy_header(stream: &mut Prefixed<TcpStream>) -> Result<Said, ConnectionError> {
+    loop {
+        if !stream.more().await? {
+            return Ok(Said::Local);
+        }
+        match proxy_protocol::read(stream.start())? {
+            Progress::More => {}
+            Progress::Absent => return Ok(Said::Local),
+            Progress::Read { length, said } => {
+                stream.skip(length);
+                return Ok(said);
+            }
+        }
+    }
+}
+
+/// Whether a plain connection speaks HTTP/2, known by its preface ("prior knowledge").
+async fn begins_with_preface(stream: &mut Prefixed<TcpStream>) -> Result<bool, ConnectionError> {
+    loop {
+        let start = stream.start();
+        let seen = start.len().min(PREFACE.len());
+        if start.get(..seen) != PREFACE.get(..seen) {
+            return Ok(false);
+        }
+        if seen == PREFACE.len() {
+            return Ok(true);
+        }
+        if !stream.more().await? {
+            return Ok(false);
+        }
+    }
+}
+
+async fn http1<S>(
+    stream: S,
+    origin: Arc<Origin>,
+    limits: &Limits,
+    stop: watch::Receiver<bool>,
+) -> Result<(), ConnectionError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.head_time).max_buf_size(limits.head_size.0);
+    if limits.head_fields != Limits::default().head_fields {
+        // Other than the default, room for fields is allocated anew for each request.
+        builder.max_headers(limits.head_fields);
+    }
+    let service = service_fn(move |request| {
+        let origin = Arc::clone(&origin);
+        async move { Ok::<_, Infallible>(crate::serve(&origin, request).await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    until_stopped(connection, stop, |connection| connection.graceful_shutdown()).await
+}
+
+async fn http2<S>(
+    stream: S,
+    origin: Arc<Origin>,
+    limits: &Limits,
+    stop: watch::Receiver<bool>,
+) -> Result<(), ConnectionError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(limits.head_time)
+        .keep_alive_timeout(limits.head_time)
+        .max_header_list_size(u32::try_from(limits.head_size.0).unwrap_or(u32::MAX))
+        .max_concurrent_streams(u32::try_from(limits.streams).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(limits.pending_resets)
+        .max_local_error_reset_streams(limits.error_resets);
+    let service = service_fn(move |request| {
+        let origin = Arc::clone(&origin);
+        async move { Ok::<_, Infallible>(crate::serve(&origin, request).await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    until_stopped(connection, stop, |connection| connection.graceful_shutdown()).await
+}
+
+/// Serves a connection to its end; after a stop was asked for, only what is under way.
+async fn until_stopped<C>(
+    connection: C,
+    mut stop: watch::Receiver<bool>,
+    finish: fn(Pin<&mut C>),
+) -> Result<(), ConnectionError>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut connection = pin!(connection);
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => return Ok(ended?),
+        _ = stop.changed() => finish(connection.as_mut()),
+    }
+    Ok(connection.await?)
+}

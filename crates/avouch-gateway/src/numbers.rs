@@ -1,0 +1,91 @@
+//! Numbers for Prometheus, with closed sets of labels: nothing a client sends becomes one.
+
+use std::time::Duration;
+
+use avouch_engine::verdict::{Class, Verdict};
+use http::StatusCode;
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+
+/// Bounds of the latency histogram, in seconds: from a refusal to a slow page.
+const BUCKETS: [f64; 10] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 2.0, 10.0];
+
+const CLASSES: [&str; 5] = ["0", "1", "2", "3", "none"];
+const DECISIONS: [&str; 7] = ["accept", "monitor", "throttle", "challenge", "reject", "unavailable", "none"];
+const STATUSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
+
+/// Counters made once; counting costs an atomic addition.
+pub(crate) struct Numbers {
+    handle: PrometheusHandle,
+    requests: Vec<Vec<Counter>>,
+    answers: Vec<Counter>,
+    duration: Histogram,
+    /// Open client connections.
+    pub(crate) connections: Gauge,
+    /// Connections whose first octets, or whose TLS, could not be read.
+    pub(crate) unreadable: Counter,
+    /// Reloads that took effect.
+    pub(crate) reloads: Counter,
+    /// Reloads that changed nothing because something did not load.
+    pub(crate) failed_reloads: Counter,
+    /// Lines the access log dropped.
+    pub(crate) log_dropped: Gauge,
+}
+
+impl Numbers {
+    pub(crate) fn new() -> Result<Self, BuildError> {
+        let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS)?.build_recorder();
+        let handle = recorder.handle();
+        Ok(metrics::with_local_recorder(&recorder, || Self {
+            handle,
+            requests: CLASSES.iter().map(|class| requests_of(class)).collect(),
+            answers: STATUSES
+                .iter()
+                .map(|status| counter!("avouch_answers_total", "status" => *status))
+                .collect(),
+            duration: histogram!("avouch_request_seconds"),
+            connections: gauge!("avouch_connections"),
+            unreadable: counter!("avouch_unreadable_connections_total"),
+            reloads: counter!("avouch_reloads_total", "outcome" => "done"),
+            failed_reloads: counter!("avouch_reloads_total", "outcome" => "failed"),
+            log_dropped: gauge!("avouch_log_lines_dropped"),
+        }))
+    }
+
+    /// Counts a request that has its answer, or whose client went away.
+    pub(crate) fn finished(
+        &self,
+        verdict: Option<&Verdict>,
+        decision: &str,
+        status: Option<StatusCode>,
+        took: Duration,
+    ) {
+        let class = match verdict.map(Verdict::class) {
+            Some(Class::Anonymous) => 0,
+            Some(Class::Unverifiable) => 1,
+            Some(Class::Partial) => 2,
+            Some(Class::Verified) => 3,
+            None => 4,
+        };
+        let known = DECISIONS.iter().position(|known| *known == decision).unwrap_or(DECISIONS.len() - 1);
+        if let Some(counter) = self.requests.get(class).and_then(|counters| counters.get(known)) {
+            counter.increment(1);
+        }
+        let status = status.map_or(5, |status| usize::from(status.as_u16() / 100).saturating_sub(1));
+        if let Some(counter) = self.answers.get(status) {
+            counter.increment(1);
+        }
+        self.duration.record(took.as_secs_f64());
+    }
+
+    /// The text Prometheus reads.
+    pub(crate) fn render(&self) -> String {
+        self.handle.run_upkeep();
+        self.handle.render()
+    }
+}
+
+fn requests_of(class: &'static str) -> Vec<Counter> {
+    let of = |decision: &&'static str| counter!("avouch_requests_total", "class" => class, "decision" => *decision);
+    DECISIONS.iter().map(of).collect()
+}

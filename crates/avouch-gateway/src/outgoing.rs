@@ -1,0 +1,83 @@
+//! The request as the upstream gets it.
+
+use avouch_engine::verdict::Verdict;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version, header};
+
+use crate::access_log::Entry;
+use crate::body::RequestBody;
+use crate::hygiene;
+use crate::trust::Peer;
+
+const CLASS: HeaderName = HeaderName::from_static("avouch-class");
+const STANDING: HeaderName = HeaderName::from_static("avouch-standing");
+const IDENTITY: HeaderName = HeaderName::from_static("avouch-identity");
+const MECHANISM: HeaderName = HeaderName::from_static("avouch-mechanism");
+const DECISION: HeaderName = HeaderName::from_static("avouch-decision");
+const REQUEST_ID: HeaderName = HeaderName::from_static("avouch-request-id");
+const ASSERTION: HeaderName = HeaderName::from_static("avouch-assertion");
+
+const EMPTY: HeaderValue = HeaderValue::from_static("-");
+
+/// Makes the request for the upstream: cleaned, told who asked, in origin form.
+pub(crate) fn request(
+    mut parts: Parts,
+    body: RequestBody,
+    peer: &Peer,
+    entry: &Entry,
+    assertion: Option<&str>,
+) -> Request<RequestBody> {
+    let host = host(&parts);
+    hygiene::clean(&mut parts.headers);
+    hygiene::forwarding(&mut parts.headers, peer, host.clone());
+    if let Some(host) = host {
+        parts.headers.insert(header::HOST, host);
+    }
+    tell(&mut parts.headers, entry, assertion);
+    parts.uri = origin_form(parts.uri);
+    parts.version = Version::HTTP_11;
+    parts.extensions.clear();
+    Request::from_parts(parts, body)
+}
+
+/// Sets the fields that carry verdict and decision; all of them, whatever is known.
+pub(crate) fn tell(headers: &mut HeaderMap, entry: &Entry, assertion: Option<&str>) {
+    let verdict = entry.verdict.as_deref();
+    headers.insert(CLASS, verdict.map_or(EMPTY, class));
+    headers.insert(
+        STANDING,
+        verdict.map_or(EMPTY, |verdict| HeaderValue::from_static(verdict.standing().name())),
+    );
+    let identity = verdict.and_then(Verdict::identity);
+    headers.insert(IDENTITY, identity.map_or(EMPTY, |identity| hygiene::value(&identity.to_string())));
+    headers.insert(MECHANISM, verdict.map_or(EMPTY, mechanism));
+    headers.insert(DECISION, HeaderValue::from_static(entry.treatment.decision));
+    headers.insert(REQUEST_ID, hygiene::value(&entry.id.to_string()));
+    headers.insert(ASSERTION, assertion.map_or(EMPTY, hygiene::value));
+}
+
+fn class(verdict: &Verdict) -> HeaderValue {
+    HeaderValue::from(u16::from(verdict.class().number()))
+}
+
+fn mechanism(verdict: &Verdict) -> HeaderValue {
+    match verdict.mechanism().name() {
+        "none" => EMPTY,
+        name => HeaderValue::from_static(name),
+    }
+}
+
+/// The Host the client sent, else what its target or `:authority` names, which were found to agree.
+fn host(parts: &Parts) -> Option<HeaderValue> {
+    let named = || parts.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    parts.headers.get(header::HOST).cloned().or_else(named)
+}
+
+fn origin_form(uri: Uri) -> Uri {
+    if uri.authority().is_none() {
+        return uri;
+    }
+    let mut kept = http::uri::Parts::default();
+    kept.path_and_query = uri.into_parts().path_and_query;
+    Uri::from_parts(kept).unwrap_or_default()
+}

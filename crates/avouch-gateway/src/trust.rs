@@ -1,0 +1,281 @@
+//! Whose word about the client is taken: forwarding headers and PROXY v2 from `trusted_proxies` only.
+
+use std::net::IpAddr;
+
+use avouch_engine::request as engine;
+use avouch_wire::authority::Scheme;
+use http::{HeaderMap, HeaderName, header};
+use ipnet::IpNet;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+/// Hops read from the right of a forwarding header; longer chains do not occur, and each costs a
+/// search in the trusted networks.
+const HOP_LIMIT: usize = 32;
+
+/// The peers whose word is taken, from `trusted_proxies`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrustedProxies {
+    /// Networks of proxies.
+    pub networks: Vec<IpNet>,
+    /// Whether whoever reaches a Unix socket of ours is a proxy.
+    pub unix: bool,
+}
+
+/// What an address of a private network stands for, from `private_peers`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PrivatePeers {
+    /// A proxy nobody listed, so its address says nothing about the client.
+    #[default]
+    Proxies,
+    /// A client on the site's own network.
+    Clients,
+}
+
+/// How the client's address came to be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Through {
+    /// It is the address of the connection.
+    Direct,
+    /// A trusted proxy told.
+    TrustedProxy,
+    /// The connection comes from a proxy nobody listed: the address is not the client's.
+    UntrustedProxy,
+}
+
+/// Who the client is on the network, as far as can be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The client's address, or the last one somebody trusted vouched for.
+    pub address: IpAddr,
+    /// How it came to be known.
+    pub through: Through,
+    /// What a trusted proxy said the client used, else the listener's scheme.
+    pub scheme: Scheme,
+}
+
+impl From<&Peer> for engine::Peer {
+    fn from(peer: &Peer) -> Self {
+        match peer.through {
+            Through::Direct | Through::TrustedProxy => Self::client(peer.address),
+            Through::UntrustedProxy => Self::untrusted_proxy(peer.address),
+        }
+    }
+}
+
+/// The other end of a connection, before any header is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Remote {
+    /// Its address, or the one PROXY v2 gave.
+    pub(crate) address: IpAddr,
+    /// It came over a Unix socket.
+    pub(crate) unix: bool,
+    /// A trusted proxy's PROXY header named the address.
+    pub(crate) told: bool,
+}
+
+impl TrustedProxies {
+    /// Whether the word of this end of a connection is taken.
+    pub(crate) fn holds(&self, remote: Remote) -> bool {
+        if remote.unix && !remote.told { self.unix } else { self.contains(remote.address) }
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(&address))
+    }
+
+    /// The client behind a request.
+    pub(crate) fn client(
+        &self,
+        remote: Remote,
+        listener: Scheme,
+        private: PrivatePeers,
+        headers: &HeaderMap,
+    ) -> Peer {
+        if self.holds(remote) {
+            let address = self.told(remote.address, headers);
+            let scheme = told_scheme(headers).unwrap_or(listener);
+            return Peer { address, through: Through::TrustedProxy, scheme };
+        }
+        let unlisted = forwards(headers)
+            || (private == PrivatePeers::Proxies
+                && !remote.told
+                && (remote.unix || is_private(remote.address)));
+        let through = match (unlisted, remote.told) {
+            (true, _) => Through::UntrustedProxy,
+            (false, true) => Through::TrustedProxy,
+            (false, false) => Through::Direct,
+        };
+        Peer { address: remote.address, through, scheme: listener }
+    }
+
+    /// Walks the chain from the nearest hop: the first untrusted address is the client, and an
+    /// entry that is not an address ends the walk at the last good one.
+    fn told(&self, nearest: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let mut client = nearest;
+        let mut step = |hop: Option<IpAddr>| {
+            let Some(address) = hop else { return false };
+            client = address;
+            self.contains(address)
+        };
+        if headers.contains_key(&header::FORWARDED) {
+            let values = headers.get_all(header::FORWARDED).into_iter();
+            let _ = hops(values).take(HOP_LIMIT).map(forwarded_for).all(&mut step);
+        } else {
+            let values = headers.get_all(X_FORWARDED_FOR).into_iter();
+            let _ = hops(values).take(HOP_LIMIT).map(address).all(&mut step);
+        }
+        client
+    }
+}
+
+/// Whether the sender says it forwards for somebody.
+fn forwards(headers: &HeaderMap) -> bool {
+    [&header::FORWARDED, &X_FORWARDED_FOR, &X_FORWARDED_HOST, &X_FORWARDED_PROTO, &X_REAL_IP]
+        .into_iter()
+        .any(|name| headers.contains_key(name))
+}
+
+/// Loopback, RFC 1918, RFC 6598, link-local and unique local addresses, and "no address".
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, _, _] = v4.octets();
+            v4.is_loopback()
+                || v4.is_private()
+                || v4.is_link_local()
+                || v4.is_unspecified()
+                || (a == 100 && b & 0xc0 == 64)
+        }
+        IpAddr::V6(v6) => {
+            v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local()
+        }
+    }
+}
+
+/// The comma-separated entries of all values, from the right. A value that is not ASCII text
+/// yields one empty entry, which no reader takes for an address.
+fn hops<'a>(values: impl DoubleEndedIterator<Item = &'a http::HeaderValue>) -> impl Iterator<Item = &'a str> {
+    values.rev().flat_map(|value| value.to_str().unwrap_or_default().rsplit(',')).map(str::trim)
+}
+
+/// An address as it stands in `X-Forwarded-For`: bare, in brackets, or with a port.
+fn address(text: &str) -> Option<IpAddr> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(address.to_canonical());
+    }
+    if let Ok(socket) = text.parse::<std::net::SocketAddr>() {
+        return Some(socket.ip().to_canonical());
+    }
+    let inner = text.strip_prefix('[')?.strip_suffix(']')?;
+    inner.parse::<std::net::Ipv6Addr>().ok().map(|v6| v6.to_canonical())
+}
+
+/// The `for` of one element of `Forwarded` (RFC 7239 section 4). Obfuscated and unknown nodes
+/// are no addresses.
+fn forwarded_for(element: &str) -> Option<IpAddr> {
+    element.split(';').find_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        name.eq_ignore_ascii_case("for").then_some(())?;
+        let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        address(quoted.unwrap_or(value))
+    })
+}
+
+fn told_scheme(headers: &HeaderMap) -> Option<Scheme> {
+    let said = hops(headers.get_all(X_FORWARDED_PROTO).into_iter()).next()?;
+    Scheme::parse(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trusted() -> TrustedProxies {
+        TrustedProxies { networks: vec!["10.0.0.0/8".parse().unwrap()], unix: true }
+    }
+
+    fn from(address: &str) -> Remote {
+        Remote { address: address.parse().unwrap(), unix: false, told: false }
+    }
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(HeaderName::from_static(name), http::HeaderValue::from_static(value));
+        }
+        map
+    }
+
+    fn client(remote: Remote, pairs: &[(&'static str, &'static str)]) -> (String, Through) {
+        let peer = trusted().client(remote, Scheme::Http, PrivatePeers::Proxies, &headers(pairs));
+        (peer.address.to_string(), peer.through)
+    }
+
+    #[test]
+    fn a_trusted_proxy_names_the_client_and_a_stranger_does_not() {
+        let told = [("x-forwarded-for", "203.0.113.9")];
+        assert_eq!(client(from("10.0.0.1"), &told), ("203.0.113.9".into(), Through::TrustedProxy));
+        assert_eq!(client(from("198.51.100.1"), &told), ("198.51.100.1".into(), Through::UntrustedProxy));
+    }
+
+    #[test]
+    fn the_rightmost_untrusted_address_is_the_client() {
+        let chain = [("x-forwarded-for", "192.0.2.66, 203.0.113.9"), ("x-forwarded-for", "10.2.2.2")];
+        assert_eq!(client(from("10.0.0.1"), &chain).0, "203.0.113.9");
+        let forwarded =
+            [("forwarded", "for=192.0.2.66, for=\"[2001:db8::9]:4711\";proto=https, for=10.2.2.2")];
+        assert_eq!(client(from("10.0.0.1"), &forwarded).0, "2001:db8::9");
+    }
+
+    #[test]
+    fn a_malformed_entry_leaves_the_last_good_address() {
+        for bad in ["203.0.113.9, unknown, 10.2.2.2", "203.0.113.9, 10.2.2", "203.0.113.9,, 10.2.2.2"] {
+            let expected = if bad.contains("10.2.2.2") { "10.2.2.2" } else { "10.0.0.1" };
+            let mut map = HeaderMap::new();
+            map.append(X_FORWARDED_FOR, bad.parse().unwrap());
+            let peer = trusted().client(from("10.0.0.1"), Scheme::Http, PrivatePeers::Proxies, &map);
+            assert_eq!(peer.address.to_string(), expected, "{bad}");
+        }
+    }
+
+    #[test]
+    fn ports_brackets_and_mapped_addresses_are_read() {
+        for spelled in ["203.0.113.9:4711", "::ffff:203.0.113.9", "[::ffff:203.0.113.9]"] {
+            assert_eq!(address(spelled), Some("203.0.113.9".parse().unwrap()), "{spelled}");
+        }
+        for wrong in ["203.0.113.9:", "203.0.113", "_hidden", "unknown", "", "[203.0.113.9]"] {
+            assert_eq!(address(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_private_peer_is_a_proxy_unless_declared_a_client() {
+        let remote = from("192.168.1.4");
+        assert_eq!(client(remote, &[]).1, Through::UntrustedProxy);
+        let peer = trusted().client(remote, Scheme::Http, PrivatePeers::Clients, &HeaderMap::new());
+        assert_eq!(peer.through, Through::Direct);
+        let forwarding = headers(&[("x-real-ip", "203.0.113.9")]);
+        let peer = trusted().client(remote, Scheme::Http, PrivatePeers::Clients, &forwarding);
+        assert_eq!(peer.through, Through::UntrustedProxy);
+        assert_eq!(client(from("198.51.100.1"), &[]).1, Through::Direct);
+    }
+
+    #[test]
+    fn the_scheme_is_a_trusted_proxys_word_or_the_listeners() {
+        let https = headers(&[("x-forwarded-proto", "https")]);
+        let scheme = |remote| trusted().client(remote, Scheme::Http, PrivatePeers::Proxies, &https).scheme;
+        assert_eq!(scheme(from("10.0.0.1")), Scheme::Https);
+        assert_eq!(scheme(from("198.51.100.1")), Scheme::Http);
+    }
+
+    #[test]
+    fn a_unix_socket_is_trusted_only_when_listed() {
+        let remote = Remote { address: "0.0.0.0".parse().unwrap(), unix: true, told: false };
+        assert_eq!(client(remote, &[("x-forwarded-for", "203.0.113.9")]).1, Through::TrustedProxy);
+        assert!(!TrustedProxies::default().holds(remote));
+    }
+}
