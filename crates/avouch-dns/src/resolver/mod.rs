@@ -44,9 +44,9 @@ type Pool = RetryDnsHandle<NameServerPool<TokioRuntimeProvider>>;
 /// Every look-up asks anew, chain of trust included. hickory can cache both answers and proofs of
 /// signatures; neither cache is used. Answers, because `avouch-gather` has the only cache, so that
 /// a withdrawn record is gone when its TTL is. Proofs, because hickory 0.26 finds them again by a
-/// 64-bit hash with a publicly known key over content that may hold attacker's junk next to the
-/// signed records: two colliding sets are minutes of work, and the forged one would inherit the
-/// proof of the other.
+/// 64-bit hash, under a key that everybody knows, of records and signatures among which somebody on
+/// the path may put junk of his own: making two sets collide is within a laptop's reach, and the
+/// forged one would inherit the proof of the other. Within one look-up no question is asked twice.
 ///
 /// Questions carry DO and CD: an upstream that validates itself hands over what it would call
 /// bogus, so that the verdict is ours and permanent. One that ignores CD answers SERVFAIL for it,

@@ -25,6 +25,8 @@ sub.plain.example.            NS ns.plain.example.
 www.sub.plain.example.        A 192.0.2.82
 bot._saip.plain.example.      TXT \"v=saip1; pk=BBBB\"
 80.2.0.192.in-addr.arpa.      PTR WWW.acme.example.
+ip6.arpa.                     NS ns.plain.example.
+0.8.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa. PTR www.acme.example.
 ";
 
 fn now() -> Time {
@@ -277,8 +279,18 @@ async fn pointers_are_lower_case_names_without_the_last_dot() {
     let dns = dns(&zones);
     let (names, _, _) = found(dns.pointers("192.0.2.80".parse().unwrap(), now()).await);
     assert_eq!(names, ["www.acme.example"]);
-    let v6 = dns.pointers("2001:db8::80".parse().unwrap(), now()).await;
-    assert!(matches!(v6, Answer::Absent { dnssec: Dnssec::Secure, .. }), "{v6:?}");
+    let none = dns.pointers("192.0.2.81".parse().unwrap(), now()).await;
+    assert!(matches!(none, Answer::Absent { dnssec: Dnssec::Secure, .. }), "{none:?}");
+}
+
+#[tokio::test]
+async fn the_34_labels_of_an_unsigned_ipv6_pointer_are_within_the_bounds() {
+    let zones = zones().await;
+    let dns = dns(&zones);
+    let (names, dnssec, _) = found(dns.pointers("2001:db8::80".parse().unwrap(), now()).await);
+    assert_eq!((names, dnssec), (vec!["www.acme.example".to_owned()], Dnssec::Insecure));
+    let none = dns.pointers("2001:db8::81".parse().unwrap(), now()).await;
+    assert!(matches!(none, Answer::Absent { dnssec: Dnssec::Insecure, .. }), "{none:?}");
 }
 
 #[tokio::test]
