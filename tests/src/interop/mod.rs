@@ -2,3 +2,4 @@
 
 mod dns;
 mod openssl;
+mod record;

@@ -88,10 +88,10 @@ impl Linter<'_> {
     }
 
     fn examine(&mut self, others: &[&Subject<'_>]) {
-        let place = self.subject.name.map(Place::parse);
-        if is_consent(self.subject.name.unwrap_or_default()) {
+        if self.subject.name.is_some_and(is_consent) {
             return;
         }
+        let place = self.subject.name.map(Place::parse);
         if let Some(Err(error)) = &place {
             self.add(None, Concern::Name(*error));
         }
@@ -216,7 +216,7 @@ impl Linter<'_> {
             self.add(None, Concern::Limit(limit));
         }
         if published.is_revoked() {
-            let more = published.count() > 1 || self.texts_hold_a_key();
+            let more = published.count() > 1 || self.subject.texts.iter().any(|text| Self::authorises(text));
             self.add(None, if more { Concern::RevokedHere } else { Concern::Revoked });
         }
         let octets = self.subject.texts.iter().map(|text| text.len()).sum();
@@ -232,12 +232,14 @@ impl Linter<'_> {
         self.findings.iter().any(|finding| finding.concern == *concern)
     }
 
-    /// Whether a record that revokes also holds something to authorise.
-    fn texts_hold_a_key(&self) -> bool {
-        self.subject.texts.iter().any(|text| match Record::read(text) {
-            Reading::Sound { record, .. } => !record.networks().is_empty() || !record.entities().is_empty(),
+    /// Whether a text holds something to authorise beside its empty `pk=`.
+    fn authorises(text: &[u8]) -> bool {
+        match Record::read(text) {
+            Reading::Sound { record, .. } => {
+                !record.networks().is_empty() || !record.asns().is_empty() || !record.entities().is_empty()
+            }
             Reading::Foreign | Reading::Broken { .. } => false,
-        })
+        }
     }
 
     fn examine_ttl(&mut self, place: &Place) {
