@@ -2,6 +2,7 @@
 
 pub mod authority;
 pub mod b64u;
+pub mod capture;
 pub mod content;
 pub mod context;
 pub mod key;

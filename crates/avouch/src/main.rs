@@ -10,6 +10,7 @@
 mod cmd;
 mod exit;
 mod failure;
+mod files;
 mod instant;
 mod output;
 mod passphrase;

@@ -3,10 +3,13 @@
 mod completions;
 mod dns;
 mod fetch;
+mod judging;
 mod key;
 mod man;
+mod policy;
 mod sign;
 mod signing;
+mod verify;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -48,6 +51,8 @@ enum Verb {
     Key(key::Key),
     Sign(sign::Sign),
     Fetch(fetch::Fetch),
+    Verify(verify::Verify),
+    Policy(policy::Policy),
     Dns(dns::Dns),
     Completions(completions::Completions),
     Man(man::Man),
@@ -60,6 +65,8 @@ impl Cli {
             Verb::Key(key) => key.run(),
             Verb::Sign(sign) => sign.run(),
             Verb::Fetch(fetch) => wait_for(fetch.run()),
+            Verb::Verify(verify) => wait_for(verify.run()),
+            Verb::Policy(policy) => wait_for(policy.run()),
             Verb::Dns(dns) => dns.run(),
             Verb::Completions(completions) => completions.run(),
             Verb::Man(man) => man.run(),

@@ -2,7 +2,7 @@
 
 use super::key;
 use crate::failure::Failure;
-use crate::instant;
+use crate::{files, instant};
 use avouch_gather::clock::{Clock as _, SystemClock};
 use avouch_keys::saip::{Mode, RequestToSign, SignError, Signer, Speaker};
 use avouch_wire::authority::{Authority, Scheme};
@@ -12,12 +12,7 @@ use avouch_wire::name::{AgentId, Domain, NameError};
 use avouch_wire::target::Target;
 use avouch_wire::time::Time;
 use clap::{Args, ValueEnum};
-use std::fs;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
-
-/// The largest body read into memory to be signed and sent.
-const MAX_BODY: u64 = 64 << 20;
+use std::path::PathBuf;
 
 /// Fields that the request itself determines; a second one would be read differently by different servers.
 const OWN_FIELDS: [&str; 6] =
@@ -91,7 +86,7 @@ impl Signing {
         let target = Target::parse("GET", url).map_err(|error| self.bad_url(error))?;
         let (scheme, authority) = target.origin().ok_or_else(|| self.bad_url("names no site"))?;
         let authority = Authority::parse(authority, scheme).map_err(|error| self.bad_url(error))?;
-        let body = self.body.as_deref().map(read_body).transpose()?;
+        let body = self.body.as_deref().map(files::read).transpose()?;
         let method = self.method.as_deref().unwrap_or(if body.is_some() { "POST" } else { "GET" });
         if method == "CONNECT" {
             return Err(Failure::usage("CONNECT has no path to sign"));
@@ -173,20 +168,6 @@ fn unsigned(error: SignError) -> Failure {
         SignError::Method => Failure::usage(error),
         SignError::Key(_) => Failure::unknown(error),
     }
-}
-
-fn read_body(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |error: std::io::Error| Failure::file(path, &error);
-    let source: Box<dyn std::io::Read> = match path.to_str() {
-        Some("-") => Box::new(std::io::stdin()),
-        _ => Box::new(fs::File::open(path).map_err(failed)?),
-    };
-    let mut body = Vec::new();
-    source.take(MAX_BODY + 1).read_to_end(&mut body).map_err(failed)?;
-    if body.len() as u64 > MAX_BODY {
-        return Err(Failure::configuration(format_args!("{}: is larger than 64 MiB", path.display())));
-    }
-    Ok(body)
 }
 
 /// A field as given, in two parts.
