@@ -5,22 +5,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use avouch_engine::decision::Priority;
 use tokio::sync::oneshot;
 
-/// The order of service (formats: classes 3, 2, 0, 1 from high to minimal trust).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Priority {
-    /// Class 1: a claim that does not hold.
-    Minimal,
-    /// Class 0: nobody in particular.
-    Low,
-    /// Class 2.
-    Medium,
-    /// Class 3.
-    High,
-}
-
-const PRIORITIES: usize = 4;
+const PRIORITIES: usize = Priority::WORDS.len();
 
 /// The places for requests at the upstreams, and the queues for them.
 pub(crate) struct Admission {

@@ -6,14 +6,16 @@
 
 use std::time::Duration;
 
+use avouch_engine::decision::Refusal;
 use avouch_engine::reason::Reason;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
 use crate::access_log::RequestId;
-use crate::body::AnswerBody;
+use crate::body::{AnswerBody, BodyError};
 use crate::config::Disclose;
+use crate::forward::ForwardError;
 
 /// How long a client that was shed should stay away, when nothing better is known.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -44,9 +46,36 @@ impl Problem {
         Self { status, reason, retry }
     }
 
-    /// The same with another status.
-    pub(crate) const fn with_status(self, status: StatusCode) -> Self {
-        Self { status, ..self }
+    /// What a refusal answers.
+    pub(crate) fn refused(refusal: &Refusal) -> Self {
+        Self {
+            status: StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::FORBIDDEN),
+            reason: refusal.reason(),
+            retry: refusal.retry_after().or(refusal.is_retryable().then_some(RETRY_AFTER)),
+        }
+    }
+
+    /// What a client is told whose request was let through and did not get through.
+    pub(crate) fn not_forwarded(error: &ForwardError) -> Self {
+        tracing::warn!(%error, "not forwarded");
+        match error {
+            ForwardError::Unreachable(_) | ForwardError::Broken(_) | ForwardError::Switched => {
+                Self::of(Reason::UpstreamUnreachable)
+            }
+            ForwardError::ConnectTimeout | ForwardError::AnswerTimeout => Self::of(Reason::UpstreamTimeout),
+            ForwardError::Body(error) => Self::of_body(error),
+        }
+    }
+
+    /// What a client is told whose body cannot be passed on.
+    pub(crate) fn of_body(error: &BodyError) -> Self {
+        match error {
+            BodyError::Mismatch => Self::of(Reason::BodyMismatch),
+            BodyError::Paused => {
+                Self { status: StatusCode::REQUEST_TIMEOUT, ..Self::of(Reason::RequestMalformed) }
+            }
+            BodyError::Broken(_) => Self::of(Reason::RequestMalformed),
+        }
     }
 }
 
@@ -84,7 +113,10 @@ pub(crate) fn answer(problem: Problem, id: RequestId, disclose: Disclose) -> Res
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(after) = problem.retry {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        headers.insert(
+            header::RETRY_AFTER,
+            HeaderValue::from(after.as_secs() + u64::from(after.subsec_nanos() > 0)),
+        );
     }
     if problem.status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("SAIP"));

@@ -1,4 +1,4 @@
-//! What all requests share: the configuration in force, the queues, the log, the clock.
+//! What all requests share: the configuration in force, the judge, the queues, the log.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -6,8 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use avouch_engine::decision::{Decision, Facts, decide};
 use avouch_engine::reason::Reason;
+use avouch_engine::verdict::Verdict;
+use avouch_gather::Judge;
 use avouch_gather::clock::Clock;
+use avouch_gather::meter::RateTable;
+use avouch_keys::assertion::{Assertion, AssertionKey};
 use http::Request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -16,34 +21,50 @@ use crate::access_log::{AccessLog, Entry, RequestId};
 use crate::admission::Admission;
 use crate::answers::Problem;
 use crate::numbers::Numbers;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Destination, Snapshot};
 use crate::trust::Peer;
 
 /// The parts of a gateway that last from its start to its end.
 pub(crate) struct Gate {
     pub(crate) snapshot: ArcSwap<Snapshot>,
+    pub(crate) judge: Judge,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) log: Arc<AccessLog>,
     pub(crate) numbers: Arc<Numbers>,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) assertion_key: AssertionKey,
+    meter: RateTable,
     requests: Arc<Semaphore>,
     start: u64,
     count: AtomicU64,
 }
 
+/// What a gate is made of, opened already.
+pub(crate) struct Parts {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) judge: Judge,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) log: AccessLog,
+    pub(crate) numbers: Numbers,
+    pub(crate) assertion_key: AssertionKey,
+}
+
 impl Gate {
-    pub(crate) fn new(snapshot: Snapshot, clock: Arc<dyn Clock>, log: AccessLog, numbers: Numbers) -> Self {
-        let limits = &snapshot.config.limits;
+    pub(crate) fn new(parts: Parts) -> Self {
+        let limits = &parts.snapshot.config.limits;
         Self {
             admission: Admission::new(limits.forwarded, limits.waiting, limits.wait),
+            meter: RateTable::new(limits.rates),
             requests: Arc::new(Semaphore::new(limits.requests)),
             // The standard library seeds each of these from the system's randomness.
             start: RandomState::new().build_hasher().finish(),
             count: AtomicU64::new(0),
-            snapshot: ArcSwap::from_pointee(snapshot),
-            clock,
-            log: Arc::new(log),
-            numbers: Arc::new(numbers),
+            snapshot: ArcSwap::from_pointee(parts.snapshot),
+            judge: parts.judge,
+            clock: parts.clock,
+            log: Arc::new(parts.log),
+            numbers: Arc::new(parts.numbers),
+            assertion_key: parts.assertion_key,
         }
     }
 
@@ -62,5 +83,35 @@ impl Gate {
     /// A place among the requests in any stage.
     pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
         Arc::clone(&self.requests).try_acquire_owned().map_err(|_| Problem::of(Reason::Overloaded))
+    }
+
+    /// What happens with a request that was judged so.
+    pub(crate) fn decide(&self, verdict: &Verdict, facts: &Facts<'_>, to: &Destination) -> Decision {
+        decide(verdict, facts, &to.policy.policy, to.terms, &self.meter, self.clock.now())
+    }
+
+    /// The signed word to the upstream, where its route wants one.
+    pub(crate) fn assert(
+        &self,
+        request: &avouch_engine::request::Request<'_>,
+        snapshot: &Snapshot,
+        to: &Destination,
+        entry: &Entry,
+    ) -> Option<String> {
+        let verdict = entry.verdict.as_deref().filter(|_| to.assertion)?;
+        let assertion = Assertion {
+            issuer: snapshot.config.authorities.first().map_or("avouch", |authority| authority.as_str()),
+            audience: &to.upstream.to_string(),
+            request_id: &entry.id.to_string(),
+            method: request.method(),
+            authority: request.authority().as_str(),
+            path: request.path(),
+            class: verdict.class().number(),
+            standing: verdict.standing().name(),
+            identity: verdict.identity(),
+            mechanism: verdict.mechanism().name(),
+            decision: entry.told(),
+        };
+        self.assertion_key.sign(&assertion, self.clock.now()).ok()
     }
 }

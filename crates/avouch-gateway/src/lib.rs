@@ -1,4 +1,17 @@
 //! The life of a request: reverse proxy and forward-auth with a verdict on each request.
+//!
+//! [`serve`] below is the story; each step has a module. In scope: connections, headers, bodies,
+//! timeouts, queues, logs. Out of scope: who somebody is and what happens to them
+//! (`avouch-engine`), looking things up (`avouch-gather`), TLS itself (`avouch-tls`).
+//! Limits: [`config::Limits`], every one with its reason. Formats: `docs/formats/`.
+//!
+//! ```
+//! use avouch_gateway::config::Config;
+//!
+//! let config = Config::parse("gateway.toml", "listen = '[::]:8443'\nupstream = 'http://127.0.0.1:8080'")?;
+//! assert_eq!(config.mode.as_str(), "observe");
+//! # Ok::<(), avouch_wire::settings::Problems>(())
+//! ```
 
 mod access_log;
 mod admission;
@@ -9,30 +22,34 @@ mod forward;
 mod gate;
 mod hygiene;
 mod listen;
+mod load;
 mod numbers;
 mod outgoing;
 mod run;
 mod snapshot;
 pub mod trust;
 
+use avouch_engine::decision::{Facts, Outcome};
 use avouch_engine::reason::Reason;
 use avouch_engine::request::{Content, Head, Request};
+use avouch_wire::content::ContentDigest;
+use avouch_wire::saip::Header;
+use avouch_wire::target::NormalPath;
+use http::Response;
 use http::request::Parts;
-use http::{Response, StatusCode};
 use hyper::body::{Body, Incoming};
 
 use access_log::Entry;
-use admission::Priority;
 use answers::Problem;
 use body::{AnswerBody, RequestBody};
 use config::Disclose;
-use forward::ForwardError;
 use gate::Gate;
 use listen::Origin;
 use snapshot::Snapshot;
 use trust::Peer;
 
-pub use run::{Gateway, Running, StartError};
+pub use load::{LoadError, LoadErrors};
+pub use run::{Gateway, Running, StartError, Surroundings};
 
 /// A request that is not forwarded: what is answered, and how much of the reason is told.
 struct Refused(Problem, Disclose);
@@ -60,7 +77,7 @@ async fn serve(origin: &Origin, request: http::Request<Incoming>) -> Response<An
     answer.map(|body| body.logged(entry))
 }
 
-/// Request, claim, evidence, verdict, decision; then the upstream, if it is let through.
+/// A request makes a claim; the verdict says who it is; the decision says what happens.
 async fn treat(
     gate: &Gate,
     snapshot: &Snapshot,
@@ -71,21 +88,53 @@ async fn treat(
     entry.place = Some(gate.place()?);
     let switch = forward::upgrade_asked(&mut incoming);
     let (parts, body) = incoming.into_parts();
-    let body = RequestBody::new(body, snapshot.config.limits.body_pause);
-    let content = if body.is_end_stream() { Content::Empty } else { Content::Streaming };
+    let mut body = RequestBody::new(body, snapshot.config.limits.body_pause);
+    let (content, signed) = content(&parts, &mut body).await?;
     let request = read(&parts, peer, content)?;
-    let to = snapshot.destination(request.path())?;
-    drop(request);
-    entry.treatment.decision = "accept";
-    let slot = gate.admission.enter(Priority::Low).await.map_err(|_| Problem::of(Reason::Overloaded))?;
-    let outgoing = outgoing::request(parts, body, peer, entry, None);
-    let answered = match switch {
-        Some(switch) => switch.send(&to.pool, outgoing, snapshot.patience(), ()).await,
-        None => forward::send(&to.pool, outgoing, snapshot.patience()).await,
+    let path = NormalPath::of(request.path());
+    let to = snapshot.destination(&path)?;
+
+    let verdict = gate.judge.judge(&request, &snapshot.site).await;
+    let authority = request.authority().as_str();
+    let facts = Facts { method: request.method(), path: &path, authority, address: peer.address, asn: None };
+    let decision = gate.decide(&verdict, &facts, to);
+    let decision = entry.decided(verdict, decision, &to.policy.version);
+    let permit = match &decision.outcome {
+        Outcome::Permit(permit) => permit.clone(),
+        Outcome::Refuse(refusal) => return Err(Refused(Problem::refused(refusal), to.disclose)),
     };
-    let mut answer = answered.map_err(|error| failed(&error))?;
+
+    if content == Content::Streaming && entry.holds_to_content() {
+        entry.mismatch = signed.map(|signed| body.hold_to(signed));
+    }
+    let assertion = gate.assert(&request, snapshot, to, entry);
+    drop(path);
+    let slot = gate.admission.enter(permit.priority()).await.map_err(|_| Problem::of(Reason::Overloaded))?;
+    let outgoing = outgoing::request(parts, body, peer, entry, assertion.as_deref());
+    let answered = match switch {
+        Some(switch) => switch.send(&permit, &to.pool, outgoing, snapshot.patience()).await,
+        None => forward::send(&permit, &to.pool, outgoing, snapshot.patience()).await,
+    };
+    let mut answer = answered.map_err(|error| Refused(Problem::not_forwarded(&error), to.disclose))?;
     hygiene::clean_answer(&mut answer);
     Ok(answer.map(|relay| AnswerBody::relayed(relay, slot)))
+}
+
+/// What is known of the content before the verdict, and the digest it was signed with.
+async fn content(parts: &Parts, body: &mut RequestBody) -> Result<(Content, Option<ContentDigest>), Problem> {
+    if body.is_end_stream() {
+        return Ok((Content::Empty, None));
+    }
+    let field = parts.headers.get("saip").and_then(|value| value.to_str().ok());
+    let signed = field.and_then(|text| Header::parse(text).ok()).and_then(|header| header.signed);
+    let Some((signed, _)) = signed.and_then(|signed| signed.content) else {
+        return Ok((Content::Streaming, None));
+    };
+    match body.read_ahead().await {
+        Ok(Some(digest)) => Ok((Content::Read(digest), Some(signed))),
+        Ok(None) => Ok((Content::Streaming, Some(signed))),
+        Err(error) => Err(Problem::of_body(&error)),
+    }
 }
 
 /// Reads a head strictly; what cannot be read without doubt is answered 400.
@@ -103,19 +152,4 @@ fn read<'a>(parts: &'a Parts, peer: &Peer, content: Content) -> Result<Request<'
         tracing::debug!(%error, "request refused");
         Problem::of(Reason::RequestMalformed)
     })
-}
-
-/// What a client is told when its request did not get through.
-fn failed(error: &ForwardError) -> Problem {
-    tracing::warn!(%error, "not forwarded");
-    match error {
-        ForwardError::Unreachable(_) | ForwardError::Broken(_) | ForwardError::Switched => {
-            Problem::of(Reason::UpstreamUnreachable)
-        }
-        ForwardError::ConnectTimeout | ForwardError::AnswerTimeout => Problem::of(Reason::UpstreamTimeout),
-        ForwardError::Body(body::BodyError::Mismatch) => Problem::of(Reason::BodyMismatch),
-        ForwardError::Body(_) => {
-            Problem::of(Reason::RequestMalformed).with_status(StatusCode::REQUEST_TIMEOUT)
-        }
-    }
 }

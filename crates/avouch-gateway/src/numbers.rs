@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use avouch_engine::decision::Action;
 use avouch_engine::verdict::{Class, Verdict};
 use http::StatusCode;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
@@ -11,7 +12,14 @@ use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandl
 const BUCKETS: [f64; 10] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 2.0, 10.0];
 
 const CLASSES: [&str; 5] = ["0", "1", "2", "3", "none"];
-const DECISIONS: [&str; 7] = ["accept", "monitor", "throttle", "challenge", "reject", "unavailable", "none"];
+const ACTIONS: [Action; 6] = [
+    Action::Accept,
+    Action::Monitor,
+    Action::Throttle,
+    Action::Challenge,
+    Action::Reject,
+    Action::Unavailable,
+];
 const STATUSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
 
 /// Counters made once; counting costs an atomic addition.
@@ -56,7 +64,7 @@ impl Numbers {
     pub(crate) fn finished(
         &self,
         verdict: Option<&Verdict>,
-        decision: &str,
+        action: Option<Action>,
         status: Option<StatusCode>,
         took: Duration,
     ) {
@@ -67,7 +75,8 @@ impl Numbers {
             Some(Class::Verified) => 3,
             None => 4,
         };
-        let known = DECISIONS.iter().position(|known| *known == decision).unwrap_or(DECISIONS.len() - 1);
+        let known = action.and_then(|action| ACTIONS.iter().position(|known| *known == action));
+        let known = known.unwrap_or(ACTIONS.len());
         if let Some(counter) = self.requests.get(class).and_then(|counters| counters.get(known)) {
             counter.increment(1);
         }
@@ -86,6 +95,8 @@ impl Numbers {
 }
 
 fn requests_of(class: &'static str) -> Vec<Counter> {
-    let of = |decision: &&'static str| counter!("avouch_requests_total", "class" => class, "decision" => *decision);
-    DECISIONS.iter().map(of).collect()
+    let words = ACTIONS.map(Action::as_str).into_iter().chain(["none"]);
+    words
+        .map(|decision| counter!("avouch_requests_total", "class" => class, "decision" => decision))
+        .collect()
 }

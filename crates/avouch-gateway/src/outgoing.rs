@@ -51,7 +51,7 @@ pub(crate) fn tell(headers: &mut HeaderMap, entry: &Entry, assertion: Option<&st
     let identity = verdict.and_then(Verdict::identity);
     headers.insert(IDENTITY, identity.map_or(EMPTY, |identity| hygiene::value(&identity.to_string())));
     headers.insert(MECHANISM, verdict.map_or(EMPTY, mechanism));
-    headers.insert(DECISION, HeaderValue::from_static(entry.treatment.decision));
+    headers.insert(DECISION, HeaderValue::from_static(entry.told()));
     headers.insert(REQUEST_ID, hygiene::value(&entry.id.to_string()));
     headers.insert(ASSERTION, assertion.map_or(EMPTY, hygiene::value));
 }

@@ -1,22 +1,28 @@
 //! A configuration in force: what a request uses from its first to its last moment.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use avouch_engine::claim::Catalogue;
+use avouch_engine::decision::Terms;
+use avouch_engine::pipeline::Site;
 use avouch_engine::reason::Reason;
-use avouch_tls::{Acceptor, CertificateError, Protocol};
+use avouch_tls::{Acceptor, Protocol};
 use avouch_wire::target::NormalPath;
 use http::HeaderMap;
 
 use crate::answers::Problem;
-use crate::config::{Config, Disclose, Mode, Route, Upstream};
+use crate::config::{Config, Disclose, Route, Upstream};
 use crate::forward::{Connector, Patience, Pool};
 use crate::listen::Origin;
+use crate::load::{self, LoadError, LoadErrors, Versioned};
 use crate::trust::Peer;
 
 /// Everything that a reload replaces at once.
 pub(crate) struct Snapshot {
     pub(crate) config: Config,
     pub(crate) acceptor: Option<Acceptor>,
+    pub(crate) site: Site,
     routes: Vec<(Route, Destination)>,
     rest: Destination,
 }
@@ -25,33 +31,41 @@ pub(crate) struct Snapshot {
 pub(crate) struct Destination {
     pub(crate) upstream: Upstream,
     pub(crate) pool: Arc<Pool>,
-    pub(crate) mode: Mode,
+    pub(crate) policy: Versioned,
+    pub(crate) terms: Terms,
     pub(crate) assertion: bool,
     pub(crate) disclose: Disclose,
-    pub(crate) require: Option<u8>,
+}
+
+/// Gathers problems, so that all of them are told at once.
+#[derive(Default)]
+struct Loading {
+    errors: Vec<LoadError>,
+    pools: Vec<(Upstream, Arc<Pool>)>,
 }
 
 impl Snapshot {
     /// Puts a configuration in force; idle connections to upstreams it shares with the one
     /// before are kept.
-    pub(crate) fn new(config: Config, before: Option<&Self>) -> Result<Self, CertificateError> {
-        let acceptor = config.tls.as_ref().map(|tls| Acceptor::load(&tls.cert, &tls.key)).transpose()?;
-        let mut pools: Vec<(Upstream, Arc<Pool>)> = before.map(Self::pools).unwrap_or_default();
-        let mut destination = |route: Option<&Route>| {
-            let upstream = route.and_then(|route| route.upstream.as_ref()).unwrap_or(&config.upstream);
-            Ok::<_, CertificateError>(Destination {
-                upstream: upstream.clone(),
-                pool: pool(&mut pools, upstream, &config)?,
-                mode: route.and_then(|route| route.mode).unwrap_or(config.mode),
-                assertion: route.is_some_and(|route| route.assertion),
-                disclose: route.map(|route| route.disclose).unwrap_or_default(),
-                require: route.and_then(|route| route.require),
-            })
-        };
-        let routes = config.routes.iter().map(|route| Ok((route.clone(), destination(Some(route))?)));
-        let routes = routes.collect::<Result<_, CertificateError>>()?;
-        let rest = destination(None)?;
-        Ok(Self { config, acceptor, routes, rest })
+    pub(crate) fn new(config: Config, before: Option<&Self>) -> Result<Self, LoadErrors> {
+        let mut loading =
+            Loading { pools: before.map(Self::pools).unwrap_or_default(), ..Loading::default() };
+        let acceptor = config.tls.as_ref().map(|tls| Acceptor::load(&tls.cert, &tls.key));
+        let acceptor = acceptor.and_then(|loaded| loading.note(loaded));
+        let catalogue = loading.note(Catalogue::built_in());
+        let rest = loading.destination(&config, None);
+        let routes: Vec<_> = config
+            .routes
+            .iter()
+            .filter_map(|route| Some((route.clone(), loading.destination(&config, Some(route))?)))
+            .collect();
+        match (catalogue, rest) {
+            (Some(catalogue), Some(rest)) if loading.errors.is_empty() => {
+                let site = site(&config, catalogue, routes.iter().map(|(_, to)| to).chain([&rest]));
+                Ok(Self { config, acceptor, site, routes, rest })
+            }
+            _ => Err(LoadErrors(loading.errors)),
+        }
     }
 
     /// The client behind a request.
@@ -62,11 +76,10 @@ impl Snapshot {
 
     /// Where a path belongs. One that servers may read differently belongs nowhere as soon as
     /// there are routes: it could mean the strictest or the laxest of them.
-    pub(crate) fn destination(&self, path: &str) -> Result<&Destination, Problem> {
+    pub(crate) fn destination(&self, path: &NormalPath<'_>) -> Result<&Destination, Problem> {
         if self.routes.is_empty() {
             return Ok(&self.rest);
         }
-        let path = NormalPath::of(path);
         if path.is_ambiguous() {
             return Err(Problem::of(Reason::RequestMalformed));
         }
@@ -85,16 +98,54 @@ impl Snapshot {
     }
 }
 
-fn pool(
-    pools: &mut Vec<(Upstream, Arc<Pool>)>,
-    upstream: &Upstream,
-    config: &Config,
-) -> Result<Arc<Pool>, CertificateError> {
-    if let Some((_, pool)) = pools.iter().find(|(known, _)| known == upstream) {
-        return Ok(Arc::clone(pool));
+impl Loading {
+    fn note<T, E: Into<LoadError>>(&mut self, loaded: Result<T, E>) -> Option<T> {
+        loaded.map_err(|error| self.errors.push(error.into())).ok()
     }
-    let connector = upstream.tls.then(|| Connector::system(&[Protocol::Http1])).transpose()?;
-    let pool = Pool::new(upstream.clone(), connector, &config.limits);
-    pools.push((upstream.clone(), Arc::clone(&pool)));
-    Ok(pool)
+
+    fn destination(&mut self, config: &Config, route: Option<&Route>) -> Option<Destination> {
+        let file = route.and_then(|route| route.policy.as_deref()).or(config.policy.as_deref());
+        let policy = self.note(load::policy(file));
+        let upstream = route.and_then(|route| route.upstream.as_ref()).unwrap_or(&config.upstream);
+        let pool = self.pool(upstream, config);
+        let mode = route.and_then(|route| route.mode).unwrap_or(config.mode);
+        Some(Destination {
+            upstream: upstream.clone(),
+            pool: pool?,
+            policy: policy?,
+            terms: Terms { mode, require: route.and_then(|route| route.require) },
+            assertion: route.is_some_and(|route| route.assertion),
+            disclose: route.map(|route| route.disclose).unwrap_or_default(),
+        })
+    }
+
+    fn pool(&mut self, upstream: &Upstream, config: &Config) -> Option<Arc<Pool>> {
+        if let Some((_, pool)) = self.pools.iter().find(|(known, _)| known == upstream) {
+            return Some(Arc::clone(pool));
+        }
+        let connector = match upstream.tls {
+            true => Some(self.note(Connector::system(&[Protocol::Http1]))?),
+            false => None,
+        };
+        let pool = Pool::new(upstream.clone(), connector, &config.limits);
+        self.pools.push((upstream.clone(), Arc::clone(&pool)));
+        Some(pool)
+    }
+}
+
+fn site<'d>(
+    config: &Config,
+    catalogue: Catalogue,
+    destinations: impl Iterator<Item = &'d Destination>,
+) -> Site {
+    let named: BTreeSet<String> = destinations
+        .flat_map(|to| to.policy.policy.named_domains())
+        .map(|domain| domain.registrable().to_owned())
+        .collect();
+    Site {
+        authorities: config.authorities.clone(),
+        accept_draft: config.accept_draft,
+        catalogue: Arc::new(catalogue),
+        named,
+    }
 }

@@ -105,12 +105,8 @@ async fn protocols_are_switched_both_ways() {
 #[tokio::test]
 async fn an_upstream_that_is_not_there_is_a_502_problem() {
     let upstream = Upstream::start().await.unwrap();
-    let text = upstream.url();
+    let running = gateway(&upstream, "").await;
     drop(upstream);
-    let config = format!("listen = '127.0.0.1:0'\nupstream = '{text}'\nlog = {{ access = 'off' }}");
-    let config = avouch_gateway::config::Config::parse("test", &config).unwrap();
-    let clock = Arc::new(avouch_gather::clock::SystemClock::new());
-    let running = avouch_gateway::Gateway::start(config, clock).await.unwrap();
     let answer =
         exchange(running.addresses[0], "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n").await.unwrap().unwrap();
     assert_eq!((answer.status(), answer.field("content-type")), (502, Some("application/problem+json")));

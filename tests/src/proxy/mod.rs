@@ -1,20 +1,28 @@
 //! Requests through a gateway's socket, by what the upstream received.
 
 mod forwarding;
+mod verdicts;
 
-use std::sync::Arc;
-
+use avouch_dns::{Dns, ZoneFiles};
+use avouch_engine::evidence::Dnssec;
 use avouch_gateway::config::Config;
-use avouch_gateway::{Gateway, Running};
-use avouch_gather::clock::SystemClock;
+use avouch_gateway::{Gateway, Running, Surroundings};
 use testkit::upstream::Upstream;
 
-/// A gateway in front of `upstream`, with these lines on top of the least configuration.
-async fn gateway(upstream: &Upstream, lines: &str) -> Running {
+/// A gateway in front of `upstream`, with these lines on top of the least configuration, that
+/// knows this zone of acme.example.
+async fn gateway_with_zone(upstream: &Upstream, lines: &str, records: &str) -> Running {
     let text = format!(
-        "listen = '127.0.0.1:0'\nupstream = '{}'\nprivate_peers = 'clients'\nlog = {{ access = 'off' }}\n{lines}",
+        "listen = '127.0.0.1:0'\nupstream = '{}'\nprivate_peers = 'clients'\nlog.access = 'off'\nstore.fresh = true\n{lines}",
         upstream.url()
     );
     let config = Config::parse("test", &text).unwrap();
-    Gateway::start(config, Arc::new(SystemClock::new())).await.unwrap()
+    let zone = format!("$ORIGIN acme.example.\n$TTL 60\n@ SOA ns host 1 2 3 4 30\n{records}\n");
+    let zones = ZoneFiles::parse(&[("acme", zone.as_str())], Dnssec::Insecure).unwrap();
+    let surroundings = Surroundings { dns: Some(Dns::Zones(zones)), ..Surroundings::default() };
+    Gateway::start(config, surroundings).await.unwrap()
+}
+
+async fn gateway(upstream: &Upstream, lines: &str) -> Running {
+    gateway_with_zone(upstream, lines, "").await
 }

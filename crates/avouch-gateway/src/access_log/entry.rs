@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use avouch_engine::evidence::Persistence;
-use avouch_engine::verdict::Verdict;
+use avouch_engine::decision::{Action, Decision, Outcome};
+use avouch_engine::reason::Reason;
+use avouch_engine::verdict::{Class, Verdict};
 use avouch_wire::time::Time;
 use http::{HeaderValue, Method, StatusCode, Uri};
 use tokio::sync::OwnedSemaphorePermit;
@@ -27,24 +29,17 @@ pub(crate) struct Entry {
     pub(crate) uri: Uri,
     pub(crate) host: Option<HeaderValue>,
     pub(crate) verdict: Option<Box<Verdict>>,
-    pub(crate) treatment: Treatment,
+    decision: Option<Decision>,
+    /// The version of the policy that decided.
+    policy: Option<Arc<str>>,
     pub(crate) problem: Option<&'static str>,
+    /// Set when the content that streamed by was not what was signed.
+    pub(crate) mismatch: Option<Arc<AtomicBool>>,
     /// The request's place among all, held as long as this.
     pub(crate) place: Option<OwnedSemaphorePermit>,
     status: Option<StatusCode>,
     bytes: u64,
     complete: bool,
-}
-
-/// What was decided, as the log names it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Treatment {
-    /// The action, `unavailable`, or `-` before a decision.
-    pub(crate) decision: &'static str,
-    /// The rule that decided.
-    pub(crate) rule: Option<Arc<str>>,
-    /// The version of the policy it stands in.
-    pub(crate) policy: Option<Arc<str>>,
 }
 
 /// Names a request in log, headers and answers: 16 hexadecimal digits that differ from start to
@@ -78,13 +73,32 @@ impl Entry {
             uri: request.uri().clone(),
             host: request.headers().get(http::header::HOST).cloned(),
             verdict: None,
-            treatment: Treatment::default(),
+            decision: None,
+            policy: None,
             problem: None,
+            mismatch: None,
             place: None,
             status: None,
             bytes: 0,
             complete: true,
         })
+    }
+
+    /// It was judged and decided so.
+    pub(crate) fn decided(
+        &mut self,
+        verdict: Box<Verdict>,
+        decision: Decision,
+        policy: &Arc<str>,
+    ) -> &Decision {
+        self.verdict = Some(verdict);
+        self.policy = Some(Arc::clone(policy));
+        self.decision.insert(decision)
+    }
+
+    /// Whether the upstream will be told something that rests on signed content.
+    pub(crate) fn holds_to_content(&self) -> bool {
+        self.verdict.as_ref().is_some_and(|verdict| verdict.class() != Class::Unverifiable)
     }
 
     /// The answer begins with this status.
@@ -120,15 +134,32 @@ impl Entry {
             line.plain("complete", false);
         }
         if let Some(verdict) = &self.verdict {
-            write_verdict(&mut line, verdict);
+            line.json("verdict", &verdict.document());
         }
-        line.text("decision", self.treatment.decision);
-        line.maybe("rule", self.treatment.rule.as_deref());
-        line.maybe("policy", self.treatment.policy.as_deref());
+        line.maybe("decision", self.action());
+        line.maybe("rule", self.decision.as_ref().and_then(|decision| decision.rule.as_deref()));
+        line.maybe("policy", self.policy.as_deref());
+        if let Some(Outcome::Permit(permit)) = self.decision.as_ref().map(|decision| &decision.outcome) {
+            line.plain("audit", permit.is_audited());
+            line.plain("carried_out", permit.withheld().is_none());
+        }
         if let Some(problem) = self.problem {
             line.text("problem", problem);
         }
         line.end()
+    }
+
+    /// What the upstream is told of the decision; `-` for nothing.
+    pub(crate) fn told(&self) -> &'static str {
+        match self.decision.as_ref().map(|decision| &decision.outcome) {
+            Some(Outcome::Permit(permit)) => permit.told().map_or("-", Action::as_str),
+            Some(Outcome::Refuse(refusal)) => refusal.action().as_str(),
+            None => "-",
+        }
+    }
+
+    fn action(&self) -> Option<Action> {
+        self.decision.as_ref().map(|decision| decision.action)
     }
 
     fn authority(&self) -> Option<&str> {
@@ -137,37 +168,14 @@ impl Entry {
     }
 }
 
-fn write_verdict(line: &mut Line, verdict: &Verdict) {
-    line.plain("class", verdict.class().number());
-    line.text("standing", verdict.standing().name());
-    line.maybe("identity", verdict.identity());
-    line.maybe("instance", verdict.identity().and_then(|identity| identity.instance.as_ref()));
-    line.maybe("claimed", verdict.claimed());
-    line.text("mechanism", verdict.mechanism().name());
-    if let Some(pseudonym) = verdict.pseudonym() {
-        line.shown("pseudonym", pseudonym);
-    }
-    if let Some(cause) = verdict.cause() {
-        let cause = match cause {
-            Persistence::Temporary => "temporary",
-            Persistence::Permanent => "permanent",
-        };
-        line.text("cause", cause);
-    }
-    if let Some(dnssec) = verdict.dnssec() {
-        line.text("dnssec", dnssec.name());
-    }
-    line.list("reasons", verdict.reasons().iter().map(|reason| reason.code()));
-}
-
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.numbers.finished(
-            self.verdict.as_deref(),
-            self.treatment.decision,
-            self.status,
-            self.begun.elapsed(),
-        );
+        if self.mismatch.as_ref().is_some_and(|mismatch| mismatch.load(Ordering::Relaxed)) {
+            self.problem = Some(Reason::BodyMismatch.code());
+            self.verdict = self.verdict.take().map(|verdict| Box::new(verdict.with_body_mismatch()));
+        }
+        let took = self.begun.elapsed();
+        self.numbers.finished(self.verdict.as_deref(), self.action(), self.status, took);
         if self.log.is_on() {
             self.log.write(self.line().as_bytes());
         }

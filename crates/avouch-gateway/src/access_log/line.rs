@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+use serde::Serialize;
+
 /// The longest text written of any one field, in octets; a longer one ends with `…`.
 const TEXT_LIMIT: usize = 1024;
 
@@ -43,17 +45,10 @@ impl Line {
         let _ = write!(self.0, "{value}");
     }
 
-    /// A member that is a list of texts.
-    pub(super) fn list<'a>(&mut self, name: &str, values: impl Iterator<Item = &'a str>) {
+    /// A member that is a document.
+    pub(super) fn json(&mut self, name: &str, value: &impl Serialize) {
         self.name(name);
-        self.0.push('[');
-        for (index, value) in values.enumerate() {
-            if index > 0 {
-                self.0.push(',');
-            }
-            self.quoted(value);
-        }
-        self.0.push(']');
+        self.0.push_str(&serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned()));
     }
 
     /// The line with its end.
@@ -124,7 +119,7 @@ mod tests {
         line.text("a", "q\" b\\ n\n e\u{1b} ü \u{7f}");
         line.plain("b", 7);
         line.maybe("c", None::<&str>);
-        line.list("d", ["x", "y\""].into_iter());
+        line.json("d", &["x", "y\""]);
         line.shown("e", format_args!("{}{}", "a\"", 1));
         let text = line.end();
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();

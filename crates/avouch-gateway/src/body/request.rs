@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -33,6 +35,8 @@ struct Check {
     expected: ContentDigest,
     hasher: ContentHasher,
     held: Option<Bytes>,
+    /// Says to the request's log entry that it did not match.
+    mismatch: Arc<AtomicBool>,
 }
 
 impl RequestBody {
@@ -64,9 +68,12 @@ impl RequestBody {
         Ok(Some(hasher.finish()))
     }
 
-    /// Passes the end on only if the whole content has this digest.
-    pub(crate) fn hold_to(&mut self, expected: ContentDigest) {
-        self.check = Some(Check { expected, hasher: ContentHasher::new(), held: None });
+    /// Passes the end on only if the whole content has this digest. The flag is set should it not.
+    pub(crate) fn hold_to(&mut self, expected: ContentDigest) -> Arc<AtomicBool> {
+        let mismatch = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&mismatch);
+        self.check = Some(Check { expected, hasher: ContentHasher::new(), held: None, mismatch });
+        flag
     }
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
@@ -129,6 +136,7 @@ impl Body for RequestBody {
                 }
                 end => {
                     if !check.holds() {
+                        check.mismatch.store(true, Ordering::Relaxed);
                         this.rest = None;
                         return Poll::Ready(Some(Err(BodyError::Mismatch)));
                     }

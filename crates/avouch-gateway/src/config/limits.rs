@@ -5,6 +5,7 @@
 use core::fmt;
 use core::time::Duration;
 
+use avouch_gather::replay;
 use avouch_wire::settings::{Fault, Table, Value};
 
 /// What a bound counts, with how it is read and written.
@@ -36,6 +37,9 @@ pub struct Size(pub usize);
 const SMALLEST_SIZE: u64 = 8 << 10;
 const LARGEST_SIZE: u64 = 1 << 30;
 
+/// The largest number that can be set; beyond it a table takes gigabytes.
+const LARGEST_NUMBER: u64 = 1 << 28;
+
 impl Bound for Size {
     fn read(value: Value<'_>) -> Result<Self, Fault> {
         let octets = value.size()?;
@@ -52,7 +56,7 @@ impl Bound for Size {
 
 impl Bound for usize {
     fn read(value: Value<'_>) -> Result<Self, Fault> {
-        value.number(1..=1_000_000).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
+        value.number(1..=LARGEST_NUMBER).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
     }
 
     fn write(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -143,6 +147,10 @@ limits! {
     error_resets: usize = 64;
     /// How long requests under way may take to end after a stop was asked for.
     drain: Duration = Duration::from_secs(30);
+    /// Nonces of signed requests remembered at once: 3 000 a second over the time they count, in 16 MiB.
+    nonces: usize = replay::CAPACITY;
+    /// Agents, domains, pseudonyms and addresses whose rate is counted apart.
+    rates: usize = 1 << 16;
     /// Log text waiting to be written; beyond it lines are dropped and counted, so that a full
     /// disk never stops requests.
     log_buffer: Size = Size(8 << 20);
@@ -150,6 +158,7 @@ limits! {
 
 #[cfg(test)]
 mod tests {
+    use avouch_gather::replay;
     use avouch_wire::settings::Reader;
 
     use super::*;
@@ -164,7 +173,7 @@ mod tests {
 
     #[test]
     fn nothing_can_be_unlimited() {
-        for line in ["head_time = '0s'", "head_size = '1KiB'", "connections = 0", "connections = 1000001"] {
+        for line in ["head_time = '0s'", "head_size = '1KiB'", "connections = 0", "connections = 268435457"] {
             let reader = Reader::new("f", line);
             let limits = Limits::read(reader.root());
             assert!(reader.into_result(Some(limits)).is_err(), "{line}");

@@ -9,13 +9,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use avouch_engine::decision::Mode;
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::settings::{Fault, Problems, Reader, Table, Value};
 
 use crate::trust::{PrivatePeers, TrustedProxies};
 
 pub use limits::{Limits, Size};
-pub use route::{Disclose, Mode, Route};
+pub use route::{Disclose, Route};
 pub use upstream::Upstream;
 
 /// How a gateway is set up: `docs/formats/configuration.md` describes each key.
@@ -27,6 +28,8 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// The authorities this site answers for, which `aud` must be one of.
     pub authorities: Vec<Authority<'static>>,
+    /// Whether the draft form of the SAIP header is accepted, which does not bind the site.
+    pub accept_draft: bool,
     /// The scheme clients use, when TLS ends before avouch and no header says so.
     pub scheme: Option<Scheme>,
     /// Whose word about clients is taken.
@@ -154,12 +157,13 @@ impl Config {
     }
 
     fn read(mut root: Table<'_>) -> Option<Self> {
-        let mode = root.optional("mode", Mode::read).unwrap_or_default();
+        let mode = root.optional("mode", route::mode).unwrap_or_default();
         let listen = root.list("listen", |value| value.socket()).unwrap_or_default();
         let schemes = [("http", Scheme::Http), ("https", Scheme::Https)];
         let scheme = root.optional("scheme", |value| value.one_of(&schemes));
         let used = scheme.unwrap_or(if root.has("tls") { Scheme::Https } else { Scheme::Http });
         let authorities = root.list("authorities", |value| authority(value, used)).unwrap_or_default();
+        let accept_draft = root.optional("accept_draft", |value| value.switch()).unwrap_or_default();
         let trusted_proxies = trusted_proxies(&mut root);
         let private_peers = root
             .optional("private_peers", |value| {
@@ -182,6 +186,7 @@ impl Config {
             mode,
             listen,
             authorities,
+            accept_draft,
             scheme,
             trusted_proxies,
             private_peers,
@@ -341,6 +346,7 @@ mod tests {
             mode = "enforce"
             listen = ["[::]:8443", "127.0.0.1:80"]
             authorities = ["www.shop.example"]
+            accept_draft = true
             scheme = "https"
             trusted_proxies = ["10.0.0.0/8", "unix"]
             private_peers = "clients"

@@ -13,6 +13,9 @@ impl Display for Config {
         writeln!(f, "mode = \"{}\"", self.mode.as_str())?;
         writeln!(f, "listen = {}", List(&self.listen))?;
         writeln!(f, "authorities = {}", List(&self.authorities))?;
+        if self.accept_draft {
+            writeln!(f, "accept_draft = true")?;
+        }
         if let Some(scheme) = self.scheme {
             writeln!(f, "scheme = \"{}\"", scheme.as_str())?;
         }
@@ -90,7 +93,7 @@ fn write_route(route: &Route, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "disclose = \"{}\"", route.disclose.as_str())?;
     }
     match route.require {
-        Some(class) => writeln!(f, "require = {class}"),
+        Some(class) => writeln!(f, "require = {}", class.number()),
         None => Ok(()),
     }
 }

@@ -2,21 +2,11 @@
 
 use std::path::PathBuf;
 
+use avouch_engine::decision::Mode;
+use avouch_engine::verdict::Class;
 use avouch_wire::settings::{Fault, Table, Value};
 
 use super::Upstream;
-
-/// What happens with a verdict.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// Every request is let through; the log says what was found.
-    #[default]
-    Observe,
-    /// Every request is let through; log and headers say what the policy would do.
-    Advise,
-    /// The policy is carried out.
-    Enforce,
-}
 
 /// How much a refusal tells the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,25 +35,22 @@ pub struct Route {
     pub assertion: bool,
     /// How much a refusal tells.
     pub disclose: Disclose,
-    /// The lowest class that is let through, whatever policy and mode say.
-    pub require: Option<u8>,
+    /// The least trusted class that is let in, before any policy.
+    pub require: Option<Class>,
 }
 
-impl Mode {
-    const WORDS: [(&'static str, Self); 3] =
-        [("observe", Self::Observe), ("advise", Self::Advise), ("enforce", Self::Enforce)];
+pub(super) fn mode(value: Value<'_>) -> Result<Mode, Fault> {
+    value.one_of(&Mode::WORDS.map(|(word, mode)| (word, mode)))
+}
 
-    pub(super) fn read(value: Value<'_>) -> Result<Self, Fault> {
-        value.one_of(&Self::WORDS)
-    }
-
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Observe => "observe",
-            Self::Advise => "advise",
-            Self::Enforce => "enforce",
-        }
-    }
+/// A class by its number; every request has at least the trust of class 1.
+fn class(value: Value<'_>) -> Result<Class, Fault> {
+    const CLASSES: [Class; 3] = [Class::Anonymous, Class::Partial, Class::Verified];
+    let number = value.number(0..=3)?;
+    let class = CLASSES.into_iter().find(|class| u64::from(class.number()) == number);
+    class.ok_or_else(|| {
+        value.fault("a class that can be required", "write 0, 2 or 3: class 1 is trusted least")
+    })
 }
 
 impl Disclose {
@@ -83,12 +70,11 @@ impl Route {
     pub(super) fn read(mut table: Table<'_>) -> Option<Self> {
         let path = table.required("path", route_path);
         let upstream = table.optional("upstream", Upstream::read);
-        let mode = table.optional("mode", Mode::read);
+        let mode = table.optional("mode", mode);
         let policy = table.optional("policy", |value| value.text().map(PathBuf::from));
         let assertion = table.optional("assertion", |value| value.switch()).unwrap_or_default();
         let disclose = table.optional("disclose", |value| value.one_of(&Disclose::WORDS)).unwrap_or_default();
-        let require = table.optional("require", |value| value.number(2..=3));
-        let require = require.and_then(|class| u8::try_from(class).ok());
+        let require = table.optional("require", class);
         Some(Self { path: path?, upstream, mode, policy, assertion, disclose, require })
     }
 

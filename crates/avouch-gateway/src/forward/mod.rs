@@ -9,6 +9,7 @@ use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use avouch_engine::decision::Permit;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
@@ -51,8 +52,9 @@ pub(crate) struct Patience {
     pub(crate) pause: Duration,
 }
 
-/// Sends a request over an idle connection, or a new one.
+/// Sends a request that was let through, over an idle connection or a new one.
 pub(crate) async fn send(
+    _: &Permit,
     pool: &Arc<Pool>,
     mut request: Request<RequestBody>,
     patience: Patience,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use avouch_engine::decision::Permit;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use hyper::body::Body;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 
@@ -21,8 +23,9 @@ pub(crate) struct Switch {
 
 /// Whether a request asks for another protocol, and which. HTTP itself in another version or
 /// inside TLS is not offered: requests in it would not be judged.
-pub(crate) fn asked<B>(request: &mut Request<B>) -> Option<Switch> {
-    if request.version() != Version::HTTP_11 || request.method() != Method::GET {
+pub(crate) fn asked<B: Body>(request: &mut Request<B>) -> Option<Switch> {
+    let bare = request.method() == Method::GET && request.body().is_end_stream();
+    if request.version() != Version::HTTP_11 || !bare {
         return None;
     }
     let protocol = single(request.headers())?.clone();
@@ -53,10 +56,10 @@ impl Switch {
     /// are joined until either ends; if not, its answer is like any other.
     pub(crate) async fn send(
         self,
+        _: &Permit,
         pool: &Arc<Pool>,
         mut request: Request<RequestBody>,
         patience: Patience,
-        held: impl Send + 'static,
     ) -> Result<Response<Relay>, ForwardError> {
         request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         request.headers_mut().insert(header::UPGRADE, self.protocol.clone());
@@ -67,7 +70,7 @@ impl Switch {
             if !chosen.eq_ignore_ascii_case(self.protocol.as_bytes()) {
                 return Err(ForwardError::Switched);
             }
-            tokio::spawn(join(self.client, hyper::upgrade::on(&mut answer), patience.pause, held));
+            tokio::spawn(join(self.client, hyper::upgrade::on(&mut answer), patience.pause));
         }
         Ok(answer.map(|incoming| Relay::detached(incoming, patience.pause)))
     }
@@ -75,12 +78,11 @@ impl Switch {
 
 /// Copies both ways until both have ended. Idle connections are not cut: a WebSocket may be
 /// silent for hours, and both ends have keep-alives of their own.
-async fn join(client: OnUpgrade, upstream: OnUpgrade, limit: Duration, held: impl Send) {
+async fn join(client: OnUpgrade, upstream: OnUpgrade, limit: Duration) {
     let both = tokio::time::timeout(limit, async { tokio::join!(client, upstream) }).await;
     if let Ok((Ok(client), Ok(upstream))) = both {
         copy(client, upstream).await;
     }
-    drop(held);
 }
 
 async fn copy(client: Upgraded, upstream: Upgraded) {

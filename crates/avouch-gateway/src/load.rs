@@ -1,0 +1,132 @@
+//! Loading what a configuration names: policies, certificates, anchors; every problem at once.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use avouch_dns::{AnchorError, Dns, Resolver, ResolverSettings, SettingsError, TrustAnchor};
+use avouch_engine::decision::Policy;
+use avouch_tls::CertificateError;
+use avouch_wire::b64u;
+use avouch_wire::content::ContentDigest;
+use avouch_wire::settings::Problems;
+
+use crate::config;
+
+/// Where the machine says which resolvers it uses (resolv.conf(5)), at most three.
+const SYSTEM_RESOLVERS: &str = "/etc/resolv.conf";
+const MAX_SYSTEM_RESOLVERS: usize = 3;
+
+/// Characters of a policy's version: enough to tell the versions of one site apart.
+const VERSION_LENGTH: usize = 12;
+
+/// Something a configuration names cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A policy has problems.
+    #[error("{0}")]
+    Policy(#[from] Problems),
+    /// A certificate, key or root bundle cannot be used.
+    #[error("{0}")]
+    Certificate(#[from] CertificateError),
+    /// A trust anchor cannot be used.
+    #[error("{}: {source}", path.display())]
+    Anchor {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: AnchorError,
+    },
+    /// No resolver can be used.
+    #[error("[dns]: {0}")]
+    Resolver(#[from] SettingsError),
+}
+
+/// Everything that could not be loaded, at least one.
+#[derive(Debug, thiserror::Error)]
+pub struct LoadErrors(pub Vec<LoadError>);
+
+impl std::fmt::Display for LoadErrors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|error| writeln!(f, "{}", error.to_string().trim_end()))
+    }
+}
+
+/// A policy and the version by which the log names it: the beginning of its digest, or `model`.
+#[derive(Clone, Debug)]
+pub(crate) struct Versioned {
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) version: Arc<str>,
+}
+
+/// Loads a policy; without a file, the model's table.
+pub(crate) fn policy(path: Option<&Path>) -> Result<Versioned, LoadError> {
+    let Some(path) = path else {
+        return Ok(Versioned { policy: Arc::new(Policy::model()), version: "model".into() });
+    };
+    let text = read(path)?;
+    let policy = Policy::parse(&path.display().to_string(), &text)?;
+    let digest = b64u::encode(&ContentDigest::of(text.as_bytes()).0);
+    let version = digest.chars().take(VERSION_LENGTH).collect::<String>();
+    Ok(Versioned { policy: Arc::new(policy), version: version.into() })
+}
+
+/// Sets up the resolver.
+pub(crate) fn dns(config: &config::Dns) -> Result<Dns, LoadError> {
+    let servers = match config.resolvers.is_empty() {
+        true => system_resolvers(&read(Path::new(SYSTEM_RESOLVERS))?),
+        false => config.resolvers.clone(),
+    };
+    let mut settings = ResolverSettings::new(servers);
+    settings.trust_ad_from.clone_from(&config.trust_ad_from);
+    for path in &config.trust_anchors {
+        let anchors = TrustAnchor::parse(&read(path)?);
+        settings
+            .trust_anchors
+            .extend(anchors.map_err(|source| LoadError::Anchor { path: path.clone(), source })?);
+    }
+    Ok(Dns::Live(Resolver::new(&settings)?))
+}
+
+fn system_resolvers(text: &str) -> Vec<SocketAddr> {
+    let named =
+        text.lines().filter_map(|line| line.trim().strip_prefix("nameserver")?.trim().parse::<IpAddr>().ok());
+    named.map(|address| SocketAddr::new(address, 53)).take(MAX_SYSTEM_RESOLVERS).collect()
+}
+
+fn read(path: &Path) -> Result<String, LoadError> {
+    std::fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policys_version_follows_its_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy.toml");
+        let version = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            policy(Some(&path)).unwrap().version
+        };
+        assert_ne!(version(""), version("# other"));
+        assert_eq!(version(""), version(""));
+        std::fs::write(&path, "[[rule]]\nwhen = 1").unwrap();
+        assert!(matches!(policy(Some(&path)), Err(LoadError::Policy(_))));
+    }
+
+    #[test]
+    fn the_systems_resolvers_are_read() {
+        let text = "# nameserver 192.0.2.9\nsearch x\nnameserver 192.0.2.1\n nameserver ::1\nnameserver x\n";
+        assert_eq!(system_resolvers(text), ["192.0.2.1:53".parse().unwrap(), "[::1]:53".parse().unwrap()]);
+    }
+}
