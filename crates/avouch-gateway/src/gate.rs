@@ -3,7 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use avouch_engine::decision::{Decision, Facts, decide};
@@ -35,6 +35,7 @@ pub(crate) struct Gate {
     pub(crate) assertion_key: AssertionKey,
     meter: RateTable,
     requests: Arc<Semaphore>,
+    stopping: AtomicBool,
     start: u64,
     count: AtomicU64,
 }
@@ -56,6 +57,7 @@ impl Gate {
             admission: Admission::new(limits.forwarded, limits.waiting, limits.wait),
             meter: RateTable::new(limits.rates),
             requests: Arc::new(Semaphore::new(limits.requests)),
+            stopping: AtomicBool::new(false),
             // The standard library seeds each of these from the system's randomness.
             start: RandomState::new().build_hasher().finish(),
             count: AtomicU64::new(0),
@@ -71,6 +73,16 @@ impl Gate {
     /// The configuration in force now. A request takes it once.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// Whether a stop was asked for.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Says that a stop was asked for.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
     }
 
     /// Begins a request's line in the log.

@@ -14,6 +14,7 @@
 //! ```
 
 mod access_log;
+mod admin;
 mod admission;
 mod answers;
 mod body;
@@ -25,11 +26,13 @@ mod listen;
 mod load;
 mod numbers;
 mod outgoing;
+mod reload;
 mod run;
 mod snapshot;
 pub mod trust;
+mod verify;
 
-use avouch_engine::decision::{Facts, Outcome};
+use avouch_engine::decision::{Facts, Outcome, Permit};
 use avouch_engine::reason::Reason;
 use avouch_engine::request::{Content, Head, Request};
 use avouch_wire::content::ContentDigest;
@@ -45,11 +48,12 @@ use body::{AnswerBody, RequestBody};
 use config::Disclose;
 use gate::Gate;
 use listen::Origin;
-use snapshot::Snapshot;
+use snapshot::{Destination, Snapshot};
 use trust::Peer;
 
 pub use load::{LoadError, LoadErrors};
-pub use run::{Gateway, Running, StartError, Surroundings};
+pub use reload::ReloadError;
+pub use run::{Gateway, Running, StartError, Surroundings, run};
 
 /// A request that is not forwarded: what is answered, and how much of the reason is told.
 struct Refused(Problem, Disclose);
@@ -64,7 +68,7 @@ impl From<Problem> for Refused {
 async fn serve(origin: &Origin, request: http::Request<Incoming>) -> Response<AnswerBody> {
     let gate = &origin.gate;
     let snapshot = gate.snapshot();
-    let peer = snapshot.client(origin, request.headers());
+    let peer = snapshot.peer(origin.remote, origin.scheme, request.headers());
     let mut entry = gate.begin(&peer, &request);
     let answer = match treat(gate, &snapshot, &peer, &mut entry, request).await {
         Ok(answer) => answer,
@@ -94,16 +98,7 @@ async fn treat(
     let path = NormalPath::of(request.path());
     let to = snapshot.destination(&path)?;
 
-    let verdict = gate.judge.judge(&request, &snapshot.site).await;
-    let authority = request.authority().as_str();
-    let facts = Facts { method: request.method(), path: &path, authority, address: peer.address, asn: None };
-    let decision = gate.decide(&verdict, &facts, to);
-    let decision = entry.decided(verdict, decision, &to.policy.version);
-    let permit = match &decision.outcome {
-        Outcome::Permit(permit) => permit.clone(),
-        Outcome::Refuse(refusal) => return Err(Refused(Problem::refused(refusal), to.disclose)),
-    };
-
+    let permit = judge(gate, snapshot, &request, &path, to, entry).await?;
     if content == Content::Streaming && entry.holds_to_content() {
         entry.mismatch = signed.map(|signed| body.hold_to(signed));
     }
@@ -118,6 +113,26 @@ async fn treat(
     let mut answer = answered.map_err(|error| Refused(Problem::not_forwarded(&error), to.disclose))?;
     hygiene::clean_answer(&mut answer);
     Ok(answer.map(|relay| AnswerBody::relayed(relay, slot)))
+}
+
+/// Who it is, and what happens.
+async fn judge(
+    gate: &Gate,
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+    path: &NormalPath<'_>,
+    to: &Destination,
+    entry: &mut Entry,
+) -> Result<Permit, Refused> {
+    let verdict = gate.judge.judge(request, &snapshot.site).await;
+    let (method, authority, address) =
+        (request.method(), request.authority().as_str(), request.peer().address);
+    let facts = Facts { method, path, authority, address, asn: None };
+    let decision = gate.decide(&verdict, &facts, to);
+    match &entry.decided(verdict, decision, &to.policy.version).outcome {
+        Outcome::Permit(permit) => Ok(permit.clone()),
+        Outcome::Refuse(refusal) => Err(Refused(Problem::refused(refusal), to.disclose)),
+    }
 }
 
 /// What is known of the content before the verdict, and the digest it was signed with.

@@ -67,6 +67,22 @@ pub(crate) struct Versioned {
     pub(crate) version: Arc<str>,
 }
 
+/// Both, or the problems of both.
+pub(crate) fn both<A, B>(
+    one: Result<A, LoadErrors>,
+    other: Result<B, LoadError>,
+) -> Result<(A, B), LoadErrors> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Ok(_), Err(error)) => Err(LoadErrors(vec![error])),
+        (Err(errors), Ok(_)) => Err(errors),
+        (Err(LoadErrors(mut errors)), Err(error)) => {
+            errors.push(error);
+            Err(LoadErrors(errors))
+        }
+    }
+}
+
 /// Loads a policy; without a file, the model's table.
 pub(crate) fn policy(path: Option<&Path>) -> Result<Versioned, LoadError> {
     let Some(path) = path else {

@@ -37,7 +37,9 @@ pub(crate) struct Numbers {
     /// Reloads that changed nothing because something did not load.
     pub(crate) failed_reloads: Counter,
     /// Lines the access log dropped.
-    pub(crate) log_dropped: Gauge,
+    pub(crate) log_dropped: Counter,
+    /// Nonces in the replay table.
+    pub(crate) nonces: Gauge,
 }
 
 impl Numbers {
@@ -56,7 +58,8 @@ impl Numbers {
             unreadable: counter!("avouch_unreadable_connections_total"),
             reloads: counter!("avouch_reloads_total", "outcome" => "done"),
             failed_reloads: counter!("avouch_reloads_total", "outcome" => "failed"),
-            log_dropped: gauge!("avouch_log_lines_dropped"),
+            log_dropped: counter!("avouch_log_lines_dropped_total"),
+            nonces: gauge!("avouch_replay_nonces"),
         }))
     }
 

@@ -1,6 +1,7 @@
 //! Starting, reloading and stopping a gateway.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,21 +13,28 @@ use avouch_gather::{cache, replay};
 use avouch_keys::KeyError;
 use avouch_keys::assertion::AssertionKey;
 use avouch_keys::entropy::SystemEntropy;
+use avouch_wire::content::ContentDigest;
+use axum::Router;
 use metrics_exporter_prometheus::BuildError;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::access_log::AccessLog;
-use crate::config::{Config, StoreUrl};
+use crate::config::{Config, ConfigError, StoreUrl};
 use crate::gate::{Gate, Parts};
 use crate::listen;
 use crate::load::{self, LoadErrors};
 use crate::numbers::Numbers;
 use crate::snapshot::Snapshot;
+use crate::{admin, reload, verify};
 
 /// How often the replay table and idle upstream connections are looked through.
 const TEND: Duration = Duration::from_secs(1);
+
+/// How often the files of a configuration are looked at.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// Why a gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +53,12 @@ pub enum StartError {
     /// The replay table cannot be opened.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// The configuration file cannot be read or has problems.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// Signals cannot be received.
+    #[error("cannot receive signals: {0}")]
+    Signals(std::io::Error),
     /// No key for assertions could be made.
     #[error("cannot make a key for assertions: {0}")]
     Key(#[from] KeyError),
@@ -79,6 +93,10 @@ pub struct Gateway;
 pub struct Running {
     /// Where it listens, in the order of the configuration, with the ports it got.
     pub addresses: Vec<SocketAddr>,
+    /// Where the operator's listener is.
+    pub admin: Option<SocketAddr>,
+    /// Where `auth_request` is answered.
+    pub verify: Option<SocketAddr>,
     gate: Arc<Gate>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -96,21 +114,118 @@ impl Gateway {
         for address in &config.listen {
             listeners.push(listen_on(*address).await?);
         }
+        let admin = listen_maybe(config.admin).await?;
+        let verify = listen_maybe(config.verify).await?;
         let gate = Arc::new(open(config, surroundings)?);
         let (stop, stopping) = watch::channel(false);
-        let mut tasks = JoinSet::new();
-        let mut addresses = Vec::new();
-        for (address, listener) in listeners {
-            addresses.push(address);
-            tasks.spawn(listen::accept(
-                Arc::clone(&gate),
-                listener,
-                Arc::clone(&connections),
-                stopping.clone(),
-            ));
+        let mut running = Running {
+            addresses: listeners.iter().map(|(address, _)| *address).collect(),
+            admin: admin.as_ref().map(|(address, _)| *address),
+            verify: verify.as_ref().map(|(address, _)| *address),
+            gate: Arc::clone(&gate),
+            stop,
+            tasks: JoinSet::new(),
+        };
+        for (_, listener) in listeners {
+            let accepting =
+                listen::accept(Arc::clone(&gate), listener, Arc::clone(&connections), stopping.clone());
+            running.tasks.spawn(accepting);
         }
-        tasks.spawn(tend(Arc::clone(&gate)));
-        Ok(Running { addresses, gate, stop, tasks })
+        if let Some((_, listener)) = admin {
+            running.tasks.spawn(serve(listener, admin::router(Arc::clone(&gate))));
+        }
+        if let Some((_, listener)) = verify {
+            running.tasks.spawn(serve(listener, verify::router(Arc::clone(&gate))));
+        }
+        running.tasks.spawn(tend(gate));
+        Ok(running)
+    }
+
+    /// Loads everything a configuration names, as [`Gateway::start`] would, and starts nothing.
+    ///
+    /// # Errors
+    ///
+    /// Everything that cannot be loaded.
+    pub fn check(config: Config) -> Result<(), LoadErrors> {
+        let dns = load::dns(&config.dns);
+        load::both(Snapshot::new(config, None), dns).map(|_| ())
+    }
+}
+
+/// Runs the gateway of a configuration file until the process is asked to end: SIGHUP and a
+/// change of its files reload it, SIGTERM and SIGINT let what is under way end. `ready` is
+/// called once it accepts connections.
+///
+/// # Errors
+///
+/// It cannot start.
+pub async fn run(path: &Path, ready: impl FnOnce(&Running)) -> Result<(), StartError> {
+    let config = Config::load(path)?;
+    let mut signals = Signals::new().map_err(StartError::Signals)?;
+    let running = Gateway::start(config, Surroundings::default()).await?;
+    ready(&running);
+    let mut seen = running.contents(path).await;
+    loop {
+        let told = match tokio::time::timeout(WATCH, signals.next()).await {
+            Ok(Told::End) => break,
+            Ok(Told::Reload) => true,
+            Err(_) => false,
+        };
+        if told {
+            running.gate.log.reopen();
+        }
+        let now = running.contents(path).await;
+        if told || now != seen {
+            seen = now;
+            let (gate, path) = (Arc::clone(&running.gate), path.to_owned());
+            let _ = tokio::task::spawn_blocking(move || reload::from_file(&gate, &path)).await;
+        }
+    }
+    running.stop().await;
+    Ok(())
+}
+
+/// What a signal asks for.
+enum Told {
+    End,
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reload: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reload: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.terminate.recv() => Told::End,
+            _ = self.interrupt.recv() => Told::End,
+            _ = self.reload.recv() => Told::Reload,
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, router: Router) {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    if let Err(error) = axum::serve(listener, service).await {
+        tracing::error!(%error, "a listener ended");
+    }
+}
+
+async fn listen_maybe(address: Option<SocketAddr>) -> Result<Option<(SocketAddr, TcpListener)>, StartError> {
+    match address {
+        Some(address) => listen_on(address).await.map(Some),
+        None => Ok(None),
     }
 }
 
@@ -119,16 +234,7 @@ fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> 
     let log = AccessLog::open(&config.log, config.limits.log_buffer.0).map_err(StartError::Log)?;
     let dns = dns.map_or_else(|| load::dns(&config.dns), Ok);
     let judge = judge_settings(&config);
-    let snapshot = match (Snapshot::new(config, None), dns) {
-        (Ok(snapshot), Ok(dns)) => (snapshot, dns),
-        (Ok(_), Err(error)) => return Err(LoadErrors(vec![error]).into()),
-        (Err(errors), Ok(_)) => return Err(errors.into()),
-        (Err(LoadErrors(mut errors)), Err(error)) => {
-            errors.push(error);
-            return Err(LoadErrors(errors).into());
-        }
-    };
-    let (snapshot, dns) = snapshot;
+    let (snapshot, dns) = load::both(Snapshot::new(config, None), dns)?;
     let judge = Judge::new(&judge, dns, Arc::clone(&clock))?;
     let assertion_key = AssertionKey::generate(&mut SystemEntropy)?;
     Ok(Gate::new(Parts { snapshot, judge, clock, log, numbers: Numbers::new()?, assertion_key }))
@@ -163,9 +269,25 @@ async fn tend(gate: Arc<Gate>) {
 }
 
 impl Running {
+    /// Puts another configuration in force; requests under way keep the one they began with.
+    /// Gives the keys whose change waits for the next start.
+    ///
+    /// # Errors
+    ///
+    /// Something it names cannot be used; nothing changes then.
+    pub fn reload(&self, config: Config) -> Result<Vec<&'static str>, LoadErrors> {
+        reload::apply(&self.gate, config)
+    }
+
+    async fn contents(&self, path: &Path) -> Option<ContentDigest> {
+        let (snapshot, path) = (self.gate.snapshot(), path.to_owned());
+        tokio::task::spawn_blocking(move || reload::contents(&path, &snapshot.config)).await.ok()
+    }
+
     /// Stops accepting, lets what is under way end within the configured time, and writes what
     /// is to be kept.
     pub async fn stop(mut self) {
+        self.gate.stop();
         let _ = self.stop.send(true);
         let drain = self.gate.snapshot().config.limits.drain;
         if tokio::time::timeout(drain, self.stop.closed()).await.is_err() {

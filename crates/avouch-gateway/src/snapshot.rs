@@ -8,15 +8,15 @@ use avouch_engine::decision::Terms;
 use avouch_engine::pipeline::Site;
 use avouch_engine::reason::Reason;
 use avouch_tls::{Acceptor, Protocol};
+use avouch_wire::authority::Scheme;
 use avouch_wire::target::NormalPath;
 use http::HeaderMap;
 
 use crate::answers::Problem;
 use crate::config::{Config, Disclose, Route, Upstream};
 use crate::forward::{Connector, Patience, Pool};
-use crate::listen::Origin;
 use crate::load::{self, LoadError, LoadErrors, Versioned};
-use crate::trust::Peer;
+use crate::trust::{Peer, Remote};
 
 /// Everything that a reload replaces at once.
 pub(crate) struct Snapshot {
@@ -68,10 +68,15 @@ impl Snapshot {
         }
     }
 
-    /// The client behind a request.
-    pub(crate) fn client(&self, origin: &Origin, headers: &HeaderMap) -> Peer {
-        let scheme = self.config.scheme.unwrap_or(origin.scheme);
-        self.config.trusted_proxies.client(origin.remote, scheme, self.config.private_peers, headers)
+    /// The client behind a request that came in by `listener`.
+    pub(crate) fn peer(&self, remote: Remote, listener: Scheme, headers: &HeaderMap) -> Peer {
+        let scheme = self.config.scheme.unwrap_or(listener);
+        self.config.trusted_proxies.client(remote, scheme, self.config.private_peers, headers)
+    }
+
+    /// The scheme of the listeners.
+    pub(crate) fn default_scheme(&self) -> Scheme {
+        if self.acceptor.is_some() { Scheme::Https } else { Scheme::Http }
     }
 
     /// Where a path belongs. One that servers may read differently belongs nowhere as soon as

@@ -1,6 +1,7 @@
 //! Requests through a gateway's socket, by what the upstream received.
 
 mod forwarding;
+mod operating;
 mod verdicts;
 
 use avouch_dns::{Dns, ZoneFiles};

@@ -158,7 +158,6 @@ limits! {
 
 #[cfg(test)]
 mod tests {
-    use avouch_gather::replay;
     use avouch_wire::settings::Reader;
 
     use super::*;

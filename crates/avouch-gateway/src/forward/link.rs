@@ -19,8 +19,11 @@ use crate::config::Upstream;
 /// then costs no hand-over between threads, neither on its way out nor with its answer.
 pub(super) struct Link {
     sender: http1::SendRequest<RequestBody>,
-    connection: Option<http1::Connection<TokioIo<Wire>, RequestBody>>,
+    connection: Option<Driver>,
 }
+
+/// Moves octets; boxed, since a link is handed on several times for each request.
+type Driver = Box<http1::Connection<TokioIo<Wire>, RequestBody>>;
 
 /// Plain or TLS.
 pub(super) enum Wire {
@@ -47,11 +50,10 @@ impl Link {
         };
         let (sender, connection) =
             tokio::time::timeout(limit, opening).await.map_err(|_| ForwardError::ConnectTimeout)??;
-        Ok(Self { sender, connection: Some(connection) })
+        Ok(Self { sender, connection: Some(Box::new(connection)) })
     }
 
     /// Sends a request and waits for the head of its answer.
-    #[expect(clippy::result_large_err, reason = "the request comes back whole when it was not sent")]
     pub(super) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, Unsent> {
         let Self { sender, connection } = self;
         let mut answer = std::pin::pin!(sender.try_send_request(request));
@@ -86,7 +88,7 @@ impl Link {
     }
 }
 
-fn drive(connection: &mut Option<http1::Connection<TokioIo<Wire>, RequestBody>>, cx: &mut Context<'_>) {
+fn drive(connection: &mut Option<Driver>, cx: &mut Context<'_>) {
     if let Some(open) = connection
         && Pin::new(open).poll(cx).is_ready()
     {

@@ -1,0 +1,44 @@
+//! The operator's listener: health, numbers, the keys of assertions.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+
+use crate::gate::Gate;
+
+/// Prometheus' text format.
+const METRICS_TYPE: &str = "text/plain; version=0.0.4";
+
+pub(crate) fn router(gate: Arc<Gate>) -> Router {
+    Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/.well-known/avouch/jwks.json", get(keys))
+        .with_state(gate)
+}
+
+/// Whether new requests are welcome: not while stopping.
+async fn ready(State(gate): State<Arc<Gate>>) -> impl IntoResponse {
+    match gate.is_stopping() {
+        false => (StatusCode::OK, "ok\n"),
+        true => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+    }
+}
+
+async fn metrics(State(gate): State<Arc<Gate>>) -> impl IntoResponse {
+    gate.numbers.log_dropped.absolute(gate.log.dropped());
+    gate.numbers.nonces.set(f64::from(u32::try_from(gate.judge.table().stats().held).unwrap_or(u32::MAX)));
+    ([(header::CONTENT_TYPE, METRICS_TYPE)], gate.numbers.render())
+}
+
+async fn keys(State(gate): State<Arc<Gate>>) -> impl IntoResponse {
+    match gate.assertion_key.key_set() {
+        Ok(keys) => ([(header::CONTENT_TYPE, "application/jwk-set+json")], keys).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}

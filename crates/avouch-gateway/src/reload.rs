@@ -1,0 +1,103 @@
+//! Taking a changed configuration into force without dropping anything.
+//!
+//! A request keeps the configuration it began with. What does not load changes nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use avouch_wire::content::{ContentDigest, ContentHasher};
+
+use crate::config::{Config, ConfigError};
+use crate::gate::Gate;
+use crate::load::LoadErrors;
+use crate::snapshot::Snapshot;
+
+/// Why a reload changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The configuration itself has problems.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// Something it names cannot be used.
+    #[error("{0}")]
+    Load(#[from] LoadErrors),
+}
+
+/// Puts `config` in force. Gives the keys whose change waits for the next start.
+pub(crate) fn apply(gate: &Gate, config: Config) -> Result<Vec<&'static str>, LoadErrors> {
+    let before = gate.snapshot();
+    let waiting = waiting(&before.config, &config);
+    match Snapshot::new(config, Some(&before)) {
+        Ok(snapshot) => {
+            gate.snapshot.store(Arc::new(snapshot));
+            gate.numbers.reloads.increment(1);
+            Ok(waiting)
+        }
+        Err(errors) => {
+            gate.numbers.failed_reloads.increment(1);
+            Err(errors)
+        }
+    }
+}
+
+/// Reads the file again and puts it in force; tells the log what came of it.
+pub(crate) fn from_file(gate: &Gate, path: &Path) {
+    let done = Config::load(path).map_err(ReloadError::from).and_then(|config| Ok(apply(gate, config)?));
+    match done {
+        Ok(waiting) if waiting.is_empty() => tracing::info!(file = %path.display(), "configuration reloaded"),
+        Ok(waiting) => {
+            tracing::warn!(file = %path.display(), "configuration reloaded; {} changes at the next start", waiting.join(", "));
+        }
+        Err(error) => {
+            tracing::error!(file = %path.display(), "configuration not reloaded, the one before stays: {error}")
+        }
+    }
+}
+
+/// What the configuration and the files it names contain, to notice a change. A file that cannot
+/// be read counts as empty; loading it says so.
+pub(crate) fn contents(path: &Path, config: &Config) -> ContentDigest {
+    let mut hasher = ContentHasher::new();
+    for file in std::iter::once(path).chain(config.files()) {
+        let content = std::fs::read(file).unwrap_or_default();
+        hasher.update(&ContentDigest::of(&content).0);
+    }
+    hasher.finish()
+}
+
+/// The keys that differ and are read at the start only.
+fn waiting(before: &Config, after: &Config) -> Vec<&'static str> {
+    let (old, new) = (&before.limits, &after.limits);
+    let changed = [
+        ("listen", before.listen != after.listen),
+        ("[admin]", before.admin != after.admin),
+        ("[verify]", before.verify != after.verify),
+        ("[dns]", before.dns != after.dns),
+        ("[store]", before.store != after.store),
+        ("[log]", before.log != after.log),
+        ("limits.connections", old.connections != new.connections),
+        ("limits.requests", old.requests != new.requests),
+        ("limits.forwarded", old.forwarded != new.forwarded),
+        ("limits.waiting", old.waiting != new.waiting),
+        ("limits.wait", old.wait != new.wait),
+        ("limits.nonces", old.nonces != new.nonces),
+        ("limits.rates", old.rates != new.rates),
+        ("limits.log_buffer", old.log_buffer != new.log_buffer),
+    ];
+    changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_the_next_start_is_named() {
+        let config = |lines: &str| Config::parse("f", &format!("upstream = 'http://a:1'\n{lines}")).unwrap();
+        let before = config("listen = '127.0.0.1:1'");
+        let after =
+            config("listen = '127.0.0.1:2'\nmode = 'advise'\n[limits]\nwait = '1s'\nhead_time = '1s'");
+        assert_eq!(waiting(&before, &after), ["listen", "limits.wait"]);
+        assert_eq!(waiting(&before, &before), [""; 0]);
+    }
+}

@@ -1,0 +1,109 @@
+//! The listener that nginx's `auth_request` asks.
+//!
+//! nginx sends the original request's fields and says in `X-Original-Method`, `X-Original-URI`,
+//! `X-Forwarded-Host`, `X-Forwarded-Proto` and `X-Forwarded-For` what it was; that is believed
+//! from `trusted_proxies` only. It understands 2xx, 401 and 403, so every refusal is one of the
+//! last two; `Avouch-Reason` and `Avouch-Retry-After` say more. Every answer carries all
+//! `Avouch-*` fields, `-` when empty. The body is not seen, which the verdict says.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use avouch_engine::request::{Content, Request};
+use avouch_wire::target::NormalPath;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, State};
+use axum::http::request::Parts;
+use axum::routing::any;
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header};
+
+use crate::access_log::Entry;
+use crate::answers::{self, Problem};
+use crate::body::AnswerBody;
+use crate::config::Disclose;
+use crate::gate::Gate;
+use crate::snapshot::Snapshot;
+use crate::trust::{Peer, Remote};
+use crate::{Refused, judge, outgoing, read};
+
+const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
+const ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const REASON: HeaderName = HeaderName::from_static("avouch-reason");
+const RETRY_AFTER: HeaderName = HeaderName::from_static("avouch-retry-after");
+
+pub(crate) fn router(gate: Arc<Gate>) -> Router {
+    Router::new().route("/verify", any(verify)).with_state(gate)
+}
+
+async fn verify(
+    State(gate): State<Arc<Gate>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    request: axum::extract::Request,
+) -> Response<Body> {
+    let snapshot = gate.snapshot();
+    let remote = Remote { address: address.ip().to_canonical(), unix: false, told: false };
+    let (mut parts, _) = request.into_parts();
+    let asked = snapshot.config.trusted_proxies.holds(remote) && original(&mut parts).is_some();
+    let peer = snapshot.peer(remote, snapshot.default_scheme(), &parts.headers);
+    let mut entry = gate.begin(&peer, &http::Request::from_parts(parts.clone(), ()));
+    let mut assertion = None;
+    let outcome = match asked {
+        true => treat(&gate, &snapshot, &peer, &mut entry, &parts).await.map(|made| assertion = made),
+        false => Err(Problem::of(avouch_engine::reason::Reason::RequestMalformed).into()),
+    };
+    let mut answer = match outcome {
+        Ok(()) => allowed(),
+        Err(Refused(problem, disclose)) => refused(&mut entry, problem, disclose),
+    };
+    outgoing::tell(answer.headers_mut(), &entry, assertion.as_deref());
+    entry.answered(answer.status());
+    answer.map(|body| Body::new(body.logged(entry)))
+}
+
+/// Puts the original request in place of the subrequest; `None` when the proxy does not say what
+/// it was, or says it in a way that cannot be read.
+fn original(parts: &mut Parts) -> Option<()> {
+    parts.method = Method::from_bytes(parts.headers.get(ORIGINAL_METHOD)?.as_bytes()).ok()?;
+    parts.uri = Uri::try_from(parts.headers.get(ORIGINAL_URI)?.as_bytes()).ok()?;
+    let host = parts.headers.get(FORWARDED_HOST)?.clone();
+    parts.headers.insert(header::HOST, host);
+    Some(())
+}
+
+async fn treat(
+    gate: &Gate,
+    snapshot: &Snapshot,
+    peer: &Peer,
+    entry: &mut Entry,
+    parts: &Parts,
+) -> Result<Option<String>, Refused> {
+    entry.place = Some(gate.place()?);
+    let request: Request<'_> = read(parts, peer, Content::Streaming)?;
+    let path = NormalPath::of(request.path());
+    let to = snapshot.destination(&path)?;
+    judge(gate, snapshot, &request, &path, to, entry).await?;
+    Ok(gate.assert(&request, snapshot, to, entry))
+}
+
+fn allowed() -> Response<AnswerBody> {
+    let mut answer = Response::new(AnswerBody::empty());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer
+}
+
+fn refused(entry: &mut Entry, problem: Problem, disclose: Disclose) -> Response<AnswerBody> {
+    entry.problem = Some(problem.reason.code());
+    let status = match problem.status {
+        StatusCode::UNAUTHORIZED => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::FORBIDDEN,
+    };
+    let mut answer = answers::answer(Problem { status, ..problem }, entry.id, disclose);
+    let retry = answer.headers_mut().remove(header::RETRY_AFTER);
+    answer.headers_mut().insert(RETRY_AFTER, retry.unwrap_or(HeaderValue::from_static("-")));
+    if disclose != Disclose::None {
+        answer.headers_mut().insert(REASON, HeaderValue::from_static(problem.reason.code()));
+    }
+    answer
+}

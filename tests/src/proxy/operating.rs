@@ -1,0 +1,109 @@
+//! What the operator sees and does: health, numbers, reloads, stops, `auth_request`.
+
+use avouch_gateway::config::Config;
+use std::sync::Arc;
+use testkit::message::Message;
+use testkit::raw::{Raw, exchange};
+use testkit::upstream::Upstream;
+
+use super::gateway;
+
+async fn get(address: std::net::SocketAddr, path: &str) -> Message {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    exchange(address, request).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn the_admin_listener_tells_health_numbers_and_keys() {
+    let upstream = Upstream::start().await.unwrap();
+    let running = gateway(&upstream, "admin.listen = '127.0.0.1:0'").await;
+    let admin = running.admin.unwrap();
+    get(running.addresses[0], "/").await;
+    assert_eq!(get(admin, "/livez").await.status(), 200);
+    assert_eq!(get(admin, "/readyz").await.status(), 200);
+    let keys = get(admin, "/.well-known/avouch/jwks.json").await.text();
+    assert!(keys.contains("\"P-256\""), "{keys}");
+    let metrics = get(admin, "/metrics").await.text();
+    assert!(metrics.contains("avouch_requests_total{class=\"0\",decision=\"accept\"} 1"), "{metrics}");
+    assert_eq!(get(running.addresses[0], "/metrics").await.text(), "ok", "the upstream's, not ours");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn auth_request_is_answered_for_trusted_proxies_only() {
+    let upstream = Upstream::start().await.unwrap();
+    let lines = "verify.listen = '127.0.0.1:0'\ntrusted_proxies = '127.0.0.1'\nmode = 'enforce'\nauthorities = 'www.shop.example'\n\
+                 [[route]]\npath = '/members'\nrequire = 3";
+    let running = gateway(&upstream, lines).await;
+    let ask = |path: &str, agent: &str| {
+        format!(
+            "GET /verify HTTP/1.1\r\nHost: auth\r\nX-Original-Method: GET\r\nX-Original-URI: {path}\r\nUser-Agent: {agent}\r\n\
+             X-Forwarded-Host: www.shop.example\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 203.0.113.9\r\nAvouch-Class: 3\r\n\r\n"
+        )
+    };
+    let verify = running.verify.unwrap();
+    let allowed = exchange(verify, ask("/", "curl/8")).await.unwrap().unwrap();
+    assert_eq!((allowed.status(), allowed.field("avouch-class")), (204, Some("0")));
+    assert_eq!(allowed.field("avouch-standing"), Some("anonymous"));
+    let asked = exchange(verify, ask("/members", "curl/8")).await.unwrap().unwrap();
+    assert_eq!((asked.status(), asked.field("avouch-reason")), (401, Some("class-required")));
+    let unsaid = exchange(verify, "GET /verify HTTP/1.1\r\nHost: auth\r\n\r\n").await.unwrap().unwrap();
+    assert_eq!((unsaid.status(), unsaid.field("avouch-class")), (403, Some("-")));
+    let mut stranger = Raw::connect_from("127.0.0.2".parse().unwrap(), verify).await.unwrap();
+    stranger.send(ask("/", "curl/8")).await.unwrap();
+    assert_eq!(stranger.answer().await.unwrap().unwrap().status(), 403);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_reload_changes_what_follows_and_a_bad_one_nothing() {
+    let (first, second) = (Upstream::start().await.unwrap(), Upstream::start().await.unwrap());
+    let running = gateway(&first, "").await;
+    let mut client = Raw::connect(running.addresses[0]).await.unwrap();
+    let config = |upstream: &Upstream, more: &str| {
+        let text = format!(
+            "listen = '127.0.0.1:0'\nupstream = '{}'\nlog.access = 'off'\nstore.fresh = true\n{more}",
+            upstream.url()
+        );
+        Config::parse("test", &text).unwrap()
+    };
+    for _ in 0..2 {
+        client.send("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n").await.unwrap();
+        assert_eq!(client.answer().await.unwrap().unwrap().status(), 200);
+        assert_eq!(running.reload(config(&second, "")).unwrap(), [""; 0]);
+    }
+    assert_eq!((first.received().len(), second.received().len()), (1, 1));
+    assert!(running.reload(config(&first, "policy.file = '/no/such/policy'")).is_err());
+    client.send("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n").await.unwrap();
+    assert_eq!(client.answer().await.unwrap().unwrap().status(), 200);
+    assert_eq!(second.received().len(), 2);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_lets_what_is_under_way_end() {
+    let (begun, release) = (Arc::new(tokio::sync::Semaphore::new(0)), Arc::new(std::sync::Barrier::new(2)));
+    let (entered, leave) = (Arc::clone(&begun), Arc::clone(&release));
+    let slow = move |_: &Message| {
+        entered.add_permits(1);
+        tokio::task::block_in_place(|| leave.wait());
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec()
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+    let done = runtime.spawn(async move {
+        let upstream = Upstream::answering(Arc::new(slow)).await.unwrap();
+        let running = gateway(&upstream, "").await;
+        let address = running.addresses[0];
+        let client = tokio::spawn(async move { get(address, "/").await });
+        let _ = begun.acquire().await.unwrap();
+        let stopping = tokio::spawn(running.stop());
+        while Raw::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        tokio::task::block_in_place(|| release.wait());
+        assert_eq!(client.await.unwrap().status(), 200);
+        stopping.await.unwrap();
+    });
+    done.await.unwrap();
+    runtime.shutdown_background();
+}
