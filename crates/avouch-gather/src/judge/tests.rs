@@ -159,11 +159,7 @@ fn every_published_key_is_verified_in_every_mode() {
             let verdict = world.judge_saip(&world.sign(kind, mode));
             assert_eq!((verdict.class(), verdict.mechanism()), (Class::Verified, mechanism), "{verdict:?}");
             assert_eq!(verdict.identity().unwrap().to_string(), "bot@acme.example");
-            assert_eq!(
-                verdict.valid_until(),
-                Some(NOW.after(Duration::from_secs(30))),
-                "the absent ancestor's TTL"
-            );
+            assert_eq!(verdict.valid_until(), Some(NOW.after(Duration::from_secs(60))), "the records' TTL");
         }
     }
     let world = World::new();
