@@ -44,31 +44,51 @@ impl Lookups {
     /// Answers the questions of a claim made by `peer`. Questions about an address that is no
     /// evidence are not asked.
     pub async fn answer(&self, questions: &Questions, peer: &Peer, now: Time) -> Evidence {
-        let source = Source::from(peer.address);
-        let network = questions.network.as_ref().filter(|_| peer.evidence == AddressEvidence::Client);
-        let (record, network) = match (&questions.record, network) {
-            (Some(name), None) => (self.records(name, source, now).await, Network::default()),
-            (None, Some(question)) => (Answer::default(), self.network(question, peer.address, now).await),
-            (Some(name), Some(question)) => {
-                tokio::join!(self.records(name, source, now), self.network(question, peer.address, now))
-            }
-            (None, None) => (Answer::default(), Network::default()),
+        match self.recall(questions, now) {
+            Some(evidence) => evidence,
+            // Boxed, because this future is large, and a request whose answers are at hand
+            // should not have to carry it around.
+            None => Box::pin(self.look_up(questions, peer, now)).await,
+        }
+    }
+
+    /// The answers, if all of them are at hand.
+    fn recall(&self, questions: &Questions, now: Time) -> Option<Evidence> {
+        let (Some(name), None) = (&questions.record, &questions.network) else { return None };
+        let record = self.records.peek(name.as_str(), now)?;
+        let revocations = match holds_live_key(&record, now) {
+            true => questions
+                .revocations
+                .iter()
+                .map(|name| self.records.peek(name.as_str(), now))
+                .collect::<Option<_>>()?,
+            false => Vec::new(),
         };
-        let is_live = record.found(now).is_some_and(|records| records.published.keys(now).next().is_some());
-        let revocations = match is_live {
-            true => self.revocations(&questions.revocations, source, now).await,
+        Some(Evidence { record, revocations, ..Evidence::default() })
+    }
+
+    async fn look_up(&self, questions: &Questions, peer: &Peer, now: Time) -> Evidence {
+        let source = Source::from(peer.address);
+        let record = async {
+            match &questions.record {
+                Some(name) => self.records(name, source, now).await,
+                None => Answer::default(),
+            }
+        };
+        let network = async {
+            match &questions.network {
+                Some(question) if peer.evidence == AddressEvidence::Client => {
+                    self.network(question, peer.address, now).await
+                }
+                _ => Network::default(),
+            }
+        };
+        let (record, network) = tokio::join!(record, network);
+        let revocations = match holds_live_key(&record, now) {
+            true => join_all(questions.revocations.iter().map(|name| self.records(name, source, now))).await,
             false => Vec::new(),
         };
         Evidence { record, revocations, network, ..Evidence::default() }
-    }
-
-    /// What stands at each of the names, looked up at the same time.
-    async fn revocations(&self, names: &[String], source: Source, now: Time) -> Vec<Answer<Arc<Records>>> {
-        let kept: Vec<_> = names.iter().map_while(|name| self.records.peek(name.as_str(), now)).collect();
-        if kept.len() == names.len() {
-            return kept;
-        }
-        join_all(names.iter().map(|name| self.records(name, source, now))).await
     }
 
     async fn records(&self, name: &String, source: Source, now: Time) -> Answer<Arc<Records>> {
@@ -128,6 +148,11 @@ impl Lookups {
             Err(cause) => Answer::Unknown(cause),
         }
     }
+}
+
+/// Whether it is worth asking who may have revoked what stands there.
+fn holds_live_key(record: &Answer<Arc<Records>>, now: Time) -> bool {
+    record.found(now).is_some_and(|records| records.published.keys(now).next().is_some())
 }
 
 /// What the TXT records at a name publish.

@@ -83,13 +83,13 @@ impl<'a> Claim<'a> {
     /// The name that is claimed, as logs show it.
     #[must_use]
     pub fn name(&self) -> Option<String> {
-        let crawler = || self.crawler.map(|crawler| crawler.domain().to_string());
+        let crawler = || self.crawler.map(|crawler| crawler.domain().as_str().to_owned());
         let Some(header) = &self.header else { return crawler() };
         let Some(domain) = &header.domain else { return crawler() };
         if header.agent.is_domain_itself() {
-            return Some(domain.to_string());
+            return Some(domain.as_str().to_owned());
         }
-        Some(format!("{}@{domain}", header.agent))
+        Some([header.agent.as_str(), "@", domain.as_str()].concat())
     }
 }
 

@@ -129,7 +129,7 @@ impl PublicKey {
         if key.is_weak() {
             return Err(KeyError::SmallOrder);
         }
-        if key.to_edwards().compress().as_bytes() != octets {
+        if !is_canonical(octets) {
             return Err(KeyError::Point);
         }
         let mut spki = [0; 44];
@@ -184,6 +184,13 @@ impl PublicKey {
             Point::P256 { parsed, .. } => parsed.verify_sig(message, signature).map_err(|_| BadSignature),
         }
     }
+}
+
+/// Whether the y coordinate is written as a number below the prime 2^255 - 19 (RFC 8032 section
+/// 5.1.3). The other non-canonical spellings, a sign bit with x = 0, are of small order.
+fn is_canonical(octets: &[u8; 32]) -> bool {
+    let [lowest, middle @ .., highest] = octets;
+    highest & 0x7f != 0x7f || middle.iter().any(|octet| *octet != 0xff) || *lowest < 0xed
 }
 
 impl PartialEq for PublicKey {

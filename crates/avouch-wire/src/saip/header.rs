@@ -38,23 +38,30 @@ pub enum Value {
 }
 
 impl Value {
-    const ALL: [Self; 15] = [
-        Self::Dom,
-        Self::Id,
-        Self::Inst,
-        Self::Alg,
-        Self::Ts,
-        Self::Nonce,
-        Self::Aud,
-        Self::Cd,
-        Self::Rpk,
-        Self::Rcert,
-        Self::Rproof,
-        Self::Pk,
-        Self::Re,
-        Self::Seq,
-        Self::Sig,
-    ];
+    /// How many there are.
+    const COUNT: usize = Self::Sig as usize + 1;
+
+    /// The value of this name; `None` for names that mean nothing here.
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "dom" => Self::Dom,
+            "id" => Self::Id,
+            "inst" => Self::Inst,
+            "alg" => Self::Alg,
+            "ts" => Self::Ts,
+            "nonce" => Self::Nonce,
+            "aud" => Self::Aud,
+            "cd" => Self::Cd,
+            "rpk" => Self::Rpk,
+            "rcert" => Self::Rcert,
+            "rproof" => Self::Rproof,
+            "pk" => Self::Pk,
+            "re" => Self::Re,
+            "seq" => Self::Seq,
+            "sig" => Self::Sig,
+            _ => return None,
+        })
+    }
 
     /// As written.
     #[must_use]
@@ -221,7 +228,7 @@ impl<'a> Header<'a> {
 
 /// The values of a header by name, before anything is known of their form.
 struct Values<'a> {
-    values: [Option<&'a str>; Value::ALL.len()],
+    values: [Option<&'a str>; Value::COUNT],
     has_unknown: bool,
 }
 
@@ -230,7 +237,7 @@ impl<'a> Values<'a> {
         if text.len() > MAX_HEADER {
             return Err(HeaderError::TooLong);
         }
-        let mut values = Self { values: [None; Value::ALL.len()], has_unknown: false };
+        let mut values = Self { values: [None; Value::COUNT], has_unknown: false };
         let mut rest = trim_start(text);
         loop {
             let at = text.len() - rest.len();
@@ -251,7 +258,7 @@ impl<'a> Values<'a> {
     }
 
     fn put(&mut self, name: &str, value: &'a str) -> Result<(), HeaderError> {
-        let Some(known) = Value::ALL.into_iter().find(|known| known.name() == name) else {
+        let Some(known) = Value::named(name) else {
             self.has_unknown = true;
             return Ok(());
         };
@@ -350,7 +357,8 @@ fn trim_start(text: &str) -> &str {
 
 /// Takes `name="value"` off the front: the name, the value, and what follows.
 fn pair(text: &str) -> Option<(&str, &str, &str)> {
-    let (name, rest) = text.split_once("=\"")?;
+    let (name, rest) = text.split_once('=')?;
+    let rest = rest.strip_prefix('"')?;
     let is_name =
         |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-' || octet == b'_';
     if name.is_empty() || !name.bytes().all(is_name) {

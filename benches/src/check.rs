@@ -1,0 +1,157 @@
+//! The whole check against the bare signature checks, and a policy against one of them.
+
+use crate::figure::{Figure, each, in_turn};
+use crate::world::{AGENTS, NOW, PATH, World};
+use avouch_engine::decision::{Facts, Mode, Policy, Terms, decide};
+use avouch_gather::meter::RateTable;
+use avouch_wire::key::PublicKey;
+use avouch_wire::saip::{Form, Header, Mode as SaipMode, RequestParts, rcert_tbs, request_string};
+use avouch_wire::target::NormalPath;
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::hint::black_box;
+
+/// Rounds of a thousand requests; the fastest counts.
+const ROUNDS: usize = 15;
+
+/// What a verifier cannot do without: the two messages and signatures of a request, ready to check.
+pub(crate) struct Bare {
+    master: PublicKey,
+    certified: Vec<u8>,
+    certificate: [u8; 64],
+    rolling: [u8; 32],
+    message: Vec<u8>,
+    signature: [u8; 64],
+}
+
+impl Bare {
+    pub(crate) fn of(saip: &str, master: &PublicKey) -> Self {
+        let header = Header::parse(saip).expect("well-formed");
+        let signed = header.signed.as_ref().expect("signed");
+        let (SaipMode::Rolling { key, certificate }, Form::Full(aud)) = (&signed.mode, signed.form) else {
+            unreachable!("the world signs rolling requests in full form");
+        };
+        let rolling = PublicKey::from_b64u(key).expect("a key");
+        let parts = RequestParts { method: "GET", path: PATH };
+        let (mut certified, mut message) = (Vec::new(), Vec::new());
+        rcert_tbs(&mut certified, &header, signed, aud, rolling.octets(), parts);
+        request_string(&mut message, &header, signed, rolling.fingerprint(), parts);
+        Self {
+            master: master.clone(),
+            certified,
+            certificate: *certificate,
+            rolling: rolling.octets().try_into().expect("Ed25519"),
+            message,
+            signature: signed.signature,
+        }
+    }
+
+    /// Both checks, the rolling key read from its octets as every verifier must.
+    fn check(&self) -> bool {
+        let rolling = ed25519_dalek::VerifyingKey::from_bytes(&self.rolling).expect("a key");
+        let signature = ed25519_dalek::Signature::from_bytes(&self.signature);
+        self.check_one() && ed25519_dalek::Verifier::verify(&rolling, &self.message, &signature).is_ok()
+    }
+
+    /// The first of them alone.
+    pub(crate) fn check_one(&self) -> bool {
+        self.master.verify(&self.certified, &self.certificate).is_ok()
+    }
+}
+
+/// The bare checks of one signed request of each agent.
+pub(crate) fn bare(world: &World) -> Vec<Bare> {
+    let signed = world.sign_all();
+    signed.iter().zip(&world.signers).map(|(saip, signer)| Bare::of(saip, signer.public())).collect()
+}
+
+/// Parse, verdict and decision, with replay table and rate limit, against the two signature checks.
+pub(crate) fn whole(world: &World) -> Figure {
+    let policy = Policy::parse("bench.toml", TYPICAL).expect("the policy is sound");
+    let meter = RateTable::new(1 << 14);
+    let rounds: Vec<Vec<String>> = (0..=ROUNDS).map(|_| world.sign_all()).collect();
+    let bare = bare(world);
+    let check = |signed: &[String]| {
+        world.judge(signed, |verdict| {
+            assert_eq!(verdict.class().number(), 3, "every request is good: {verdict:?}");
+            let decision = decide(&verdict, &facts(&NormalPath::of(PATH)), &policy, TERMS, &meter, NOW);
+            black_box(decision);
+        });
+    };
+    rounds.last().into_iter().for_each(|signed| check(signed)); // every key is looked up once
+    let (subject, limit) = in_turn(
+        ROUNDS,
+        |round| rounds.get(round).into_iter().for_each(|signed| check(signed)),
+        |_| assert!(bare.iter().all(Bare::check)),
+    );
+    let (subject, limit) = (each(subject, AGENTS), each(limit, AGENTS));
+    Figure {
+        name: "whole check of a verified request / its two signature checks",
+        ratio: subject / limit,
+        goal: 1.02,
+        limit: 1.05,
+        detail: format!(
+            "{:.2} µs / {:.2} µs, rolling Ed25519 under Ed25519, 1000 agents",
+            subject / 1e3,
+            limit / 1e3
+        ),
+    }
+}
+
+/// A policy of 20 rules against one signature check.
+pub(crate) fn policy(world: &World) -> Figure {
+    const TIMES: usize = 10_000;
+    let policy = Policy::parse("bench.toml", &twenty_rules()).expect("the policy is sound");
+    let meter = RateTable::new(1 << 10);
+    let verdict = RefCell::new(None);
+    world.judge(&world.sign_all(), |reached| drop(verdict.replace(Some(reached))));
+    let verdict = verdict.into_inner().expect("a verdict");
+    let path = NormalPath::of(PATH);
+    let bare = bare(world);
+    let (subject, limit) = in_turn(
+        50,
+        |_| {
+            (0..TIMES).for_each(|_| {
+                black_box(decide(black_box(&verdict), &facts(&path), &policy, TERMS, &meter, NOW));
+            });
+        },
+        |_| assert!(bare.iter().all(Bare::check_one)),
+    );
+    let (subject, limit) = (each(subject, TIMES), each(limit, AGENTS));
+    Figure {
+        name: "policy of 20 rules, the last one matching / one signature check",
+        ratio: subject / limit,
+        goal: 1.0 / 400.0,
+        limit: 1.0 / 400.0,
+        detail: format!("{subject:.0} ns / {:.2} µs", limit / 1e3),
+    }
+}
+
+const TERMS: Terms = Terms { mode: Mode::Enforce, require: None };
+
+const TYPICAL: &str = r#"
+[[rule]]
+name = "agents"
+when = { class = 3, domain = ["acme.example"] }
+then = { action = "accept", priority = "high", rate = "1000000/s", burst = 1000000 }
+"#;
+
+fn twenty_rules() -> String {
+    let mut text = String::new();
+    for at in 0..19 {
+        let when = match at % 4 {
+            0 => format!("{{ class = 3, identity = [\"*.fleet-{at}.example\"] }}"),
+            1 => format!("{{ class = [2, 3], path = [\"/private-{at}/*\"] }}"),
+            2 => "{ class = 1 }".to_owned(),
+            _ => format!("{{ class = 0, ip = [\"198.51.100.{at}/32\"] }}"),
+        };
+        writeln!(text, "[[rule]]\nname = \"rule-{at}\"\nwhen = {when}\nthen = {{ action = \"reject\" }}")
+            .expect("a string takes all");
+    }
+    text.push_str("[[rule]]\nname = \"last\"\nwhen = { class = 3 }\nthen = { action = \"accept\" }\n");
+    text
+}
+
+fn facts<'a>(path: &'a NormalPath<'a>) -> Facts<'a> {
+    Facts { method: "GET", path, authority: "www.shop.example", address: [203, 0, 113, 9].into(), asn: None }
+}

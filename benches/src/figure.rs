@@ -1,0 +1,47 @@
+//! Timing in turn, and what comes of it.
+
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// One figure: a ratio, what it should be, and what it must not exceed.
+#[derive(Debug, Serialize)]
+pub struct Figure {
+    /// What was measured.
+    pub name: &'static str,
+    /// Subject over limit.
+    pub ratio: f64,
+    /// What it should be.
+    pub goal: f64,
+    /// What it must not exceed.
+    pub limit: f64,
+    /// The absolute figures behind it.
+    pub detail: String,
+}
+
+/// The time `work` takes.
+#[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+pub(crate) fn time(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+/// Runs `subject` and `limit` in turn, `rounds` times each, and gives the fastest of both: what
+/// each takes when nothing else gets in its way.
+pub(crate) fn in_turn(
+    rounds: usize,
+    mut subject: impl FnMut(usize),
+    mut limit: impl FnMut(usize),
+) -> (Duration, Duration) {
+    let mut best = (Duration::MAX, Duration::MAX);
+    for round in 0..rounds {
+        best.1 = best.1.min(time(|| limit(round)));
+        best.0 = best.0.min(time(|| subject(round)));
+    }
+    best
+}
+
+/// Nanoseconds of one of `count` in `batch`.
+pub(crate) fn each(batch: Duration, count: usize) -> f64 {
+    batch.as_nanos() as f64 / count as f64
+}

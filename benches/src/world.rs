@@ -1,0 +1,111 @@
+//! A thousand agents, their records, and requests they signed.
+
+use avouch_dns::{Dns, ZoneFiles};
+use avouch_engine::claim::Catalogue;
+use avouch_engine::evidence::Dnssec;
+use avouch_engine::pipeline::Site;
+use avouch_engine::request::{Content, Head, Peer, Request};
+use avouch_engine::verdict::Verdict;
+use avouch_gather::clock::ManualClock;
+use avouch_gather::{Judge, Settings, budget, replay};
+use avouch_keys::SecretKey;
+use avouch_keys::entropy::SystemEntropy;
+use avouch_keys::saip::{Mode, RequestToSign, Signer, Speaker};
+use avouch_wire::authority::{Authority, Scheme};
+use avouch_wire::b64u;
+use avouch_wire::key::KeyType;
+use avouch_wire::name::{AgentId, Domain};
+use avouch_wire::target::Target;
+use avouch_wire::time::Time;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+
+/// As many agents as keep the keys from staying in the nearest cache.
+pub(crate) const AGENTS: usize = 1_000;
+
+/// The site and path of every request.
+const SITE: &str = "www.shop.example";
+pub(crate) const PATH: &str = "/products/42?colour=blue";
+
+pub(crate) const NOW: Time = Time::from_seconds(1_790_000_000);
+
+pub(crate) struct World {
+    pub(crate) signers: Vec<Signer>,
+    pub(crate) judge: Judge,
+    pub(crate) site: Site,
+    runtime: Runtime,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let signers: Vec<_> = (0..AGENTS).map(signer).collect();
+        let mut zone = "$ORIGIN acme.example.\n$TTL 86400\n@ SOA ns host 1 2 3 4 86400\n".to_owned();
+        for (at, signer) in signers.iter().enumerate() {
+            let key = b64u::encode(signer.public().octets());
+            writeln!(zone, "agent-{at}._saip TXT \"v=saip1; pk={key}\"").expect("a string takes all");
+        }
+        let zones = ZoneFiles::parse(&[("acme", &zone)], Dnssec::Insecure).expect("the zone is sound");
+        let replay = replay::Settings { capacity: 1 << 20, fresh: true, ..replay::Settings::default() };
+        let budget = budget::Settings { burst: u32::MAX, ..budget::Settings::default() };
+        let settings = Settings { replay, budget, ..Settings::default() };
+        let clock = Arc::new(ManualClock::at(NOW));
+        let judge = Judge::new(&settings, Dns::Zones(zones), clock).expect("nothing on disk");
+        let authorities = vec![Authority::parse(SITE, Scheme::Https).expect("sound")];
+        let catalogue = Arc::new(Catalogue::built_in().expect("sound"));
+        let site = Site { authorities, accept_draft: false, catalogue, named: BTreeSet::new() };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        Self { signers, judge, site, runtime }
+    }
+
+    /// One signed header of each agent.
+    pub(crate) fn sign_all(&self) -> Vec<String> {
+        self.signers.iter().map(sign).collect()
+    }
+
+    /// Hands the verdict on a request with each of these headers to `use_it`.
+    pub(crate) fn judge(&self, headers: &[String], use_it: impl Fn(Box<Verdict>)) {
+        self.runtime.block_on(async {
+            for saip in headers {
+                use_it(self.judge.judge(&request(saip), &self.site).await);
+            }
+        });
+    }
+}
+
+/// A request with this header, read from its head as the gateway reads it.
+pub(crate) fn request(saip: &str) -> Request<'_> {
+    let fields = [
+        ("host", SITE.as_bytes()),
+        ("user-agent", b"acme-crawler/1.0 (+https://acme.example/bot)"),
+        ("accept", b"text/html"),
+        ("accept-encoding", b"gzip, br"),
+        ("saip", saip.as_bytes()),
+    ];
+    let head = Head {
+        method: "GET",
+        target: PATH,
+        authority: None,
+        scheme: Scheme::Https,
+        fields: fields.into_iter(),
+        peer: Peer::client([203, 0, 113, 9].into()),
+        content: Content::Empty,
+    };
+    Request::read(head).expect("the request is sound")
+}
+
+fn signer(at: usize) -> Signer {
+    let domain = Domain::parse("acme.example").expect("sound").into_owned();
+    let name = format!("agent-{at}");
+    let agent = AgentId::parse(&name).expect("sound").into_owned();
+    let key = SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy).expect("randomness");
+    Signer::new(key, Speaker { domain: Some(domain), agent, instance: None })
+}
+
+fn sign(signer: &Signer) -> String {
+    let target = Target::parse("GET", PATH).expect("sound");
+    let authority = Authority::parse(SITE, Scheme::Https).expect("sound");
+    let request = RequestToSign { method: "GET", target: &target, authority: &authority, content: None };
+    signer.sign(request, Mode::Rolling(KeyType::Ed25519), NOW).expect("signs")
+}
