@@ -1,6 +1,7 @@
 //! What keeps the code readable: short files and functions, clean lines, honest names, one story.
 
 mod length;
+mod links;
 mod names;
 mod story;
 mod words;
@@ -18,5 +19,6 @@ pub(crate) fn check(files: &[File], crates: &[Crate]) -> Vec<Finding> {
     }
     findings.extend(names::check_pages(files, crates));
     findings.extend(story::check(files));
+    findings.extend(links::check(files));
     findings
 }

@@ -190,6 +190,19 @@ mod tests {
     }
 
     #[test]
+    fn every_reason_is_a_heading_of_its_documentation_and_no_other_is() {
+        let page = include_str!("../../../docs/formats/reasons.md");
+        let headings: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+        let codes: Vec<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        assert_eq!(headings, codes);
+        for reason in Reason::ALL {
+            let entry = format!("### {reason}\n\n{}\n", reason.sentence());
+            let mend = format!("- mend: {}\n", reason.fix());
+            assert!(page.contains(&entry) && page.contains(&mend), "{reason} in docs/formats/reasons.md");
+        }
+    }
+
+    #[test]
     fn every_reason_has_a_sentence_and_a_way_to_mend_it() {
         for reason in Reason::ALL {
             assert!(reason.sentence().ends_with('.') && reason.fix().ends_with('.'), "{reason}");
