@@ -29,6 +29,15 @@ impl Failure {
         Self { exit: Exit::Unknown, what: what.to_string(), fix: None }
     }
 
+    /// Something failed that cannot fail.
+    pub(crate) fn bug(what: impl Display) -> Self {
+        Self {
+            exit: Exit::Bug,
+            what: what.to_string(),
+            fix: Some("report this; it is a defect of avouch".into()),
+        }
+    }
+
     /// A file cannot be read or written.
     pub(crate) fn file(path: &Path, error: &std::io::Error) -> Self {
         Self::configuration(format_args!("{}: {error}", path.display()))

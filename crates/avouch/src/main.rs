@@ -21,7 +21,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     exit::guard(|| {
         let cli = cmd::Cli::parse();
-        output::start_log(&cli.log);
+        output::start_log(cli.log());
         cli.run().unwrap_or_else(|failure| failure.tell())
     })
     .into()

@@ -101,13 +101,17 @@ impl Fetch {
     async fn perform(&self, request: SignedRequest) -> Result<Exit, Failure> {
         let site = request.authority.to_string();
         let (scheme, host) = (request.scheme, request.authority.host().to_owned());
-        let stream = self.connect(&host, port_of(&site, &host, scheme)).await?;
         let message = message(request)?;
-        let answer = match scheme {
-            Scheme::Http => exchange(stream, message).await,
-            Scheme::Https => {
+        let connector = match scheme {
+            Scheme::Http => None,
+            Scheme::Https => Some(self.connector()?),
+        };
+        let stream = self.connect(&host, port_of(&site, &host, scheme)).await?;
+        let answer = match connector {
+            None => exchange(stream, message).await,
+            Some(connector) => {
                 let name = host.trim_start_matches('[').trim_end_matches(']');
-                let secured = self.connector()?.connect(name, stream).await;
+                let secured = connector.connect(name, stream).await;
                 let secured =
                     secured.map_err(|error| Failure::unknown(format_args!("{site}: TLS: {error}")))?;
                 exchange(secured, message).await

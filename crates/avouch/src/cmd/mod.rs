@@ -3,6 +3,7 @@
 mod completions;
 mod dns;
 mod fetch;
+mod gateway;
 mod judging;
 mod key;
 mod man;
@@ -27,21 +28,23 @@ Exit codes: 0 done, and the answer is yes; 1 done, and the answer is no; 2 the c
 be read; 3 a file, key or setting is wrong or missing; 4 it could not be found out; 70 a defect of
 avouch.";
 
-/// What the log tells unless asked otherwise. hickory warns of each validation that fails, with the
-/// whole message in hexadecimal; that it failed is reported as the answer.
+/// What the log tells unless asked otherwise, of a gateway at work and of any other command. hickory
+/// warns of each validation that fails, with the whole message in hexadecimal; that it failed is
+/// reported as the answer.
+const LOG_AT_WORK: &str = "warn,avouch=info,avouch_gateway=info,hickory_net=error";
 const LOG: &str = "warn,hickory_net=error";
 
 /// See who is behind each request, and prove who you are.
 ///
 /// A request makes a claim; evidence is gathered for it; a verdict says who it is; a decision says
-/// what happens. Agents sign with `key`, `sign` and `fetch`, and publish with `dns`; sites judge with `gateway` and
-/// `verify`.
+/// what happens. Agents sign with `key`, `sign` and `fetch`, and publish with `dns`; sites judge
+/// with `gateway` and `verify`, and decide with `policy`.
 #[derive(Debug, Parser)]
 #[command(name = "avouch", version, styles = STYLES, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
     /// What the log on stderr tells: error, warn, info, debug, trace, or `target=level` pairs
-    #[arg(long, global = true, value_name = "FILTER", default_value = LOG, hide_default_value = true)]
-    pub(crate) log: String,
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -54,11 +57,18 @@ enum Verb {
     Verify(verify::Verify),
     Policy(policy::Policy),
     Dns(dns::Dns),
+    Gateway(gateway::Gateway),
     Completions(completions::Completions),
     Man(man::Man),
 }
 
 impl Cli {
+    /// What the log tells.
+    pub(crate) fn log(&self) -> &str {
+        let usual = if matches!(self.verb, Verb::Gateway(_)) { LOG_AT_WORK } else { LOG };
+        self.log.as_deref().unwrap_or(usual)
+    }
+
     /// Does what was asked.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         match self.verb {
@@ -67,6 +77,7 @@ impl Cli {
             Verb::Fetch(fetch) => wait_for(fetch.run()),
             Verb::Verify(verify) => wait_for(verify.run()),
             Verb::Policy(policy) => wait_for(policy.run()),
+            Verb::Gateway(gateway) => wait_for(gateway.run()),
             Verb::Dns(dns) => dns.run(),
             Verb::Completions(completions) => completions.run(),
             Verb::Man(man) => man.run(),

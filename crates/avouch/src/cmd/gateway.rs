@@ -1,0 +1,126 @@
+//! `avouch gateway`: judges requests in front of a site.
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+use avouch_gateway::config::Config;
+use avouch_gateway::{Gateway as Server, Running, StartError};
+use clap::{Args, Subcommand};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Judge requests in front of a site
+#[derive(Debug, Args)]
+pub(crate) struct Gateway {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Run(Run),
+    Check(Check),
+}
+
+/// Run the gateway until it is told to stop
+///
+/// SIGTERM and SIGINT let what is under way end first. SIGHUP, and a change of the configuration or
+/// of a file it names, reloads them; if they do not load, what was in force stays in force.
+///
+/// Example:
+///   avouch gateway run --config /etc/avouch/gateway.toml
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+struct Run {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Check a configuration and every file it names, without opening a port
+///
+/// All problems are listed at once, each with its line and what to do about it.
+///
+/// Example:
+///   avouch gateway check --config /etc/avouch/gateway.toml
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+struct Check {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Gateway {
+    pub(super) async fn run(self) -> Result<Exit, Failure> {
+        match self.verb {
+            Verb::Run(run) => run.run().await,
+            Verb::Check(check) => check.run(),
+        }
+    }
+}
+
+impl Run {
+    async fn run(&self) -> Result<Exit, Failure> {
+        avouch_gateway::run(&self.config, announce).await.map_err(not_started)?;
+        output::talk("stopped");
+        Ok(Exit::Positive)
+    }
+}
+
+fn announce(running: &Running) {
+    for address in &running.addresses {
+        output::talk(format_args!("listening on {address}"));
+    }
+    if let Some(address) = running.admin {
+        output::talk(format_args!("for the operator on {address}"));
+    }
+    if let Some(address) = running.verify {
+        output::talk(format_args!("for auth_request on {address}"));
+    }
+}
+
+impl Check {
+    fn run(&self) -> Result<Exit, Failure> {
+        let config = load(&self.config)?;
+        Server::check(config.clone()).map_err(Failure::configuration)?;
+        let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
+        let authorities: Vec<_> = config.authorities.iter().map(ToString::to_string).collect();
+        let policy = config.policy.as_ref().map(|file| file.display().to_string());
+        let (mode, upstream) = (config.mode.as_str(), config.upstream.to_string());
+        let (tls, routes) = (config.tls.is_some(), config.routes.len());
+        if self.json {
+            output::json(&json!({ "mode": mode, "listen": listen, "tls": tls, "authorities": authorities,
+                "upstream": upstream, "policy": policy, "routes": routes }))?;
+            return Ok(Exit::Positive);
+        }
+        let or_none = |list: &[String]| if list.is_empty() { "none".to_owned() } else { list.join(" ") };
+        output::data(format_args!(
+            "mode         {mode}\nlisten       {}{}\nauthorities  {}\nupstream     {upstream}\npolicy       {}\nroutes       {routes}",
+            or_none(&listen),
+            if tls { " with TLS" } else { "" },
+            or_none(&authorities),
+            policy.as_deref().unwrap_or("the model's table"),
+        ))?;
+        Ok(Exit::Positive)
+    }
+}
+
+fn load(path: &Path) -> Result<Config, Failure> {
+    Config::load(path).map_err(Failure::configuration)
+}
+
+fn not_started(error: StartError) -> Failure {
+    match error {
+        StartError::Config(_)
+        | StartError::Listen { .. }
+        | StartError::Load(_)
+        | StartError::Store(_)
+        | StartError::Log(_) => Failure::configuration(error),
+        StartError::Key(_) | StartError::Signals(_) => Failure::unknown(error),
+        StartError::Numbers(_) => Failure::bug(error),
+    }
+}
