@@ -172,11 +172,12 @@ impl<'a> Opened<'a> {
             Some(_) => evidence::delegated(evidence, peer.address, now, &mut self.trail),
             None => Err(Shortfall::Failed(Reason::CrawlerNotConfirmed)),
         };
-        if delegated == Err(Shortfall::Failed(Reason::Revoked)) {
+        // Whatever the address says: a domain that is revoked, or may be, speaks for nobody.
+        if let Err(Shortfall::Failed(Reason::Revoked) | Shortfall::Unknown(..)) = delegated {
             return delegated;
         }
         let confirmed = evidence::confirm(question, &evidence.network, peer.address, now, &mut self.trail);
-        confirmed.or_else(|shortfall| delegated.map_err(|other| shortfall.or_undetermined(other)))
+        confirmed.or_else(|shortfall| delegated.map_err(|_| shortfall))
     }
 }
 
@@ -214,7 +215,15 @@ impl Proved<'_> {
                 self.trail.note(CheckName::Replay, refused.outcome(), "", None);
                 return Conclusion::Short(refused.shortfall());
             }
-            None if self.proof.testing => return Conclusion::Testing(mechanism),
+            None if self.proof.testing => {
+                self.trail.note(
+                    CheckName::Testing,
+                    Outcome::Skipped,
+                    "the key is published with t=y only",
+                    None,
+                );
+                return Conclusion::Testing(mechanism);
+            }
             None => return Conclusion::Short(Shortfall::unknown(evidence::Cause::NotAsked)),
         };
         let unbound = [Reason::AudienceUnbound, Reason::DomainUnbound, Reason::AuthoritiesUnset];

@@ -72,6 +72,7 @@ pub enum CheckName {
     ForwardConfirmed,
     ForwardAddress,
     DelegationRecord,
+    Testing,
 }
 
 impl CheckName {
@@ -91,6 +92,7 @@ impl CheckName {
             Self::ForwardConfirmed => "forward-confirmed",
             Self::ForwardAddress => "forward-address",
             Self::DelegationRecord => "delegation-record",
+            Self::Testing => "testing",
         }
     }
 }

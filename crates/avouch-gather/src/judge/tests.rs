@@ -7,7 +7,7 @@ use avouch_engine::claim::Catalogue;
 use avouch_engine::evidence::{Dnssec, Persistence};
 use avouch_engine::reason::Reason;
 use avouch_engine::request::{Content, Head, Peer};
-use avouch_engine::verdict::{Class, Mechanism, Standing};
+use avouch_engine::verdict::{CheckName, Class, Mechanism, Standing};
 use avouch_keys::SecretKey;
 use avouch_keys::entropy::SystemEntropy;
 use avouch_keys::saip::{Mode, RequestToSign, Signer, Speaker};
@@ -292,6 +292,7 @@ fn a_testing_key_succeeds_for_nothing_and_fails_as_any_other() {
     let testing = World::with_zone(&record);
     let verdict = testing.judge_saip(&sign(&key, Mode::Direct, Content::Empty, NOW));
     assert_eq!((verdict.standing(), verdict.reasons()[0]), (Standing::Anonymous, Reason::Testing));
+    assert!(verdict.checks().iter().any(|check| check.name == CheckName::Testing));
     failed(&world.judge_saip(&sign(&key, Mode::Direct, Content::Empty, NOW)), Reason::KeyNotPublished);
 }
 
@@ -306,7 +307,12 @@ fn a_bare_claim_is_judged_by_the_network() {
         assert_eq!((verdict.class(), verdict.mechanism()), (Class::Partial, mechanism), "{verdict:?}");
         assert_eq!(verdict.identity().unwrap().to_string(), "acme.example");
     }
-    failed(&world.judge(Visit { saip: claim, ..Visit::default() }), Reason::NotConfirmed);
+    failed(&world.judge(Visit { saip: claim.clone(), ..Visit::default() }), Reason::NotConfirmed);
+    let revoked = World::with_zone("_saip TXT \"v=saip1; pk=\"");
+    failed(
+        &revoked.judge(Visit { saip: claim, peer: [198, 51, 100, 7], ..Visit::default() }),
+        Reason::Revoked,
+    );
 }
 
 #[test]
