@@ -22,6 +22,7 @@ pub mod config;
 mod forward;
 mod gate;
 mod hygiene;
+mod incoming;
 mod listen;
 mod load;
 mod numbers;
@@ -34,13 +35,10 @@ mod verify;
 
 use avouch_engine::decision::{Facts, Outcome, Permit};
 use avouch_engine::reason::Reason;
-use avouch_engine::request::{Content, Head, Request};
-use avouch_wire::content::ContentDigest;
-use avouch_wire::saip::Header;
+use avouch_engine::request::{Content, Request};
 use avouch_wire::target::NormalPath;
 use http::Response;
-use http::request::Parts;
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 
 use access_log::Entry;
 use answers::Problem;
@@ -87,14 +85,15 @@ async fn treat(
     snapshot: &Snapshot,
     peer: &Peer,
     entry: &mut Entry,
-    mut incoming: http::Request<Incoming>,
+    mut request: http::Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Refused> {
     entry.place = Some(gate.place()?);
-    let switch = forward::upgrade_asked(&mut incoming);
-    let (parts, body) = incoming.into_parts();
+    let switch = forward::upgrade_asked(&mut request);
+    let (parts, body) = request.into_parts();
+    incoming::bounded(&parts, &snapshot.config.limits)?;
     let mut body = RequestBody::new(body, snapshot.config.limits.body_pause);
-    let (content, signed) = content(&parts, &mut body).await?;
-    let request = read(&parts, peer, content)?;
+    let (content, signed) = incoming::content(&parts, &mut body).await?;
+    let request = incoming::read(&parts, peer, content)?;
     let path = NormalPath::of(request.path());
     let to = snapshot.destination(&path)?;
 
@@ -133,38 +132,4 @@ async fn judge(
         Outcome::Permit(permit) => Ok(permit.clone()),
         Outcome::Refuse(refusal) => Err(Refused(Problem::refused(refusal), to.disclose)),
     }
-}
-
-/// What is known of the content before the verdict, and the digest it was signed with.
-async fn content(parts: &Parts, body: &mut RequestBody) -> Result<(Content, Option<ContentDigest>), Problem> {
-    if body.is_end_stream() {
-        return Ok((Content::Empty, None));
-    }
-    let field = parts.headers.get("saip").and_then(|value| value.to_str().ok());
-    let signed = field.and_then(|text| Header::parse(text).ok()).and_then(|header| header.signed);
-    let Some((signed, _)) = signed.and_then(|signed| signed.content) else {
-        return Ok((Content::Streaming, None));
-    };
-    match body.read_ahead().await {
-        Ok(Some(digest)) => Ok((Content::Read(digest), Some(signed))),
-        Ok(None) => Ok((Content::Streaming, Some(signed))),
-        Err(error) => Err(Problem::of_body(&error)),
-    }
-}
-
-/// Reads a head strictly; what cannot be read without doubt is answered 400.
-fn read<'a>(parts: &'a Parts, peer: &Peer, content: Content) -> Result<Request<'a>, Problem> {
-    let head = Head {
-        method: parts.method.as_str(),
-        target: parts.uri.path_and_query().map_or("/", |path| path.as_str()),
-        authority: parts.uri.authority().map(http::uri::Authority::as_str),
-        scheme: peer.scheme,
-        fields: parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())),
-        peer: peer.into(),
-        content,
-    };
-    Request::read(head).map_err(|error| {
-        tracing::debug!(%error, "request refused");
-        Problem::of(Reason::RequestMalformed)
-    })
 }

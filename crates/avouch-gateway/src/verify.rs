@@ -25,7 +25,7 @@ use crate::config::Disclose;
 use crate::gate::Gate;
 use crate::snapshot::Snapshot;
 use crate::trust::{Peer, Remote};
-use crate::{Refused, judge, outgoing, read};
+use crate::{Refused, incoming, judge, outgoing};
 
 const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
 const ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
@@ -80,7 +80,8 @@ async fn treat(
     parts: &Parts,
 ) -> Result<Option<String>, Refused> {
     entry.place = Some(gate.place()?);
-    let request: Request<'_> = read(parts, peer, Content::Streaming)?;
+    incoming::bounded(parts, &snapshot.config.limits)?;
+    let request: Request<'_> = incoming::read(parts, peer, Content::Streaming)?;
     let path = NormalPath::of(request.path());
     let to = snapshot.destination(&path)?;
     judge(gate, snapshot, &request, &path, to, entry).await?;

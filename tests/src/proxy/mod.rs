@@ -1,6 +1,7 @@
 //! Requests through a gateway's socket, by what the upstream received.
 
 mod forwarding;
+mod framing;
 mod operating;
 mod verdicts;
 

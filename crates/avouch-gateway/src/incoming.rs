@@ -1,0 +1,67 @@
+//! The request as it arrived: bounded, read strictly, its signed content known.
+
+use avouch_engine::reason::Reason;
+use avouch_engine::request::{Content, Head, Request};
+use avouch_wire::content::ContentDigest;
+use avouch_wire::saip::Header;
+use http::request::Parts;
+use http::{Method, StatusCode};
+use hyper::body::Body;
+
+use crate::answers::Problem;
+use crate::body::RequestBody;
+use crate::config::Limits;
+use crate::trust::Peer;
+
+/// Refuses what no upstream should see: targets and heads beyond their limits (HTTP/2 knows none
+/// for the count of fields), and CONNECT, which would make this a proxy to anywhere.
+pub(crate) fn bounded(parts: &Parts, limits: &Limits) -> Result<(), Problem> {
+    let target = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
+    let status = if parts.method == Method::CONNECT {
+        StatusCode::METHOD_NOT_ALLOWED
+    } else if target > limits.target_size.0 {
+        StatusCode::URI_TOO_LONG
+    } else if parts.headers.len() > limits.head_fields {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    } else {
+        return Ok(());
+    };
+    Err(Problem { status, ..Problem::of(Reason::RequestMalformed) })
+}
+
+/// What is known of the content before the verdict, and the digest it was signed with.
+pub(crate) async fn content(
+    parts: &Parts,
+    body: &mut RequestBody,
+) -> Result<(Content, Option<ContentDigest>), Problem> {
+    if body.is_end_stream() {
+        return Ok((Content::Empty, None));
+    }
+    let field = parts.headers.get("saip").and_then(|value| value.to_str().ok());
+    let signed = field.and_then(|text| Header::parse(text).ok()).and_then(|header| header.signed);
+    let Some((signed, _)) = signed.and_then(|signed| signed.content) else {
+        return Ok((Content::Streaming, None));
+    };
+    match body.read_ahead().await {
+        Ok(Some(digest)) => Ok((Content::Read(digest), Some(signed))),
+        Ok(None) => Ok((Content::Streaming, Some(signed))),
+        Err(error) => Err(Problem::of_body(&error)),
+    }
+}
+
+/// Reads a head strictly; what cannot be read without doubt is answered 400.
+pub(crate) fn read<'a>(parts: &'a Parts, peer: &Peer, content: Content) -> Result<Request<'a>, Problem> {
+    let head = Head {
+        method: parts.method.as_str(),
+        target: parts.uri.path_and_query().map_or("/", |path| path.as_str()),
+        authority: parts.uri.authority().map(http::uri::Authority::as_str),
+        scheme: peer.scheme,
+        fields: parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())),
+        peer: peer.into(),
+        content,
+    };
+    Request::read(head).map_err(|error| {
+        tracing::debug!(%error, "request refused");
+        Problem::of(Reason::RequestMalformed)
+    })
+}
