@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use avouch_engine::decision::Permit;
-use http::{Request, Response};
-use hyper::body::Incoming;
+use http::{Request, Response, StatusCode};
 
 use crate::body::{BodyError, RequestBody};
 
@@ -60,22 +59,26 @@ pub(crate) async fn send(
     patience: Patience,
 ) -> Result<Response<Relay>, ForwardError> {
     if let Some(link) = pool.reuse() {
-        match exchange(pool, link, request, patience).await? {
-            Exchanged::Answer(answer) => return Ok(answer),
+        match exchange(pool, link, request, patience).await {
+            Ok(answer) => return Ok(answer),
             // The upstream closed the idle connection at that very moment; nothing was sent.
-            Exchanged::Unsent(unsent) => request = *unsent,
+            Err(Failed::Unsent(unsent)) => request = *unsent,
+            Err(Failed::Sent(error)) => return Err(error),
         }
     }
     let link = pool.open().await?;
-    match exchange(pool, link, request, patience).await? {
-        Exchanged::Answer(answer) => Ok(answer),
-        Exchanged::Unsent(_) => Err(ForwardError::Unreachable(std::io::ErrorKind::ConnectionAborted.into())),
-    }
+    exchange(pool, link, request, patience).await.map_err(|failed| match failed {
+        Failed::Unsent(_) => ForwardError::Unreachable(std::io::ErrorKind::ConnectionAborted.into()),
+        Failed::Sent(error) => error,
+    })
 }
 
-enum Exchanged {
-    Answer(Response<Relay>),
+/// Why an exchange came to nothing.
+enum Failed {
+    /// Nothing was sent; the request can go over another connection.
     Unsent(Box<Request<RequestBody>>),
+    /// Some of it may have arrived.
+    Sent(ForwardError),
 }
 
 async fn exchange(
@@ -83,17 +86,18 @@ async fn exchange(
     mut link: link::Link,
     request: Request<RequestBody>,
     patience: Patience,
-) -> Result<Exchanged, ForwardError> {
-    let sent = within(patience.head, link.send(request)).await?;
-    match sent {
-        Ok(answer) => {
-            let relay = |incoming: Incoming| Relay::pooled(incoming, link, Arc::clone(pool), patience.pause);
-            Ok(Exchanged::Answer(answer.map(relay)))
+) -> Result<Response<Relay>, Failed> {
+    match within(patience.head, link.send(request)).await.map_err(Failed::Sent)? {
+        Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            Err(Failed::Sent(ForwardError::Switched))
         }
-        Err(mut unsent) => match unsent.take_message() {
-            Some(request) => Ok(Exchanged::Unsent(Box::new(request))),
-            None => Err(broken(unsent.into_error())),
-        },
+        Ok(answer) => {
+            Ok(answer.map(|incoming| Relay::pooled(incoming, link, Arc::clone(pool), patience.pause)))
+        }
+        Err(mut unsent) => Err(match unsent.take_message() {
+            Some(request) => Failed::Unsent(Box::new(request)),
+            None => Failed::Sent(broken(unsent.into_error())),
+        }),
     }
 }
 
