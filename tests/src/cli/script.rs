@@ -19,6 +19,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use tempfile::TempDir;
 use testkit::binary;
 
 /// One command with what is expected of it.
@@ -31,14 +32,34 @@ struct Step<'a> {
     exit: i32,
 }
 
-/// Runs a script; the test fails at its first step that comes out otherwise.
-pub(super) fn run(name: &str, text: &str) {
-    let folder = tempfile::tempdir().unwrap();
-    let steps = steps(text);
-    assert!(!steps.is_empty(), "{name} holds no command");
-    for step in steps {
-        let faults = step.run(folder.path());
-        assert!(faults.is_empty(), "{name}:{}: $ {}\n{faults}", step.line, step.command);
+/// Where a script runs: a folder of its own, and variables if it needs any.
+pub(super) struct Place {
+    folder: TempDir,
+    variables: Vec<(&'static str, String)>,
+}
+
+impl Place {
+    pub(super) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new() }
+    }
+
+    /// Gives the script's commands a variable.
+    pub(super) fn set(&mut self, name: &'static str, value: String) {
+        self.variables.push((name, value));
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs a script; the test fails at its first step that comes out otherwise.
+    pub(super) fn run(&self, name: &str, text: &str) {
+        let steps = steps(text);
+        assert!(!steps.is_empty(), "{name} holds no command");
+        for step in steps {
+            let faults = step.run(self);
+            assert!(faults.is_empty(), "{name}:{}: $ {}\n{faults}", step.line, step.command);
+        }
     }
 }
 
@@ -68,14 +89,15 @@ fn steps(text: &str) -> Vec<Step<'_>> {
 
 impl Step<'_> {
     /// Runs the command; says how what came differs from what was expected.
-    fn run(&self, folder: &Path) -> String {
+    fn run(&self, place: &Place) -> String {
         let program = binary::path();
         let beside = program.parent().unwrap().display().to_string();
         let output = Command::new("sh")
             .args(["-c", &self.command])
-            .current_dir(folder)
+            .current_dir(place.folder())
             .env_clear()
             .env("PATH", format!("{beside}:/usr/bin:/bin"))
+            .envs(place.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -120,7 +142,7 @@ fn line_matches(expected: &str, came: &str) -> bool {
 
 #[test]
 fn a_script_that_expects_something_else_is_noticed() {
-    let faults = |text| steps(text).remove(0).run(Path::new("/"));
+    let faults = |text| steps(text).remove(0).run(&Place::new());
     assert_eq!(faults("$ echo one; echo two >&2; exit 3\no[..]\n2> ...\n? 3"), "");
     assert_ne!(faults("$ echo one\ntwo"), "");
     assert_ne!(faults("$ echo one"), "");
