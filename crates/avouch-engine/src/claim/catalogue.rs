@@ -7,10 +7,6 @@ use avouch_wire::settings::{Fault, Problems, Reader, Table, Value};
 /// The catalogue that comes with avouch.
 const BUILT_IN: &str = include_str!("../../data/crawlers.toml");
 
-/// Longest user agent that is searched, in octets; what crawlers send is far shorter, and the rest
-/// is not worth a stranger's request.
-const MAX_USER_AGENT: usize = 512;
-
 /// A crawler: who answers for it and how its addresses are recognised.
 #[derive(Clone, Debug)]
 pub struct Crawler {
@@ -95,14 +91,13 @@ impl Catalogue {
         self.crawlers.iter()
     }
 
-    /// The crawler a user agent names, where it names one.
+    /// The crawler a user agent names, where it names one. The agent need not be text: octets that
+    /// are not would hide a name from us that the site still reads.
     #[must_use]
-    pub fn find(&self, user_agent: &str) -> Option<&Crawler> {
-        let text = user_agent.as_bytes();
-        let text = text.get(..MAX_USER_AGENT).unwrap_or(text);
-        let found = self.tokens.as_ref()?.find_iter(text).find(|found| {
-            let before = found.start().checked_sub(1).and_then(|at| text.get(at));
-            !before.is_some_and(is_word) && !text.get(found.end()).is_some_and(is_word)
+    pub fn find(&self, user_agent: &[u8]) -> Option<&Crawler> {
+        let found = self.tokens.as_ref()?.find_iter(user_agent).find(|found| {
+            let before = found.start().checked_sub(1).and_then(|at| user_agent.get(at));
+            !before.is_some_and(is_word) && !user_agent.get(found.end()).is_some_and(is_word)
         })?;
         self.owners.get(found.pattern().as_usize()).and_then(|at| self.crawlers.get(*at))
     }
@@ -137,7 +132,7 @@ mod tests {
 
     fn found(user_agent: &str) -> Option<String> {
         let catalogue = Catalogue::built_in().unwrap();
-        catalogue.find(user_agent).map(|crawler| crawler.name().to_owned())
+        catalogue.find(user_agent.as_bytes()).map(|crawler| crawler.name().to_owned())
     }
 
     #[test]
@@ -152,6 +147,7 @@ mod tests {
         assert_eq!(found("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"), google);
         assert_eq!(found("googlebot"), google);
         assert_eq!(found("Googlebot-Image/1.0"), google);
+        assert!(Catalogue::built_in().unwrap().find(b"\xff Googlebot/2.1").is_some());
         assert_eq!(found("NotGooglebot/1.0"), None);
         assert_eq!(found("Googlebots/1.0"), None);
         assert_eq!(found("Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0"), None);
@@ -160,7 +156,7 @@ mod tests {
     #[test]
     fn aliases_and_relaxed_alignment_are_the_same_operator() {
         let catalogue = Catalogue::built_in().unwrap();
-        let google = catalogue.find("Googlebot").unwrap();
+        let google = catalogue.find(b"Googlebot").unwrap();
         for (domain, same) in [("google.com", true), ("crawl.googlebot.com", true), ("acme.example", false)] {
             assert_eq!(google.speaks_for(&Domain::parse(domain).unwrap()), same, "{domain}");
         }

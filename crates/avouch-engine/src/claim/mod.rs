@@ -40,7 +40,7 @@ impl<'a> Claim<'a> {
             SaipField::NotText => return Err(Unreadable::because(Reason::HeaderMalformed)),
             SaipField::Delegation => return Err(Unreadable::because(Reason::ModeUnsupported)),
         };
-        let crawler = request.user_agent().and_then(|text| catalogue.find(text));
+        let crawler = request.user_agent().and_then(|agent| catalogue.find(agent));
         Ok(Self { header, crawler })
     }
 

@@ -20,7 +20,7 @@ pub enum SaipField<'a> {
 pub(super) struct Fields<'a> {
     pub(super) host: Option<&'a str>,
     pub(super) saip: SaipField<'a>,
-    pub(super) user_agent: Option<&'a str>,
+    pub(super) user_agent: Option<&'a [u8]>,
 }
 
 pub(super) fn read<'a>(
@@ -34,7 +34,9 @@ pub(super) fn read<'a>(
                 return Err(RequestError::SeveralHosts);
             }
         } else if name.eq_ignore_ascii_case("user-agent") {
-            read.user_agent = read.user_agent.or(std::str::from_utf8(value).ok());
+            if read.user_agent.replace(value).is_some() {
+                return Err(RequestError::SeveralUserAgents);
+            }
         } else if is_saip(name) {
             read.saip = saip(read.saip, name, value);
         }

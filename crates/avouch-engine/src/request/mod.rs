@@ -68,6 +68,9 @@ pub enum RequestError {
     /// More than one Host field.
     #[error("more than one Host field")]
     SeveralHosts,
+    /// More than one User-Agent field: the site might read another than we.
+    #[error("more than one User-Agent field")]
+    SeveralUserAgents,
     /// The authority cannot be read.
     #[error("the authority: {0}")]
     Authority(#[from] AuthorityError),
@@ -84,7 +87,7 @@ pub struct Request<'a> {
     authority: Authority<'a>,
     peer: Peer,
     saip: SaipField<'a>,
-    user_agent: Option<&'a str>,
+    user_agent: Option<&'a [u8]>,
     content: Content,
 }
 
@@ -148,9 +151,9 @@ impl<'a> Request<'a> {
         self.saip
     }
 
-    /// The first User-Agent, where it is text.
+    /// The User-Agent, which need not be text.
     #[must_use]
-    pub const fn user_agent(&self) -> Option<&'a str> {
+    pub const fn user_agent(&self) -> Option<&'a [u8]> {
         self.user_agent
     }
 
@@ -218,6 +221,16 @@ mod tests {
         assert_eq!(of(read("CONNECT", "other.example:443", None, &host)), Err(RequestError::Disagreement));
         assert_eq!(of(read("GET", "/", None, &[])), Err(RequestError::NoAuthority));
         assert_eq!(of(read("GET", "/", None, &[host[0], host[0]])), Err(RequestError::SeveralHosts));
+    }
+
+    #[test]
+    fn one_user_agent_at_most_speaks() {
+        let (host, agent) = (("host", "shop.example"), ("User-Agent", "curl/8"));
+        assert_eq!(read("GET", "/", None, &[host, agent]).unwrap().user_agent(), Some(&b"curl/8"[..]));
+        assert_eq!(
+            read("GET", "/", None, &[host, agent, agent]).err(),
+            Some(RequestError::SeveralUserAgents)
+        );
     }
 
     #[test]
