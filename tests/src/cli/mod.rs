@@ -33,3 +33,17 @@ fn every_script_is_run() {
     listed.sort_unstable();
     assert_eq!(found, listed);
 }
+
+/// The examples of the manual are a script, too: its blocks of kind `console`.
+#[test]
+fn the_manual_shows_what_comes_of_its_examples() {
+    let manual = include_str!("../../../docs/operate/commands.md");
+    let mut runs = false;
+    // Lines of text between the blocks become comments, so that lines keep their numbers.
+    let script = manual.lines().map(|line| {
+        let fence = line.starts_with("```");
+        runs = if fence { line == "```console" } else { runs };
+        if runs && !fence { format!("{line}\n") } else { "#\n".to_owned() }
+    });
+    script::Place::new().run("commands.md", &script.collect::<String>());
+}

@@ -11,7 +11,7 @@
 //!
 //! `$ ` begins a command for `sh`, `> ` continues it; the lines below are what it prints to stdout,
 //! those behind `2> ` to stderr; `? ` is its exit code, 0 where it is not said. In what is
-//! expected, `[..]` stands for anything within a line, and a line `...` for any lines. All commands
+//! expected, `…` stands for anything within a line, and a line `...` for any lines. All commands
 //! of a script run in one folder of their own, with `avouch` in their path and nothing else from
 //! the environment.
 
@@ -80,7 +80,7 @@ fn steps(text: &str) -> Vec<Step<'_>> {
             step.stderr.push(said);
         } else if let Some(code) = line.strip_prefix("? ") {
             step.exit = code.parse().unwrap();
-        } else if !line.starts_with("# ") {
+        } else if line != "#" && !line.starts_with("# ") {
             step.stdout.push(line);
         }
     }
@@ -131,7 +131,7 @@ fn lines_match(expected: &[&str], came: &[&str]) -> bool {
 }
 
 fn line_matches(expected: &str, came: &str) -> bool {
-    match expected.split_once("[..]") {
+    match expected.split_once('…') {
         None => expected == came,
         Some((start, rest)) => {
             let Some(tail) = came.strip_prefix(start) else { return false };
@@ -143,7 +143,7 @@ fn line_matches(expected: &str, came: &str) -> bool {
 #[test]
 fn a_script_that_expects_something_else_is_noticed() {
     let faults = |text| steps(text).remove(0).run(&Place::new());
-    assert_eq!(faults("$ echo one; echo two >&2; exit 3\no[..]\n2> ...\n? 3"), "");
+    assert_eq!(faults("$ echo one; echo two >&2; exit 3\no…\n2> ...\n? 3"), "");
     assert_ne!(faults("$ echo one\ntwo"), "");
     assert_ne!(faults("$ echo one"), "");
     assert_ne!(faults("$ echo one >&2"), "");

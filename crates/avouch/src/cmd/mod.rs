@@ -43,7 +43,7 @@ const LOG: &str = "warn,hickory_net=error";
 #[command(name = "avouch", version, styles = STYLES, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
     /// What the log on stderr tells: error, warn, info, debug, trace, or `target=level` pairs
-    #[arg(long, global = true, value_name = "FILTER")]
+    #[arg(long, global = true, value_name = "FILTER", display_order = 900)]
     log: Option<String>,
     #[command(subcommand)]
     verb: Verb,
