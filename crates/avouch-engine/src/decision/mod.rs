@@ -59,8 +59,8 @@ const AFTER_START: Duration = Duration::from_secs(30);
 /// table is cleared in steps of seconds, and look-ups that failed are kept about as long.
 const AFTER_FAULT: Duration = Duration::from_secs(5);
 
-/// Decides. First what could not be accepted on this side, then the route's `require`, then the
-/// first rule that matches; its rate limit is charged in every mode, so that what is observed is
+/// Decides. First what could not be accepted on this side, then content that was swapped, then the
+/// route's `require`, then the first rule that matches; its rate limit is charged in every mode, so that what is observed is
 /// what will be enforced.
 pub fn decide<M: Meter + ?Sized>(
     verdict: &Verdict,
@@ -71,6 +71,7 @@ pub fn decide<M: Meter + ?Sized>(
     now: Time,
 ) -> Decision {
     let ruling = unavailable(verdict)
+        .or_else(|| swapped(verdict))
         .or_else(|| required(verdict, terms.require?))
         .unwrap_or_else(|| ruled(verdict, facts, policy, meter, now));
     ruling.carried_out(terms.mode)
@@ -115,6 +116,13 @@ fn unavailable(verdict: &Verdict) -> Option<Ruling> {
         _ => return None,
     };
     Some(Ruling::refused(verdict, wait_refusal(Action::Unavailable, reason, wait)))
+}
+
+/// Content that is not what was signed: a long body is cut off when it turns out so, whatever the
+/// policy says, and a short one that was read ahead fares no better.
+fn swapped(verdict: &Verdict) -> Option<Ruling> {
+    let is_swapped = verdict.reasons().first() == Some(&Reason::BodyMismatch);
+    is_swapped.then(|| Ruling::refused(verdict, refusal(verdict, Action::Reject)))
 }
 
 /// What a route requires and the sender has not. Whoever can still prove who it is is asked to;
@@ -273,6 +281,17 @@ mod tests {
         assert_eq!(refusal.retry_after(), Some(Duration::from_secs(1)));
         assert!(refusal.is_retryable());
         permit(at(1_001));
+    }
+
+    #[test]
+    fn swapped_content_is_rejected_whatever_the_policy_says() {
+        let policy = "[[rule]]\nname = 'all'\nwhen = { class = 1 }\nthen = { action = 'accept' }";
+        let policy = Policy::parse("policy.toml", policy).unwrap();
+        let swapped = sample(Standing::Invalid).with_reason(Reason::BodyMismatch);
+        assert_eq!(refusal(decided(&swapped, &policy, ENFORCE)).status(), 403);
+        let other = sample(Standing::Invalid).with_reason(Reason::Expired);
+        permit(decided(&other, &policy, ENFORCE));
+        permit(decided(&swapped, &policy, Terms { mode: Mode::Observe, require: None }));
     }
 
     #[test]
