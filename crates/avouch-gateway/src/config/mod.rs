@@ -331,6 +331,46 @@ fn log(mut table: Table<'_>) -> LogTarget {
 mod tests {
     use super::*;
 
+    const WHOLE: &str = r#"
+        mode = "enforce"
+        listen = ["[::]:8443", "127.0.0.1:80"]
+        authorities = ["www.shop.example"]
+        accept_draft = true
+        scheme = "https"
+        trusted_proxies = ["10.0.0.0/8", "unix"]
+        private_peers = "clients"
+        upstream = "http://127.0.0.1:8080"
+        [tls]
+        cert = "a\"b.pem"
+        key = "key.pem"
+        [admin]
+        listen = "127.0.0.1:9180"
+        [verify]
+        listen = "127.0.0.1:9181"
+        [dns]
+        resolvers = ["127.0.0.53", "[::1]:5353"]
+        trust_anchor = "root.ds"
+        trust_ad_from = ["127.0.0.53"]
+        ttl_cap = "60s"
+        [policy]
+        file = "policy.toml"
+        [store]
+        url = "file:/tmp/replay"
+        fresh = true
+        [log]
+        access = "access.log"
+        [limits]
+        head_time = "5s"
+        [[route]]
+        path = "/admin"
+        upstream = "http://127.0.0.1:8081"
+        mode = "advise"
+        policy = "admin.toml"
+        assertion = true
+        disclose = "none"
+        require = 3
+    "#;
+
     const LEAST: &str = "listen = '[::]:8443'\nupstream = 'http://127.0.0.1:8080'\n";
 
     #[test]
@@ -342,49 +382,25 @@ mod tests {
 
     #[test]
     fn what_is_printed_reads_back_the_same() {
-        let whole = r#"
-            mode = "enforce"
-            listen = ["[::]:8443", "127.0.0.1:80"]
-            authorities = ["www.shop.example"]
-            accept_draft = true
-            scheme = "https"
-            trusted_proxies = ["10.0.0.0/8", "unix"]
-            private_peers = "clients"
-            upstream = "http://127.0.0.1:8080"
-            [tls]
-            cert = "a\"b.pem"
-            key = "key.pem"
-            [admin]
-            listen = "127.0.0.1:9180"
-            [verify]
-            listen = "127.0.0.1:9181"
-            [dns]
-            resolvers = ["127.0.0.53", "[::1]:5353"]
-            trust_anchor = "root.ds"
-            trust_ad_from = ["127.0.0.53"]
-            ttl_cap = "60s"
-            [policy]
-            file = "policy.toml"
-            [store]
-            url = "file:/tmp/replay"
-            fresh = true
-            [log]
-            access = "access.log"
-            [limits]
-            head_time = "5s"
-            [[route]]
-            path = "/admin"
-            upstream = "http://127.0.0.1:8081"
-            mode = "advise"
-            policy = "admin.toml"
-            assertion = true
-            disclose = "none"
-            require = 3
-        "#;
-        for text in [whole, LEAST] {
+        for text in [WHOLE, LEAST] {
             let config = Config::parse("f", text).unwrap();
             let printed = config.to_string();
             assert_eq!(Config::parse("printed", &printed).unwrap(), config, "{printed}");
+        }
+    }
+
+    #[test]
+    fn every_key_is_documented_and_the_examples_load() {
+        let page = include_str!("../../../../docs/formats/configuration.md");
+        let printed = Config::parse("f", WHOLE).unwrap().to_string();
+        for key in printed.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key) {
+            assert!(page.contains(&format!("`{key}`")), "{key}");
+        }
+        let examples: Vec<_> =
+            page.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("```")).collect();
+        assert_eq!(examples.len(), 2);
+        for (example, _) in examples {
+            assert!(Config::parse("example", example).is_ok(), "{example}");
         }
     }
 
