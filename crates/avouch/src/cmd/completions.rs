@@ -8,12 +8,10 @@ use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
 /// Print the completions of a shell
-///
-/// Examples:
-///   avouch completions bash > /etc/bash_completion.d/avouch
-///   avouch completions zsh > ~/.zfunc/_avouch
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Examples:
+  avouch completions bash > /etc/bash_completion.d/avouch
+  avouch completions zsh > ~/.zfunc/_avouch")]
 pub(super) struct Completions {
     /// The shell
     shell: Shell,

@@ -33,13 +33,11 @@ const MAX_JSON_BODY: usize = 64 << 20;
 ///
 /// Redirections are not followed: each would be another request to sign. Ends with 0 for answers
 /// 2xx and 3xx, 1 for others, 4 if none came.
-///
-/// Examples:
-///   avouch fetch --key file:crawler.key --dom acme.example --id crawler-7 https://www.shop.example/
-///   avouch fetch … --resolve www.shop.example:443:127.0.0.1 --cacert ca.pem https://www.shop.example/
-///   avouch fetch … --body order.json -H 'Content-Type: application/json' https://api.shop.example/
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Examples:
+  avouch fetch --key file:crawler.key --dom acme.example --id crawler-7 https://www.shop.example/
+  avouch fetch … --resolve www.shop.example:443:127.0.0.1 --cacert ca.pem https://www.shop.example/
+  avouch fetch … --body order.json -H 'Content-Type: application/json' https://api.shop.example/")]
 pub(crate) struct Fetch {
     /// Print the head of the answer, too
     #[arg(long, short)]

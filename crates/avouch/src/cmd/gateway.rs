@@ -26,11 +26,9 @@ enum Verb {
 ///
 /// SIGTERM and SIGINT let what is under way end first. SIGHUP, and a change of the configuration or
 /// of a file it names, reloads them; if they do not load, what was in force stays in force.
-///
-/// Example:
-///   avouch gateway run --config /etc/avouch/gateway.toml
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Example:
+  avouch gateway run --config /etc/avouch/gateway.toml")]
 struct Run {
     /// The configuration
     #[arg(long, value_name = "FILE")]
@@ -40,11 +38,9 @@ struct Run {
 /// Check a configuration and every file it names, without opening a port
 ///
 /// All problems are listed at once, each with its line and what to do about it.
-///
-/// Example:
-///   avouch gateway check --config /etc/avouch/gateway.toml
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Example:
+  avouch gateway check --config /etc/avouch/gateway.toml")]
 struct Check {
     /// The configuration
     #[arg(long, value_name = "FILE")]

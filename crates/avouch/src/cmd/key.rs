@@ -30,12 +30,10 @@ enum Verb {
 }
 
 /// Make a key
-///
-/// Examples:
-///   avouch key new file:crawler.key
-///   avouch key new file:crawler.key --type p256 --passphrase-file crawler.pass
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Examples:
+  avouch key new file:crawler.key
+  avouch key new file:crawler.key --type p256 --passphrase-file crawler.pass")]
 struct New {
     /// Where to keep it: file:PATH
     key: String,
@@ -54,11 +52,9 @@ struct New {
 }
 
 /// List the keys of a folder
-///
-/// Example:
-///   avouch key list file:/etc/avouch/keys
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Example:
+  avouch key list file:/etc/avouch/keys")]
 struct List {
     /// The folder: file:PATH
     #[arg(default_value = "file:.")]
@@ -71,11 +67,9 @@ struct List {
 /// Show what is public of a key
 ///
 /// With a passphrase file it is also opened, which proves that the file shows its own public key.
-///
-/// Example:
-///   avouch key show file:crawler.key
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Example:
+  avouch key show file:crawler.key")]
 struct Show {
     /// The key: file:PATH
     key: String,
@@ -88,11 +82,9 @@ struct Show {
 }
 
 /// Print the public key in PEM, as other programs read it
-///
-/// Example:
-///   avouch key export-public file:crawler.key | openssl pkey -pubin -text
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Example:
+  avouch key export-public file:crawler.key | openssl pkey -pubin -text")]
 struct ExportPublic {
     /// The key: file:PATH
     key: String,

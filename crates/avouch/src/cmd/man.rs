@@ -9,12 +9,10 @@ use std::fs;
 use std::path::PathBuf;
 
 /// Print the manual page, or write the page of every command into a folder
-///
-/// Examples:
-///   avouch man | man -l -
-///   avouch man --dir /usr/local/share/man/man1
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Examples:
+  avouch man | man -l -
+  avouch man --dir /usr/local/share/man/man1")]
 pub(super) struct Man {
     /// The folder that gets one page per command; it is made if missing
     #[arg(long, value_name = "DIR")]

@@ -27,11 +27,9 @@ enum Verb {
 /// Load a policy, and warn of what its author probably did not mean
 ///
 /// Ends with 0 if there is nothing to say, 1 if it loads with warnings, 3 if it does not load.
-///
-/// Example:
-///   avouch policy check policy.toml
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Example:
+  avouch policy check policy.toml")]
 struct Check {
     /// The policy
     policy: PathBuf,
@@ -43,11 +41,9 @@ struct Check {
 /// Try the cases of a file on a policy
 ///
 /// Ends with 0 if every case comes out as its file expects, else 1.
-///
-/// Example:
-///   avouch policy test policy.toml cases.toml
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Example:
+  avouch policy test policy.toml cases.toml")]
 struct Test {
     /// The policy
     policy: PathBuf,
@@ -59,12 +55,10 @@ struct Test {
 }
 
 /// Show which rule decides about a captured request, and why the others do not
-///
-/// Examples:
-///   avouch policy explain policy.toml request.http --zone acme.example.zone
-///   avouch sign --raw … https://www.shop.example/ | avouch policy explain policy.toml -
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Examples:
+  avouch policy explain policy.toml request.http --zone acme.example.zone
+  avouch sign --raw … https://www.shop.example/ | avouch policy explain policy.toml -")]
 struct Explain {
     /// The policy
     policy: PathBuf,

@@ -11,13 +11,11 @@ use serde_json::json;
 ///
 /// Each signature is good for one request within five minutes. The body is covered: without
 /// --body that there is none.
-///
-/// Examples:
-///   avouch sign --key file:crawler.key --dom acme.example --id crawler-7 https://www.shop.example/
-///   avouch sign … https://www.shop.example/ | curl -H @- https://www.shop.example/
-///   avouch sign --raw … https://www.shop.example/ | avouch verify --zone acme.zone -
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Examples:
+  avouch sign --key file:crawler.key --dom acme.example --id crawler-7 https://www.shop.example/
+  avouch sign … https://www.shop.example/ | curl -H @- https://www.shop.example/
+  avouch sign --raw … https://www.shop.example/ | avouch verify --zone acme.zone -")]
 pub(crate) struct Sign {
     /// Print the whole HTTP/1.1 request instead of the header lines
     #[arg(long, conflicts_with = "json")]

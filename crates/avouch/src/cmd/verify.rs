@@ -19,13 +19,11 @@ use std::path::PathBuf;
 /// Zone files stand for the DNS; what none of them covers could not be found out. Replay cannot be
 /// checked offline. Ends with 0 for class 2 and 3, 1 for class 0 and 1, 4 for a claim that could
 /// not be checked; with --expect, 0 if the class is that one and 1 if not.
-///
-/// Examples:
-///   avouch verify --zone acme.example.zone --authority www.shop.example request.http
-///   avouch sign --raw … https://www.shop.example/ | avouch verify --zone acme.example.zone -
-///   avouch verify --zone forward.zone --zone reverse.zone --peer 192.0.2.7 --policy policy.toml -
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Examples:
+  avouch verify --zone acme.example.zone --authority www.shop.example request.http
+  avouch sign --raw … https://www.shop.example/ | avouch verify --zone acme.example.zone -
+  avouch verify --zone forward.zone --zone reverse.zone --peer 192.0.2.7 --policy policy.toml -")]
 pub(crate) struct Verify {
     #[command(flatten)]
     judging: Judging,

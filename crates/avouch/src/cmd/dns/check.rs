@@ -27,12 +27,10 @@ const MAX_RESOLVERS: usize = 3;
 /// Look up what a domain or an agent publishes, and examine it
 ///
 /// Ends 0 when nothing found is an error, otherwise 1; 4 when it could not be found out.
-///
-/// Examples:
-///   avouch dns check acme.example
-///   avouch dns check crawler-7@acme.example --resolver 9.9.9.9
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Examples:
+  avouch dns check acme.example
+  avouch dns check crawler-7@acme.example --resolver 9.9.9.9")]
 pub(super) struct CheckArgs {
     /// acme.example, or an agent as crawler-7@acme.example
     #[arg(value_name = "DOMAIN|AGENT@DOMAIN")]

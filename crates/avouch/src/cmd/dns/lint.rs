@@ -14,13 +14,11 @@ use std::path::Path;
 /// Examine a record's text, or the records in a zone file
 ///
 /// Ends 0 when nothing found is an error, otherwise 1.
-///
-/// Examples:
-///   avouch dns lint acme.example.zone
-///   avouch dns lint --name crawler-7._saip.acme.example 'v=saip1; pk='
-///   avouch dns record --dom acme.example --key key.pub | avouch dns lint -
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Examples:
+  avouch dns lint acme.example.zone
+  avouch dns lint --name crawler-7._saip.acme.example 'v=saip1; pk='
+  avouch dns record --dom acme.example --key key.pub | avouch dns lint -")]
 pub(super) struct LintArgs {
     /// A zone file, a file with one record's text on each line, - for standard input, or the text
     /// of one record (begins with v=)

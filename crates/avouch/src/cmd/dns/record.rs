@@ -17,12 +17,10 @@ use serde::Serialize;
 use std::path::Path;
 
 /// Print a record, ready to paste into a zone file
-///
-/// Examples:
-///   avouch dns record --dom acme.example --id crawler-7 --key file:crawler.key
-///   avouch dns record --dom acme.example --id fleet --revoke
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Examples:
+  avouch dns record --dom acme.example --id crawler-7 --key file:crawler.key
+  avouch dns record --dom acme.example --id fleet --revoke")]
 pub(super) struct RecordArgs {
     /// The domain
     #[arg(long, value_name = "DOMAIN")]
