@@ -21,7 +21,7 @@ macro_rules! scripts {
     };
 }
 
-scripts![keys, sign, verify, confirm, refuse, fetch, policy, gateway, manual];
+scripts![keys, dns, sign, verify, confirm, refuse, fetch, policy, gateway, manual];
 
 #[test]
 fn every_script_is_run() {

@@ -122,6 +122,10 @@ impl Key {
 impl New {
     fn run(self) -> Result<Exit, Failure> {
         let path = path(&self.key)?;
+        if path.symlink_metadata().is_ok() {
+            // `create` refuses it too, but only after the passphrase was asked for twice.
+            return Err(refused(StoreError { path, problem: Problem::Exists }));
+        }
         let secret = SecretKey::generate(self.key_type, &mut SystemEntropy).map_err(Failure::unknown)?;
         if self.unencrypted {
             store::create(&path, &secret, Protection::None).map_err(refused)?;
