@@ -2,6 +2,7 @@
 
 pub mod binary;
 pub mod bind;
+pub mod certificate;
 pub mod message;
 pub mod peers;
 pub mod raw;

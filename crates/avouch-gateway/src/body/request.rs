@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub(crate) struct RequestBody {
     rest: Option<Incoming>,
     pause: Pause,
     check: Option<Check>,
+    /// Counts pieces passed on, so that a wait for the answer begins anew with each.
+    moved: Option<Arc<AtomicU64>>,
 }
 
 /// Holds the content to a digest: each piece is passed on only when the next has arrived, so the
@@ -43,7 +45,7 @@ impl RequestBody {
     /// The body as it arrives, given up when it pauses for longer than `pause`.
     pub(crate) fn new(incoming: Incoming, pause: Duration) -> Self {
         let rest = (!incoming.is_end_stream()).then_some(incoming);
-        Self { early: VecDeque::new(), rest, pause: Pause::of(pause), check: None }
+        Self { early: VecDeque::new(), rest, pause: Pause::of(pause), check: None, moved: None }
     }
 
     /// Reads ahead up to [`JUDGED_BODY`] octets. The digest of the content when that was all of
@@ -74,6 +76,14 @@ impl RequestBody {
         let flag = Arc::clone(&mismatch);
         self.check = Some(Check { expected, hasher: ContentHasher::new(), held: None, mismatch });
         flag
+    }
+
+    /// A count that grows as long as the body moves; `None` when there is none.
+    pub(crate) fn progress(&mut self) -> Option<Arc<AtomicU64>> {
+        if self.is_end_stream() {
+            return None;
+        }
+        Some(Arc::clone(self.moved.get_or_insert_default()))
     }
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
@@ -127,6 +137,9 @@ impl Body for RequestBody {
         loop {
             let next = ready!(self.poll_source(cx));
             let this = &mut *self;
+            if let Some(moved) = &this.moved {
+                moved.fetch_add(1, Ordering::Relaxed);
+            }
             let Some(check) = &mut this.check else { return Poll::Ready(next) };
             match next.transpose()?.map(Frame::into_data) {
                 Some(Ok(data)) => {

@@ -117,7 +117,8 @@ limits! {
     head_fields: usize = 100;
     /// The longest request target; servers commonly refuse more than 8 KiB.
     target_size: Size = Size(8 << 10);
-    /// How long a body may pause, in either direction, before its request is given up.
+    /// How long a body may pause, in either direction, before its request is given up; a client
+    /// that does not read its answer pauses it.
     body_pause: Duration = Duration::from_secs(60);
     /// How long opening a connection to an upstream may take; upstreams are near.
     upstream_connect: Duration = Duration::from_secs(5);

@@ -6,7 +6,9 @@ mod relay;
 mod upgrade;
 
 use std::error::Error as _;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use avouch_engine::decision::Permit;
@@ -84,10 +86,11 @@ enum Failed {
 async fn exchange(
     pool: &Arc<Pool>,
     mut link: link::Link,
-    request: Request<RequestBody>,
+    mut request: Request<RequestBody>,
     patience: Patience,
 ) -> Result<Response<Relay>, Failed> {
-    match within(patience.head, link.send(request)).await.map_err(Failed::Sent)? {
+    let progress = request.body_mut().progress();
+    match within(patience.head, progress, link.send(request)).await.map_err(Failed::Sent)? {
         Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
             Err(Failed::Sent(ForwardError::Switched))
         }
@@ -101,8 +104,22 @@ async fn exchange(
     }
 }
 
-async fn within<T>(limit: Duration, answer: impl Future<Output = T>) -> Result<T, ForwardError> {
-    tokio::time::timeout(limit, answer).await.map_err(|_| ForwardError::AnswerTimeout)
+/// Waits for an answer, counting from the last piece of the body that moved.
+async fn within<T>(
+    limit: Duration,
+    progress: Option<Arc<AtomicU64>>,
+    answer: impl Future<Output = T>,
+) -> Result<T, ForwardError> {
+    let mut answer = pin!(answer);
+    let moved = || progress.as_ref().map_or(0, |moved| moved.load(Ordering::Relaxed));
+    loop {
+        let before = moved();
+        match tokio::time::timeout(limit, answer.as_mut()).await {
+            Ok(answer) => return Ok(answer),
+            Err(_) if moved() != before => {}
+            Err(_) => return Err(ForwardError::AnswerTimeout),
+        }
+    }
 }
 
 /// Tells a failure of the client's body from one of the upstream.

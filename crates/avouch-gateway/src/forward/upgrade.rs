@@ -64,7 +64,7 @@ impl Switch {
         request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         request.headers_mut().insert(header::UPGRADE, self.protocol.clone());
         let mut sender = pool.open().await?.detach();
-        let mut answer = within(patience.head, sender.send_request(request)).await?.map_err(broken)?;
+        let mut answer = within(patience.head, None, sender.send_request(request)).await?.map_err(broken)?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             let chosen = single(answer.headers()).map(HeaderValue::as_bytes).unwrap_or_default();
             if !chosen.eq_ignore_ascii_case(self.protocol.as_bytes()) {

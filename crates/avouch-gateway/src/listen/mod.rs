@@ -93,7 +93,7 @@ async fn connection(
     stream.set_nodelay(true)?;
     let snapshot = gate.snapshot();
     let limits = &snapshot.config.limits;
-    let mut stream = Prefixed::new(stream);
+    let mut stream = Prefixed::new(stream, limits.body_pause);
     let mut remote = Remote { address: address.ip().to_canonical(), unix: false, told: false };
     if snapshot.config.trusted_proxies.holds(remote)
         && let Said::From(told) = in_time(limits.head_time, proxy_header(&mut stream)).await?
