@@ -34,9 +34,17 @@ pub(crate) fn talk(words: impl Display) {
 
 /// Whether talk may be coloured: on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
 pub(crate) fn is_coloured() -> bool {
+    !is_colour_refused() && io::stderr().is_terminal()
+}
+
+/// The same of data.
+pub(crate) fn is_data_coloured() -> bool {
+    !is_colour_refused() && io::stdout().is_terminal()
+}
+
+fn is_colour_refused() -> bool {
     #[expect(clippy::disallowed_methods, reason = "NO_COLOR is a promise between user and terminal programs")]
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && io::stderr().is_terminal()
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 /// Sends the log to stderr, as much of it as `filter` lets through.

@@ -1,6 +1,7 @@
 //! The verbs.
 
 mod completions;
+mod demo;
 mod dns;
 mod fetch;
 mod gateway;
@@ -51,6 +52,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Demo(demo::Demo),
     Key(key::Key),
     Sign(sign::Sign),
     Fetch(fetch::Fetch),
@@ -63,15 +65,20 @@ enum Verb {
 }
 
 impl Cli {
-    /// What the log tells.
+    /// What the log tells. The demo shows on stdout what its gateway would warn of.
     pub(crate) fn log(&self) -> &str {
-        let usual = if matches!(self.verb, Verb::Gateway(_)) { LOG_AT_WORK } else { LOG };
+        let usual = match self.verb {
+            Verb::Gateway(_) => LOG_AT_WORK,
+            Verb::Demo(_) => "off",
+            _ => LOG,
+        };
         self.log.as_deref().unwrap_or(usual)
     }
 
     /// Does what was asked.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         match self.verb {
+            Verb::Demo(demo) => wait_for(demo.run()),
             Verb::Key(key) => key.run(),
             Verb::Sign(sign) => sign.run(),
             Verb::Fetch(fetch) => wait_for(fetch.run()),

@@ -1,0 +1,323 @@
+//! The script: every request with what must come of it.
+
+use avouch_keys::saip::Mode;
+use avouch_wire::key::KeyType;
+use avouch_wire::time::Time;
+
+use crate::cast::{Cast, SHORT_TTL};
+use crate::sent::Sent;
+use crate::{DemoError, Expected, Received};
+
+const ROLLING: Mode = Mode::Rolling(KeyType::Ed25519);
+const GOOGLEBOT: &str = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
+
+/// Where honest agents of acme.example come from; nothing is said of it in DNS.
+const ACME: [u8; 4] = [192, 0, 2, 20];
+const ATTACKER: [u8; 4] = [203, 0, 113, 66];
+
+/// More than is read before the Permit, so that it streams to the web server while it is checked.
+const LARGE_BODY: usize = 200 << 10;
+
+/// A part of the script.
+pub(crate) struct Scene {
+    pub(crate) heading: &'static str,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// A line of the script.
+pub(crate) enum Step {
+    /// A request is sent.
+    Send(Box<Sending>),
+    /// Something happens in DNS, or time passes.
+    Happens(Event),
+}
+
+/// A request, ready to be sent.
+pub(crate) struct Sending {
+    pub(crate) name: &'static str,
+    pub(crate) sent: Sent,
+    pub(crate) expected: Expected,
+    /// Sent when the script begins, because its answer takes seconds.
+    pub(crate) early: bool,
+}
+
+/// What happens between requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// The record of one agent is deleted, and an empty key is published for a fleet.
+    Revocation,
+    /// The TTL of both passes.
+    TtlPasses,
+}
+
+impl Event {
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Revocation => {
+                "DNS: temp-1's record is deleted; an empty pk is published for the fleet gptbot"
+            }
+            Self::TtlPasses => "… the TTL of 3 seconds passes …",
+        }
+    }
+}
+
+const _: () = assert!(SHORT_TTL == 3, "the words above name the TTL");
+
+impl Expected {
+    const fn of(class: u8, standing: &'static str, reason: &'static str) -> Self {
+        let (decision, status, upstream) = ("accept", 200, Received::Complete);
+        Self { class, standing, identity: None, mechanism: "none", reason, decision, status, upstream }
+    }
+
+    const fn anonymous() -> Self {
+        Self::of(0, "anonymous", "no-claim")
+    }
+
+    const fn verified(identity: &'static str, mechanism: &'static str) -> Self {
+        Self { identity: Some(identity), mechanism, ..Self::of(3, "verified", "signature-verified") }
+    }
+
+    const fn partial(identity: &'static str, mechanism: &'static str, reason: &'static str) -> Self {
+        let monitored = Self { decision: "monitor", ..Self::of(2, "partial", reason) };
+        Self { identity: Some(identity), mechanism, ..monitored }
+    }
+
+    /// Served, but slowly.
+    const fn invalid(reason: &'static str) -> Self {
+        Self { decision: "throttle", ..Self::of(1, "invalid", reason) }
+    }
+
+    const fn undetermined(reason: &'static str, decision: &'static str) -> Self {
+        Self { decision, ..Self::of(1, "undetermined", reason) }
+    }
+
+    /// Where the route requires more than the sender has.
+    const fn refused(self, decision: &'static str, status: u16) -> Self {
+        Self { decision, status, upstream: Received::Nothing, ..self }
+    }
+
+    const fn rejected(reason: &'static str) -> Self {
+        Self::invalid(reason).refused("reject", 403)
+    }
+}
+
+fn send(name: &'static str, sent: Sent, expected: Expected) -> Step {
+    Step::Send(Box::new(Sending { name, sent, expected, early: false }))
+}
+
+fn early(name: &'static str, sent: Sent, expected: Expected) -> Step {
+    Step::Send(Box::new(Sending { name, sent, expected, early: true }))
+}
+
+/// The whole script, signed at `now`.
+pub(crate) fn script(cast: &Cast, now: Time) -> Result<Vec<Scene>, DemoError> {
+    Ok(vec![
+        Scene { heading: "Nobody in particular", steps: nobody(cast, now)? },
+        Scene { heading: "Claims without a signature", steps: claims(cast)? },
+        Scene { heading: "Proof", steps: proof(cast, now)? },
+        Scene { heading: "Attacks and mistakes", steps: attacks(cast, now)? },
+        Scene { heading: "Revocation", steps: revocation(cast, now)? },
+        Scene { heading: "When DNS fails", steps: failures(cast, now)? },
+    ])
+}
+
+fn nobody(cast: &Cast, now: Time) -> Result<Vec<Step>, DemoError> {
+    let browser = |target| Sent::get(target, [203, 0, 113, 5]);
+    let pseudonym = Expected { mechanism: "saip-stateless", ..Expected::of(0, "pseudonymous", "pseudonym") };
+    Ok(vec![
+        send("anonymous", browser("/"), Expected::anonymous()),
+        send(
+            "anonymous, members' area",
+            browser("/members/"),
+            Expected::anonymous().refused("challenge", 401),
+        ),
+        send(
+            "forged Avouch-Class header",
+            browser("/?forged").field("Avouch-Class", "3").field("avouch_identity", "acme.example"),
+            Expected::anonymous(),
+        ),
+        send(
+            "pseudonym",
+            Sent::get("/", [203, 0, 113, 6]).signed(&cast.pseudonym, Mode::Stateless, now)?,
+            pseudonym,
+        ),
+    ])
+}
+
+fn claims(cast: &Cast) -> Result<Vec<Step>, DemoError> {
+    let (confirmed, within) = ("forward-confirmed", [192, 0, 2, 7]);
+    let partner = "dom=\"partner.example\"; id=\"bot\"";
+    Ok(vec![
+        send(
+            "forged crawler",
+            Sent::get("/", ATTACKER).user_agent(GOOGLEBOT),
+            Expected::invalid("crawler-not-confirmed"),
+        ),
+        send(
+            "confirmed crawler",
+            Sent::get("/", [198, 51, 100, 66]).user_agent(GOOGLEBOT),
+            Expected::partial("google.com", confirmed, confirmed),
+        ),
+        send(
+            "bare claim, nothing confirms",
+            Sent::get("/?bare", ATTACKER).claiming(&cast.crawler)?,
+            Expected::invalid("not-confirmed"),
+        ),
+        send(
+            "bare claim, confirmed by DNS",
+            Sent::get("/", within).claiming(&cast.crawler)?,
+            Expected::partial("acme.example", confirmed, confirmed),
+        ),
+        send(
+            "bare claim, record delegates",
+            Sent::get("/", [198, 51, 100, 130]).field("SAIP", partner),
+            Expected::partial("partner.example", "delegation-record", "network-delegated"),
+        ),
+    ])
+}
+
+fn proof(cast: &Cast, now: Time) -> Result<Vec<Step>, DemoError> {
+    let visit = |target| Sent::get(target, ACME);
+    let testing = Expected { mechanism: "saip-rolling", ..Expected::of(0, "anonymous", "testing") };
+    Ok(vec![
+        send(
+            "rolling key, Ed25519 master",
+            visit("/members/").signed(&cast.crawler, ROLLING, now)?,
+            Expected::verified("crawler-7@acme.example", "saip-rolling"),
+        ),
+        send(
+            "rolling key, P-256 master",
+            visit("/members/2").signed(&cast.scout, Mode::Rolling(KeyType::P256), now)?,
+            Expected::verified("scout@acme.example", "saip-rolling"),
+        ),
+        send(
+            "direct",
+            visit("/members/3").signed(&cast.crawler, Mode::Direct, now)?,
+            Expected::verified("crawler-7@acme.example", "saip-direct"),
+        ),
+        send(
+            "the domain's own key",
+            visit("/members/4").signed(&cast.domain, Mode::Stateless, now)?,
+            Expected::verified("acme.example", "saip-stateless"),
+        ),
+        send(
+            "an order, its body signed",
+            Sent::post("/orders/", ACME, "100 apples").signed(&cast.crawler, ROLLING, now)?,
+            Expected::verified("crawler-7@acme.example", "saip-rolling"),
+        ),
+        send("key published for testing", visit("/5").signed(&cast.trainee, ROLLING, now)?, testing),
+    ])
+}
+
+fn attacks(cast: &Cast, now: Time) -> Result<Vec<Step>, DemoError> {
+    let order = |number| Sent::get(number, ATTACKER);
+    let pay = |body| Sent::post("/orders/pay", ATTACKER, body);
+    let seen = Sent::get("/orders/1", ACME).signed(&cast.crawler, ROLLING, now)?;
+    let late = Time::from_seconds(now.seconds().saturating_sub(600));
+    let ahead = Time::from_seconds(now.seconds() + 120);
+    let cut_off = Expected {
+        status: 403,
+        upstream: Received::CutOff,
+        decision: "accept",
+        ..Expected::invalid("body-mismatch")
+    };
+    Ok(vec![
+        send("a signed order …", seen.clone(), Expected::verified("crawler-7@acme.example", "saip-rolling")),
+        send("replay", seen, Expected::rejected("replayed")),
+        send(
+            "tampered path",
+            order("/orders/2").signed(&cast.crawler, ROLLING, now)?.target("/orders/3"),
+            Expected::rejected("certificate-invalid"),
+        ),
+        send(
+            "tampered path, direct",
+            order("/orders/4").signed(&cast.crawler, Mode::Direct, now)?.target("/orders/5"),
+            Expected::rejected("signature-invalid"),
+        ),
+        send(
+            "swapped body",
+            pay("10 coins".into()).signed(&cast.crawler, ROLLING, now)?.body("99 coins"),
+            Expected::rejected("body-mismatch"),
+        ),
+        send(
+            "swapped body, 200 KiB",
+            pay("a".repeat(LARGE_BODY)).signed(&cast.crawler, ROLLING, now)?.body("b".repeat(LARGE_BODY)),
+            cut_off,
+        ),
+        send(
+            "relayed to another site",
+            order("/orders/6")
+                .host("evil.example")
+                .signed(&cast.crawler, ROLLING, now)?
+                .host(crate::sent::SITE),
+            Expected::rejected("audience-mismatch"),
+        ),
+        send(
+            "relayed under its own name",
+            order("/orders/7").host("evil.example").signed(&cast.crawler, ROLLING, now)?,
+            Expected::rejected("authority-not-ours"),
+        ),
+        send(
+            "expired",
+            order("/orders/8").signed(&cast.crawler, ROLLING, late)?,
+            Expected::rejected("expired"),
+        ),
+        send(
+            "ahead of time",
+            order("/orders/9").signed(&cast.crawler, ROLLING, ahead)?,
+            Expected::rejected("ahead-of-time"),
+        ),
+        send(
+            "unpublished agent",
+            order("/orders/10").signed(&cast.unpublished, ROLLING, now)?,
+            Expected::rejected("key-not-published"),
+        ),
+        send(
+            "impostor with its own key",
+            order("/orders/11").signed(&cast.impostor, ROLLING, now)?,
+            Expected::rejected("certificate-invalid"),
+        ),
+        send(
+            "two claims that conflict",
+            order("/orders/12").signed(&cast.crawler, ROLLING, now)?.user_agent(GOOGLEBOT),
+            Expected::rejected("claims-conflict"),
+        ),
+        send(
+            "header that cannot be read",
+            order("/orders/13").field("SAIP", "dom=\"acme.example\"; id=\"crawler-7\"; id=\"x\""),
+            Expected::rejected("header-malformed"),
+        ),
+    ])
+}
+
+fn revocation(cast: &Cast, now: Time) -> Result<Vec<Step>, DemoError> {
+    let (temp, gptbot) = ("temp-1@acme.example", "nyc.gptbot@openai.example");
+    let visit = |target| Sent::get(target, ACME);
+    let agent = |target| visit(target).signed(&cast.doomed, ROLLING, now);
+    let fleet = |target| visit(target).signed(&cast.fleet, ROLLING, now);
+    Ok(vec![
+        send("agent, published", agent("/orders/20")?, Expected::verified(temp, "saip-rolling")),
+        send("fleet, published", fleet("/orders/21")?, Expected::verified(gptbot, "saip-rolling")),
+        Step::Happens(Event::Revocation),
+        send("agent revoked, before TTL", agent("/orders/22")?, Expected::verified(temp, "saip-rolling")),
+        Step::Happens(Event::TtlPasses),
+        send("agent revoked, after TTL", agent("/orders/23")?, Expected::rejected("key-not-published")),
+        send("fleet revoked by empty key", fleet("/orders/24")?, Expected::rejected("revoked")),
+    ])
+}
+
+fn failures(cast: &Cast, now: Time) -> Result<Vec<Step>, DemoError> {
+    let dark = |target, host| Sent::get(target, [203, 0, 113, host]).signed(&cast.dark, ROLLING, now);
+    let broken = |target| Sent::get(target, [203, 0, 113, 43]).signed(&cast.broken, ROLLING, now);
+    let silent = Expected::undetermined("dns-timeout", "monitor");
+    Ok(vec![
+        early("DNS down", dark("/", 41)?, silent.clone()),
+        early("DNS down, members' area", dark("/members/", 42)?, silent.refused("unavailable", 503)),
+        send("DNS forged", broken("/")?, Expected::undetermined("dnssec-bogus", "throttle")),
+        send(
+            "DNS forged, members' area",
+            broken("/members/")?,
+            Expected::undetermined("dnssec-bogus", "reject").refused("reject", 403),
+        ),
+    ])
+}

@@ -1,0 +1,112 @@
+//! A visitor's request, ready to be sent as often as wanted.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use avouch_keys::saip::{Mode, RequestToSign, Signer};
+use avouch_wire::authority::{Authority, Scheme};
+use avouch_wire::content::ContentDigest;
+use avouch_wire::target::Target;
+use avouch_wire::time::Time;
+use bytes::Bytes;
+use http::{Request, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::DemoError;
+
+/// The site all of them visit.
+pub(crate) const SITE: &str = "www.shop.example";
+
+const BROWSER: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+
+/// A request as it goes over the wire. Whatever changes after [`Sent::signed`] is tampering.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) method: &'static str,
+    pub(crate) target: &'static str,
+    pub(crate) from: Ipv4Addr,
+    host: &'static str,
+    user_agent: &'static str,
+    fields: Vec<(&'static str, String)>,
+    body: Bytes,
+}
+
+impl Sent {
+    pub(crate) fn get(target: &'static str, from: [u8; 4]) -> Self {
+        let (from, fields, body) = (Ipv4Addr::from(from), Vec::new(), Bytes::new());
+        Self { method: "GET", target, from, host: SITE, user_agent: BROWSER, fields, body }
+    }
+
+    pub(crate) fn post(target: &'static str, from: [u8; 4], body: impl Into<Bytes>) -> Self {
+        Self { method: "POST", body: body.into(), ..Self::get(target, from) }
+    }
+
+    pub(crate) fn user_agent(self, user_agent: &'static str) -> Self {
+        Self { user_agent, ..self }
+    }
+
+    pub(crate) fn target(self, target: &'static str) -> Self {
+        Self { target, ..self }
+    }
+
+    pub(crate) fn host(self, host: &'static str) -> Self {
+        Self { host, ..self }
+    }
+
+    pub(crate) fn body(self, body: impl Into<Bytes>) -> Self {
+        Self { body: body.into(), ..self }
+    }
+
+    pub(crate) fn field(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.fields.push((name, value.into()));
+        self
+    }
+
+    /// Names an agent and proves nothing.
+    pub(crate) fn claiming(self, signer: &Signer) -> Result<Self, DemoError> {
+        Ok(self.user_agent("acme-crawler/1.0").field("SAIP", signer.speaker().bare_claim()?))
+    }
+
+    /// Signs method, target, host and body as they are now.
+    pub(crate) fn signed(self, signer: &Signer, mode: Mode, now: Time) -> Result<Self, DemoError> {
+        let request = RequestToSign {
+            method: self.method,
+            target: &Target::parse(self.method, self.target)?,
+            authority: &Authority::parse(self.host, Scheme::Http)?,
+            content: Some(ContentDigest::of(&self.body)),
+        };
+        let header = signer.sign(request, mode, now)?;
+        Ok(self.user_agent("acme-crawler/1.0").field("SAIP", header))
+    }
+
+    /// Sends it and gives the status of the answer; `None` when there was none.
+    pub(crate) async fn send(&self, gateway: SocketAddr) -> Option<u16> {
+        let connection = TcpStream::connect(gateway).await.ok()?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(connection)).await.ok()?;
+        let driver = tokio::spawn(connection);
+        let answer = sender.send_request(self.request()?).await.ok();
+        let status = answer.as_ref().map(|answer| answer.status().as_u16());
+        if let Some(answer) = answer {
+            // An answer that breaks off has shown its status already.
+            let _rest = answer.into_body().collect().await;
+        }
+        drop(sender);
+        driver.abort();
+        status
+    }
+
+    fn request(&self) -> Option<Request<Full<Bytes>>> {
+        let mut request = Request::builder()
+            .method(self.method)
+            .uri(self.target)
+            .header(header::HOST, self.host)
+            .header(header::USER_AGENT, self.user_agent)
+            .header("X-Forwarded-For", self.from.to_string());
+        for (name, value) in &self.fields {
+            request = request.header(*name, value);
+        }
+        request.body(Full::new(self.body.clone())).ok()
+    }
+}

@@ -1,0 +1,292 @@
+//! The world: everything that runs, and the script played in it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use avouch_dns::{ServeError, SignedZones};
+use avouch_gateway::config::Config;
+use avouch_gateway::{Gateway, Running, StartError, Surroundings};
+use avouch_gather::clock::{Clock, SystemClock};
+use avouch_keys::KeyError;
+use avouch_keys::saip::SignError;
+use avouch_wire::authority::AuthorityError;
+use avouch_wire::name::NameError;
+use avouch_wire::settings::Problems;
+use avouch_wire::target::TargetError;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use crate::Row;
+use crate::access_log::AccessLog;
+use crate::cast::{self, Cast, SHORT_TTL};
+use crate::script::{Event, Sending, Step, script};
+use crate::upstream::Upstream;
+
+/// What is added to a TTL before it has surely passed, for clocks that count in milliseconds.
+const AFTER_TTL: Duration = Duration::from_millis(300);
+
+/// Why the demonstration cannot go on. Everything but the first three is a defect of avouch.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// No socket or no folder for temporary files could be had.
+    #[error("the demonstration needs loopback sockets and a temporary folder: {0}")]
+    System(#[from] std::io::Error),
+    /// The name server does not start.
+    #[error("{0}")]
+    Zones(#[from] ServeError),
+    /// The gateway does not start.
+    #[error("{0}")]
+    Gateway(#[from] StartError),
+    /// The gateway's configuration has problems.
+    #[error("{0}")]
+    Config(#[from] Problems),
+    /// A key could not be made.
+    #[error("{0}")]
+    Key(#[from] KeyError),
+    /// A name in the script is none.
+    #[error("{0}")]
+    Name(#[from] NameError),
+    /// A host in the script is none.
+    #[error("{0}")]
+    Authority(#[from] AuthorityError),
+    /// A target in the script is none.
+    #[error("{0}")]
+    Target(#[from] TargetError),
+    /// A request could not be signed.
+    #[error("{0}")]
+    Sign(#[from] SignError),
+    /// The gateway logged nothing of a request.
+    #[error("the access log has no line for the request \"{0}\"")]
+    NotLogged(&'static str),
+}
+
+/// What is told while the script is played.
+#[derive(Debug)]
+pub enum Happening<'a> {
+    /// A new part begins.
+    Scene(&'static str),
+    /// Something happened between requests.
+    Event(&'static str),
+    /// A request was answered.
+    Request(&'a Row),
+}
+
+/// A root zone, a web server, the gateway before it, and the agents.
+pub struct World {
+    zones: SignedZones,
+    upstream: Upstream,
+    gateway: Running,
+    address: SocketAddr,
+    config: String,
+    cast: Cast,
+    log: AccessLog,
+    /// Holds the trust anchor and the access log; removed with this.
+    _folder: TempDir,
+}
+
+impl World {
+    /// Starts everything. Must run within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`DemoError`].
+    pub async fn start() -> Result<Self, DemoError> {
+        let folder = tempfile::Builder::new().prefix("avouch-demo-").tempdir()?;
+        let cast = Cast::gather()?;
+        let zones = SignedZones::start(&cast.zone()?).await?;
+        zones.mute("dark.example");
+        zones.forge("broken.example");
+        let upstream = Upstream::start().await?;
+        let (anchor, log) = (folder.path().join("root.key"), folder.path().join("access.log"));
+        tokio::fs::write(&anchor, format!("{}\n", zones.trust_anchor())).await?;
+        let config = config(&upstream.address, &zones.address(), &anchor.display(), &log.display());
+        let gateway = Gateway::start(Config::parse("demo.toml", &config)?, Surroundings::default()).await?;
+        let address = *gateway
+            .addresses
+            .first()
+            .ok_or(std::io::ErrorKind::AddrNotAvailable)
+            .map_err(std::io::Error::from)?;
+        Ok(Self {
+            zones,
+            upstream,
+            gateway,
+            address,
+            config,
+            cast,
+            log: AccessLog::new(log),
+            _folder: folder,
+        })
+    }
+
+    /// The gateway's configuration, as `avouch gateway run --config` takes it.
+    #[must_use]
+    pub fn config(&self) -> &str {
+        &self.config
+    }
+
+    /// Where the gateway listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Plays the script and tells of everything when it happens. It takes some six seconds, most
+    /// of it waiting for a TTL to pass and for name servers that do not answer.
+    ///
+    /// # Errors
+    /// [`DemoError`].
+    pub async fn play(&mut self, mut tell: impl FnMut(&Happening<'_>)) -> Result<Vec<Row>, DemoError> {
+        let scenes = script(&self.cast, SystemClock::new().now())?;
+        let mut waiting: Vec<_> =
+            self.send_early(scenes.iter().flat_map(|scene| &scene.steps)).into_iter().rev().collect();
+        let mut rows = Vec::new();
+        for scene in scenes {
+            tell(&Happening::Scene(scene.heading));
+            for step in scene.steps {
+                match step {
+                    Step::Happens(event) => {
+                        tell(&Happening::Event(event.words()));
+                        self.happen(event).await?;
+                    }
+                    Step::Send(sending) => {
+                        let sent = if sending.early { waiting.pop() } else { None };
+                        let place = (rows.len() + 1, scene.heading, sending.name);
+                        let row = self.send(place, *sending, sent).await?;
+                        tell(&Happening::Request(&row));
+                        rows.push(row);
+                    }
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Ends everything.
+    pub async fn stop(self) {
+        self.gateway.stop().await;
+    }
+
+    /// Sends what will be waited for later, in the order of the script.
+    fn send_early<'a>(&self, steps: impl Iterator<Item = &'a Step>) -> Vec<JoinHandle<Option<u16>>> {
+        let sendings = steps.filter_map(|step| match step {
+            Step::Send(sending) if sending.early => Some(sending.sent.clone()),
+            Step::Send(_) | Step::Happens(_) => None,
+        });
+        let address = self.address;
+        sendings.map(|sent| tokio::spawn(async move { sent.send(address).await })).collect()
+    }
+
+    async fn send(
+        &mut self,
+        place: (usize, &'static str, &'static str),
+        sending: Sending,
+        sent: Option<JoinHandle<Option<u16>>>,
+    ) -> Result<Row, DemoError> {
+        let Sending { name, sent: request, expected, .. } = sending;
+        let status = match sent {
+            Some(waiting) => waiting.await.ok().flatten(),
+            None => request.send(self.address).await,
+        };
+        let line = self.log.line(request.from, request.target).await.ok_or(DemoError::NotLogged(name))?;
+        let visit = self.upstream.visit(&line.request_id);
+        Ok(Row::of(place, &request, expected, (&line, status), &visit))
+    }
+
+    async fn happen(&self, event: Event) -> Result<(), DemoError> {
+        match event {
+            Event::Revocation => {
+                self.zones.remove(&cast::record_name(&self.cast.doomed)?, "TXT");
+                self.zones.set("gptbot._saip.openai.example", "TXT", 300, "\"v=saip1; pk=\"")?;
+            }
+            Event::TtlPasses => {
+                tokio::time::sleep(Duration::from_secs(u64::from(SHORT_TTL)) + AFTER_TTL).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The gateway's configuration, as an operator would write it.
+fn config(
+    upstream: &dyn std::fmt::Display,
+    resolver: &dyn std::fmt::Display,
+    anchor: &dyn std::fmt::Display,
+    log: &dyn std::fmt::Display,
+) -> String {
+    format!(
+        "mode = \"enforce\"                       # observe is the default: nothing is refused then
+listen = [\"127.0.0.1:0\"]                # any free port
+authorities = [\"www.shop.example\"]      # signatures made for another site are worth nothing here
+trusted_proxies = [\"127.0.0.1/32\"]      # the load balancer that says where visitors come from
+upstream = \"http://{upstream}\"
+
+[dns]
+resolvers = [\"{resolver}\"]
+trust_anchor = [\"{anchor}\"]
+
+[store]
+url = \"memory:\"
+fresh = true                           # no earlier gateway served this site
+
+[log]
+access = \"{log}\"
+
+[[route]]
+path = \"/members\"
+require = 2                            # DNS or a signature says who it is
+
+[[route]]
+path = \"/orders\"
+require = 0                            # whoever makes a claim must prove it
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a reader must see, whatever else is shown.
+    const SHOWN: [&str; 19] = [
+        "anonymous",
+        "forged crawler",
+        "confirmed crawler",
+        "bare claim, confirmed by DNS",
+        "bare claim, record delegates",
+        "bare claim, nothing confirms",
+        "rolling key, Ed25519 master",
+        "rolling key, P-256 master",
+        "direct",
+        "pseudonym",
+        "replay",
+        "tampered path",
+        "swapped body",
+        "relayed to another site",
+        "expired",
+        "unpublished agent",
+        "DNS down",
+        "agent revoked, before TTL",
+        "fleet revoked by empty key",
+    ];
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn every_request_comes_out_as_it_must() {
+        let mut world = World::start().await.unwrap();
+        let mut told = 0;
+        let rows =
+            world.play(|happening| told += usize::from(matches!(happening, Happening::Request(_)))).await;
+        let rows = rows.unwrap();
+        world.stop().await;
+        let wrong: Vec<_> = rows.iter().filter(|row| !row.as_expected).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        assert!(rows.len() >= 16 && told == rows.len());
+        for name in SHOWN {
+            assert!(rows.iter().any(|row| row.name == name), "{name}");
+        }
+        let object = serde_json::to_value(&rows[0]).unwrap();
+        for member in
+            ["name", "class", "standing", "identity", "mechanism", "decision", "reasons", "expected"]
+        {
+            assert!(object.get(member).is_some(), "{member}");
+        }
+    }
+}
