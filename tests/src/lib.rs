@@ -5,4 +5,6 @@ mod cli;
 #[cfg(test)]
 mod interop;
 #[cfg(test)]
+mod mutation;
+#[cfg(test)]
 mod proxy;
