@@ -7,3 +7,4 @@ pub mod message;
 pub mod peers;
 pub mod raw;
 pub mod upstream;
+pub mod vector;

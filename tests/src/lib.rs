@@ -8,3 +8,5 @@ mod interop;
 mod mutation;
 #[cfg(test)]
 mod proxy;
+#[cfg(test)]
+mod vectors;

@@ -1,0 +1,142 @@
+//! Test vectors: files that say what a request comes to, and what its near misses come to.
+//!
+//! `tests/vectors/README.md` describes the format.
+
+mod read;
+mod sign;
+
+pub use sign::sign_all;
+
+use avouch_wire::time::Time;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// One file: a request that comes to `expect`, and what becomes of it when something changes.
+#[derive(Clone, Debug)]
+pub struct Vector {
+    /// The file's name without its ending.
+    pub name: String,
+    /// What it shows, in a sentence.
+    pub about: String,
+    /// The request as it stands.
+    pub base: Case,
+    /// Changes that make no difference to the class.
+    pub variants: Vec<Case>,
+    /// Changes that cost trust.
+    pub near_misses: Vec<Case>,
+}
+
+/// A request with its surroundings, and what it must come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// The vector's name, and what was changed.
+    pub name: String,
+    /// When it is judged.
+    pub now: Time,
+    /// The zone files, by name, that stand for the DNS.
+    pub zones: Vec<String>,
+    /// The authorities the verifier serves.
+    pub authorities: Vec<String>,
+    /// Whether it accepts the draft form of the header.
+    pub draft: bool,
+    /// Where the request comes from.
+    pub peer: IpAddr,
+    /// Whether that is a proxy nobody vouches for.
+    pub unlisted_proxy: bool,
+    /// The raw HTTP/1.1 message.
+    pub message: Vec<u8>,
+    /// What it must come to.
+    pub expect: Expect,
+}
+
+/// What a request must come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// It cannot be read without doubt and is answered 400.
+    Refused,
+    /// It is judged.
+    Judged(Outcome),
+}
+
+/// A verdict and the decision that the model's policy makes of it, in written form. `replay` is
+/// left out of `not_checked`: whether it was checked depends on where the request is judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the member of that name of the written verdict")]
+pub struct Outcome {
+    pub class: u8,
+    pub standing: String,
+    pub identity: Option<String>,
+    pub instance: Option<String>,
+    pub claimed: Option<String>,
+    pub mechanism: String,
+    pub pseudonym: Option<String>,
+    pub cause: Option<String>,
+    pub reasons: Vec<String>,
+    pub not_checked: Vec<String>,
+    pub decision: String,
+}
+
+impl Vector {
+    /// Every vector of the repository, in the order of their names.
+    ///
+    /// # Panics
+    /// When a file cannot be read; all problems are told.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        files(&folder()).iter().map(|file| Self::load(file)).collect()
+    }
+
+    /// Base, variants and near misses.
+    pub fn cases(&self) -> impl Iterator<Item = &Case> {
+        std::iter::once(&self.base).chain(&self.variants).chain(&self.near_misses)
+    }
+
+    #[expect(clippy::panic, reason = "a vector that cannot be read fails the test that reads it")]
+    fn load(file: &Path) -> Self {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        let text = text(file);
+        read::vector(&name, &text).unwrap_or_else(|problems| panic!("{problems}"))
+    }
+}
+
+impl Case {
+    /// The zone files that stand for the DNS: name and text.
+    #[must_use]
+    pub fn zone_texts(&self) -> Vec<(String, String)> {
+        let zones = folder().join("zones");
+        self.zones.iter().map(|name| (name.clone(), text(&zones.join(format!("{name}.zone"))))).collect()
+    }
+}
+
+impl Expect {
+    /// The place in the order of trust (VICDM draft section 4.2): 3, 2, 0, 1, not readable.
+    #[must_use]
+    pub fn trust(&self) -> u8 {
+        match self {
+            Self::Judged(Outcome { class: class @ (2 | 3), .. }) => class + 1,
+            Self::Judged(Outcome { class: 0, .. }) => 2,
+            Self::Judged(_) => 1,
+            Self::Refused => 0,
+        }
+    }
+}
+
+/// Where the vectors are.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors")
+}
+
+/// The files of a folder with this one's ending, in the order of their names.
+#[expect(clippy::panic, reason = "tests cannot go on without their vectors")]
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "toml" || ending == "zone"));
+    files.sort();
+    files
+}
+
+#[expect(clippy::panic, reason = "tests cannot go on without their vectors")]
+fn text(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}

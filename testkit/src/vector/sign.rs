@@ -1,0 +1,269 @@
+//! Signs the captures of vectors, with keys that are made from their names and so known to all.
+
+use super::read::{message_head, scene, text};
+use super::{files, folder};
+use avouch_keys::SecretKey;
+use avouch_keys::entropy::{Entropy, NoRandomness};
+use avouch_keys::saip::{Mode, RequestToSign, Signer, Speaker};
+use avouch_wire::authority::{Authority, Scheme};
+use avouch_wire::b64u;
+use avouch_wire::capture::Capture;
+use avouch_wire::content::ContentDigest;
+use avouch_wire::key::{KeyType, PublicKey};
+use avouch_wire::name::{AgentId, Identity};
+use avouch_wire::saip::{self, Form, Header, RequestParts, Signed, request_string};
+use avouch_wire::settings::{Fault, Reader, Table, Value};
+use avouch_wire::target::Target;
+use avouch_wire::time::Time;
+use ed25519_dalek::Signer as _;
+use std::error::Error;
+
+/// Where a signature is to be put.
+const BLANK: &str = "(sign)";
+
+/// Where, in a zone file, a public key is to be put, up to `)`: `(key ed25519:bot)`.
+const KEY: &str = "(key ";
+
+/// Where the fingerprint of a key is to be put: `(fingerprint ed25519:bot)`.
+const FINGERPRINT: &str = "(fingerprint ";
+
+/// The longest line written; long values have lines of their own.
+const WIDTH: usize = 100;
+
+/// How a capture was signed.
+#[derive(Clone, Debug)]
+pub(super) struct Signing {
+    key: String,
+    mode: String,
+    identity: Option<String>,
+    agent: Option<String>,
+    instance: Option<String>,
+    audience: Option<String>,
+    content: bool,
+}
+
+impl Signing {
+    pub(super) fn read(mut table: Table<'_>) -> Option<Self> {
+        let modes =
+            ["rolling-ed25519", "rolling-p256", "direct", "stateless", "draft-direct", "draft-stateless"];
+        let modes = modes.map(|mode| (mode, mode));
+        let key = table.required("key", key_name);
+        let mode = table.required("mode", |value| value.one_of(&modes));
+        let [identity, agent, instance, audience] =
+            ["identity", "agent", "instance", "audience"].map(|key| table.optional(key, text));
+        let content = table.optional("content", Value::switch).unwrap_or_default();
+        Some(Self { key: key?, mode: mode?.to_owned(), identity, agent, instance, audience, content })
+    }
+
+    fn speaker(&self) -> Result<Speaker, Box<dyn Error>> {
+        let named = self.identity.as_deref().map(Identity::parse).transpose()?;
+        let agent = named.as_ref().and_then(|named| named.agent.as_ref()).map(AgentId::as_str);
+        let agent = self.agent.as_deref().or(agent).unwrap_or("_");
+        let instance = self.instance.as_deref().map(AgentId::parse).transpose()?.map(AgentId::into_owned);
+        let agent = AgentId::parse(agent)?.into_owned();
+        Ok(Speaker { domain: named.map(|named| named.domain), agent, instance })
+    }
+
+    /// The header for this request. `seed` makes nonce and rolling key.
+    fn sign(&self, request: &str, body: &str, now: u64, seed: &str) -> Result<String, Box<dyn Error>> {
+        let message = message_head(&without_length(request));
+        let capture = Capture::parse(message.as_bytes())?;
+        let host = capture.fields().find(|(name, _)| name.eq_ignore_ascii_case("host"));
+        let host = std::str::from_utf8(host.map_or(b"".as_slice(), |(_, value)| value))?;
+        let request = RequestToSign {
+            method: capture.method(),
+            target: &Target::parse(capture.method(), capture.target())?,
+            authority: &Authority::parse(self.audience.as_deref().unwrap_or(host), Scheme::Https)?,
+            content: self.content.then(|| ContentDigest::of(body.as_bytes())),
+        };
+        let mode = match self.mode.as_str() {
+            "rolling-ed25519" => Mode::Rolling(KeyType::Ed25519),
+            "rolling-p256" => Mode::Rolling(KeyType::P256),
+            "direct" => Mode::Direct,
+            "stateless" => Mode::Stateless,
+            _ => return self.sign_draft(request, now, seed),
+        };
+        let signer = Signer::new(secret(&self.key)?, self.speaker()?);
+        Ok(signer.sign_with(request, mode, Time::from_seconds(now), &mut Named::of(seed))?)
+    }
+
+    /// The draft form, which avouch itself never signs.
+    fn sign_draft(&self, request: RequestToSign<'_>, now: u64, seed: &str) -> Result<String, Box<dyn Error>> {
+        let speaker = self.speaker()?;
+        let key = ed25519_dalek::SigningKey::from_bytes(&Named::of(&self.key).block());
+        let public = PublicKey::from_octets(key.verifying_key().as_bytes())?;
+        let (carried, nonce) = (b64u::encode(public.octets()), Named::of(seed).block());
+        let nonce = b64u::encode(nonce.split_at(18).0);
+        let mut signed = Signed {
+            mode: match self.mode.as_str() {
+                "draft-stateless" => saip::Mode::Stateless { key: &carried },
+                _ => saip::Mode::Direct,
+            },
+            form: Form::Draft,
+            algorithm: KeyType::Ed25519,
+            timestamp: now,
+            nonce: &nonce,
+            content: None,
+            signature: [0; 64],
+        };
+        let mut header = Header {
+            domain_text: speaker.domain.as_ref().map_or("", |domain| domain.as_str()),
+            domain: speaker.domain.clone(),
+            agent: speaker.agent,
+            instance: None,
+            signed: None,
+            has_unknown: false,
+        };
+        let parts = RequestParts { method: request.method, path: request.target.path() };
+        let mut string = Vec::new();
+        request_string(&mut string, &header, &signed, public.fingerprint(), parts);
+        signed.signature = key.sign(&string).to_bytes();
+        header.signed = Some(signed);
+        Ok(header.to_string())
+    }
+}
+
+/// Fills every blank in the vectors and their zone files: public keys and signatures.
+///
+/// A capture is signed again by putting the blank back in place of the header's value. With a P-256
+/// key it comes out different each time, so what is signed stays as it is.
+///
+/// # Errors
+/// A file that cannot be read or written, or a request that cannot be signed.
+pub fn sign_all() -> Result<(), Box<dyn Error>> {
+    for file in files(&folder().join("zones")) {
+        let text = super::text(&file);
+        std::fs::write(&file, publish(&text)?)?;
+    }
+    for file in files(&folder()) {
+        let text = super::text(&file);
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        std::fs::write(&file, fill(&name, text)?)?;
+    }
+    Ok(())
+}
+
+/// Puts public keys into a zone file.
+fn publish(text: &str) -> Result<String, Box<dyn Error>> {
+    let (first, rest) = text.split_once(KEY).map_or((text, None), |(first, rest)| (first, Some(rest)));
+    let Some((name, rest)) = rest.and_then(|rest| rest.split_once(')')) else { return Ok(first.to_owned()) };
+    let (name, compressed) = name.strip_suffix(" compressed").map_or((name, false), |name| (name, true));
+    let key = secret(name)?;
+    let octets = match (compressed, key.public().octets()) {
+        // SEC 1 section 2.3.3: the parity of y, then x.
+        (true, [_, xy @ ..]) => {
+            let (x, y) = xy.split_at(32);
+            let parity = 2 + y.last().map_or(0, |octet| octet & 1);
+            [&[parity], x].concat()
+        }
+        (_, octets) => octets.to_vec(),
+    };
+    Ok(format!("{first}{}{}", b64u::encode(&octets), publish(rest)?))
+}
+
+/// Puts signatures into a vector, in the order in which the blanks stand.
+fn fill(name: &str, mut file: String) -> Result<String, Box<dyn Error>> {
+    for (number, (signing, request, body, now)) in (1..).zip(blanks(name, &file)) {
+        let header = signing.sign(&request, &body, now, &format!("{name} {number}"))?;
+        file = file.replacen(BLANK, &folded(&header), 1);
+    }
+    while let Some((before, (key, after))) =
+        file.split_once(FINGERPRINT).and_then(|(before, rest)| Some((before, rest.split_once(')')?)))
+    {
+        file = format!("{before}{}{after}", secret(key)?.public().fingerprint());
+    }
+    Ok(file)
+}
+
+type Blank = (Signing, String, String, u64);
+
+/// The blanks in the order in which they stand. What is wrong with a file is told by who judges it.
+fn blanks(name: &str, file: &str) -> Vec<Blank> {
+    let reader = Reader::new(name, file);
+    let mut root = reader.root();
+    let scene = scene(&mut root);
+    let base = root.sub("signed").and_then(Signing::read);
+    let mut blanks = Vec::new();
+    if let (Some(scene), Some(signing)) = (&scene, &base)
+        && scene.request.contains(BLANK)
+    {
+        blanks.push((0, (signing.clone(), scene.request.clone(), scene.body.clone(), scene.now)));
+    }
+    for mut table in root.tables("variant").into_iter().chain(root.tables("near_miss")) {
+        let line = table.line();
+        let own = table.optional("saip", text).is_some_and(|saip| saip.contains(BLANK));
+        let mut scene = scene.clone();
+        scene.iter_mut().for_each(|scene| scene.change(&mut table));
+        let signing = table.sub("signed").and_then(Signing::read).or_else(|| base.clone());
+        if let (true, Some(scene), Some(signing)) = (own, scene, signing) {
+            blanks.push((line, (signing, scene.request, scene.body, scene.now)));
+        }
+    }
+    blanks.sort_by_key(|(line, _)| *line);
+    blanks.into_iter().map(|(_, blank)| blank).collect()
+}
+
+/// The head alone, as if it had no body.
+fn without_length(request: &str) -> String {
+    let kept = request.lines().filter(|line| !line.starts_with("Content-Length:"));
+    kept.collect::<Vec<_>>().join("\n")
+}
+
+/// A header value over several lines.
+fn folded(header: &str) -> String {
+    let mut lines = vec!["SAIP:".to_owned()];
+    for pair in header.split_inclusive(';').map(str::trim) {
+        match lines.last_mut() {
+            Some(line) if line.len() + 1 + pair.len() <= WIDTH => *line += &format!(" {pair}"),
+            _ => lines.push(format!("  {pair}")),
+        }
+    }
+    lines.join("\n").trim_start_matches("SAIP: ").to_owned()
+}
+
+fn key_name(value: Value<'_>) -> Result<String, Fault> {
+    let fix = "write its type and a name, as in \"ed25519:bot\"";
+    value.convert("the name of a key", fix, |text| key_type(text).map(|_| text.to_owned()))
+}
+
+fn key_type(name: &str) -> Option<KeyType> {
+    match name.split_once(':')?.0 {
+        "ed25519" => Some(KeyType::Ed25519),
+        "p256" => Some(KeyType::P256),
+        _ => None,
+    }
+}
+
+/// The secret key of this name.
+fn secret(name: &str) -> Result<SecretKey, Box<dyn Error>> {
+    let kind = key_type(name).ok_or_else(|| format!("`{name}` names no key"))?;
+    Ok(SecretKey::generate(kind, &mut Named::of(name))?)
+}
+
+/// Octets that follow from a name: SHA-256 of the name and a counter.
+struct Named<'a> {
+    name: &'a str,
+    count: u64,
+}
+
+impl<'a> Named<'a> {
+    const fn of(name: &'a str) -> Self {
+        Self { name, count: 0 }
+    }
+
+    fn block(&mut self) -> [u8; 32] {
+        let text = format!("avouch vectors, for tests only: {} {}", self.name, self.count);
+        self.count += 1;
+        ContentDigest::of(text.as_bytes()).0
+    }
+}
+
+impl Entropy for Named<'_> {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), NoRandomness> {
+        for piece in out.chunks_mut(32) {
+            let block = self.block();
+            piece.iter_mut().zip(block).for_each(|(to, from)| *to = from);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! Each vector, judged as `avouch verify` judges: from zone files, by the gateway's own judge.
+
+use super::{compare, difference};
+use avouch_dns::{Dns, ZoneFiles};
+use avouch_engine::claim::Catalogue;
+use avouch_engine::decision::policy::Facts;
+use avouch_engine::decision::{Mode, Policy, Terms, decide};
+use avouch_engine::evidence::Dnssec;
+use avouch_engine::pipeline::Site;
+use avouch_engine::request::{Content, Head, Peer, Request};
+use avouch_engine::verdict::{Unchecked, Verdict};
+use avouch_gather::clock::ManualClock;
+use avouch_gather::meter::RateTable;
+use avouch_gather::{Judge, Settings, replay};
+use avouch_wire::authority::{Authority, Scheme};
+use avouch_wire::capture::Capture;
+use avouch_wire::content::ContentDigest;
+use avouch_wire::target::NormalPath;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use testkit::vector::{Case, Expect, Outcome, Vector};
+
+#[tokio::test]
+async fn every_vector_is_judged_offline_as_it_says() {
+    let mut differences = Vec::new();
+    for vector in Vector::all() {
+        for case in vector.cases() {
+            differences.extend(difference(&case.name, &case.expect, &came(case).await));
+        }
+    }
+    compare(&differences);
+}
+
+/// What a case comes to.
+async fn came(case: &Case) -> Expect {
+    let capture = Capture::parse(&case.message).unwrap();
+    let peer = if case.unlisted_proxy { Peer::untrusted_proxy } else { Peer::client };
+    let body = capture.body();
+    let content = if body.is_empty() { Content::Empty } else { Content::Read(ContentDigest::of(body)) };
+    let request = Request::read(Head {
+        method: capture.method(),
+        target: capture.target(),
+        authority: None,
+        scheme: Scheme::Https,
+        fields: capture.fields(),
+        peer: peer(case.peer),
+        content,
+    });
+    let Ok(request) = request else { return Expect::Refused };
+    let verdict = judge(case).judge(&request, &site(case)).await;
+    let decision = decision(&request, &verdict, case);
+    Expect::Judged(outcome(&verdict, decision))
+}
+
+fn judge(case: &Case) -> Judge {
+    let texts = case.zone_texts();
+    let texts: Vec<_> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let zones = ZoneFiles::parse(&texts, Dnssec::Insecure).unwrap();
+    let replay = replay::Settings { capacity: 1 << 14, fresh: true, ..replay::Settings::default() };
+    let settings = Settings { replay, private: true, ..Settings::default() };
+    Judge::new(&settings, Dns::Zones(zones), Arc::new(ManualClock::at(case.now))).unwrap()
+}
+
+fn site(case: &Case) -> Site {
+    let authority = |text: &String| Authority::parse(text, Scheme::Https).unwrap().into_owned();
+    Site {
+        authorities: case.authorities.iter().map(authority).collect(),
+        accept_draft: case.draft,
+        catalogue: Arc::new(Catalogue::built_in().unwrap()),
+        named: BTreeSet::new(),
+    }
+}
+
+/// What the model's policy decides where it is enforced.
+fn decision(request: &Request<'_>, verdict: &Verdict, case: &Case) -> String {
+    let path = NormalPath::of(request.path());
+    let facts = Facts {
+        method: request.method(),
+        path: &path,
+        authority: request.authority().as_str(),
+        address: request.peer().address,
+        asn: None,
+    };
+    let terms = Terms { mode: Mode::Enforce, require: None };
+    decide(verdict, &facts, &Policy::model(), terms, &RateTable::new(1), case.now).action.to_string()
+}
+
+fn outcome(verdict: &Verdict, decision: String) -> Outcome {
+    let instance = verdict.identity().and_then(|identity| identity.instance.as_ref());
+    let not_checked = verdict.not_checked().iter().filter(|what| **what != Unchecked::Replay);
+    Outcome {
+        class: verdict.class().number(),
+        standing: verdict.standing().name().to_owned(),
+        identity: verdict.identity().map(ToString::to_string),
+        instance: instance.map(ToString::to_string),
+        claimed: verdict.claimed().map(str::to_owned),
+        mechanism: verdict.mechanism().name().to_owned(),
+        pseudonym: verdict.pseudonym().map(ToString::to_string),
+        cause: verdict.cause().map(|cause| cause.name().to_owned()),
+        reasons: verdict.reasons().iter().map(ToString::to_string).collect(),
+        not_checked: not_checked.map(|what| what.name().to_owned()).collect(),
+        decision,
+    }
+}
