@@ -3,6 +3,7 @@
 use avouch_engine::verdict::Verdict;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version, header};
+use hyper::body::Body;
 
 use crate::access_log::Entry;
 use crate::body::RequestBody;
@@ -34,10 +35,19 @@ pub(crate) fn request(
         parts.headers.insert(header::HOST, host);
     }
     tell(&mut parts.headers, entry, assertion);
+    frame(&mut parts.headers, &body);
     parts.uri = origin_form(parts.uri);
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
     Request::from_parts(parts, body)
+}
+
+/// Says how content of unknown length is framed. Unless told to, hyper leaves such content out of a
+/// GET or HEAD, and the upstream would get another request than the one that was judged.
+fn frame(headers: &mut HeaderMap, body: &RequestBody) {
+    if body.size_hint().exact().is_none() {
+        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
 }
 
 /// Sets the fields that carry verdict and decision; all of them, whatever is known.

@@ -149,3 +149,20 @@ async fn http2_becomes_one_clean_http1_request() {
     assert_eq!((one.fields("avouch_class"), one.fields("avouch-class")), (vec![], vec!["0"]));
     running.stop().await;
 }
+
+#[tokio::test]
+async fn content_arrives_whatever_the_method_and_however_it_is_framed() {
+    let upstream = Upstream::start().await.unwrap();
+    let running = gateway(&upstream, "").await;
+    let methods = ["GET", "DELETE", "POST"];
+    for (before, method) in methods.iter().enumerate() {
+        let request =
+            format!("{method} /q HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+        exchange(running.addresses[0], request).await.unwrap().unwrap();
+        assert_eq!(upstream.wait_for(before + 1).await[before].text(), "abc", "{method}");
+    }
+    let got = exchange(running.addresses[0], format!("GET / HTTP/1.1\r\n{HOST}\r\n")).await.unwrap();
+    assert_eq!(got.unwrap().status(), 200);
+    assert_eq!(upstream.wait_for(4).await[3].fields("transfer-encoding"), [""; 0]);
+    running.stop().await;
+}
