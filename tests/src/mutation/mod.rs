@@ -21,6 +21,10 @@ const SWITCHED_OFF: [(&str, &str); 2] = [
     ),
 ];
 
+/// The copy's version. It keeps what is built from the copy apart from what is built from the
+/// sources: cargo names both by package and version, and not by the folder they lie in.
+const VERSION: (&str, &str) = ("version = \"0.1.0\"", "version = \"0.1.0-unverified\"");
+
 /// The requests of which nothing but a signature is wrong.
 const FORGED: [&str; 3] = ["tampered path", "tampered path, direct", "impostor with its own key"];
 
@@ -28,9 +32,12 @@ const FORGED: [&str; 3] = ["tampered path", "tampered path, direct", "impostor w
 fn without_signature_verification_the_demo_fails() {
     let place = target().join("mutation");
     let copy = Copy::of_workspace(&place.join("source"));
+    copy.replace("Cargo.toml", &[VERSION]);
     copy.replace(PROOF, &SWITCHED_OFF);
     let program = build(&copy, &place.join("built"));
 
+    let version = Command::new(&program).arg("--version").output().unwrap().stdout;
+    assert_eq!(String::from_utf8_lossy(&version), "avouch 0.1.0-unverified\n");
     let demo = Command::new(&program).args(["demo", "--once", "--json"]).output().unwrap();
 
     let said = String::from_utf8_lossy(&demo.stderr);
