@@ -1,6 +1,6 @@
 //! The life of a request: reverse proxy and forward-auth with a verdict on each request.
 //!
-//! [`serve`] below is the story; each step has a module. In scope: connections, headers, bodies,
+//! `serve` below is the story; each step has a module. In scope: connections, headers, bodies,
 //! timeouts, queues, logs. Out of scope: who somebody is and what happens to them
 //! (`avouch-engine`), looking things up (`avouch-gather`), TLS itself (`avouch-tls`).
 //! Limits: [`config::Limits`], every one with its reason. Formats: `docs/formats/`.
