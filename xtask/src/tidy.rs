@@ -3,6 +3,7 @@
 mod length;
 mod links;
 mod names;
+mod quoted;
 mod story;
 mod words;
 
@@ -20,5 +21,6 @@ pub(crate) fn check(files: &[File], crates: &[Crate]) -> Vec<Finding> {
     findings.extend(names::check_pages(files, crates));
     findings.extend(story::check(files));
     findings.extend(links::check(files));
+    findings.extend(quoted::check(files));
     findings
 }
