@@ -101,6 +101,13 @@ impl<'a> NormalPath<'a> {
     }
 }
 
+/// Whether a text is a token (RFC 9110 section 5.6.2), as methods and field names are.
+#[must_use]
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet))
+}
+
 fn decode_unreserved(path: &str) -> Cow<'_, str> {
     if !path.contains('%') {
         return Cow::Borrowed(path);

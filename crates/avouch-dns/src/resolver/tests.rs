@@ -6,7 +6,7 @@ use avouch_engine::evidence::{Answer, Cause, Dnssec};
 use avouch_wire::time::Time;
 
 use super::{Resolver, ResolverSettings};
-use crate::{Dns, MAX_NEGATIVE_TTL, SignedZones, TrustAnchor};
+use crate::{Dns, MAX_LOOKUP, MAX_NEGATIVE_TTL, SignedZones, TrustAnchor};
 
 const RECORDS: &str = "\
 _saip.acme.example.           TXT \"v=saip1; asn=64500\"
@@ -178,9 +178,8 @@ async fn silence_is_a_timeout_within_bounds_and_servfail_a_failure() {
     let zones = zones().await;
     let dns = dns(&zones);
     zones.mute(BOT);
-    let begun = tokio::time::Instant::now();
-    assert_eq!(dns.txt(BOT, now()).await, Answer::Unknown(Cause::Timeout));
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    let answer = tokio::time::timeout(4 * MAX_LOOKUP, dns.txt(BOT, now())).await;
+    assert_eq!(answer, Ok(Answer::Unknown(Cause::Timeout)));
     zones.unmute(BOT);
     zones.fail(BOT);
     assert_eq!(dns.txt(BOT, now()).await, Answer::Unknown(Cause::ServerFailure));
@@ -313,11 +312,4 @@ async fn a_server_that_is_not_named_is_not_believed() {
     zones.claim_validated(true);
     zones.strip(BOT);
     assert_eq!(dns(&zones).txt(BOT, now()).await, Answer::Unknown(Cause::Bogus));
-}
-
-#[tokio::test]
-async fn a_server_is_up_and_gone_at_once() {
-    let begun = tokio::time::Instant::now();
-    drop(zones().await);
-    assert!(begun.elapsed() < Duration::from_millis(50), "{:?}", begun.elapsed());
 }

@@ -8,7 +8,7 @@ pub use peer::{AddressEvidence, Peer};
 
 use avouch_wire::authority::{Authority, AuthorityError, Scheme};
 use avouch_wire::content::ContentDigest;
-use avouch_wire::target::{Target, TargetError};
+use avouch_wire::target::{Target, TargetError, is_token};
 use thiserror::Error;
 
 /// The head of a request as a server received it, nothing checked.
@@ -177,12 +177,6 @@ fn authority<'a>(
         (Some(authority), _) | (None, Some(authority)) => Ok(authority),
         (None, None) => Err(RequestError::NoAuthority),
     }
-}
-
-/// RFC 9110 section 5.6.2.
-fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet))
 }
 
 #[cfg(test)]

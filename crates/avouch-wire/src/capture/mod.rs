@@ -5,6 +5,7 @@
 
 mod chunked;
 
+use crate::target::is_token;
 use std::borrow::Cow;
 use thiserror::Error;
 
@@ -182,12 +183,6 @@ fn trim(mut value: &[u8]) -> &[u8] {
         value = rest;
     }
     value
-}
-
-/// RFC 9110 section 5.6.2.
-fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet))
 }
 
 /// How the body's end is found.
