@@ -5,6 +5,10 @@
 use serde_json::json;
 
 fn main() {
-    let named: Vec<_> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    if avouch_benches::play(&words) {
+        return;
+    }
+    let named: Vec<_> = words.into_iter().filter(|word| !word.starts_with('-')).collect();
     println!("{}", json!({ "figures": avouch_benches::measure(&named) }));
 }

@@ -8,18 +8,24 @@
 
 mod check;
 mod figure;
+mod gateway;
 mod refusal;
 mod replay;
 mod world;
 
 pub use figure::Figure;
+pub use gateway::play;
+
+/// A group's name, and what measures it.
+type Group = (&'static str, fn() -> Vec<Figure>);
 
 /// The groups of figures, in the order of the page.
-const GROUPS: [(&str, fn() -> Vec<Figure>); 4] = [
+const GROUPS: [Group; 5] = [
     ("check", || vec![check::whole(&world::World::new())]),
     ("refusal", || refusal::figures(&world::World::new())),
     ("policy", || vec![check::policy(&world::World::new())]),
     ("replay", replay::figures),
+    ("gateway", gateway::figures),
 ];
 
 /// Every figure, or those of the named groups.

@@ -41,7 +41,11 @@ pub(crate) fn figures() -> Vec<Figure> {
     ]
 }
 
-/// Fills a table to 75 % over its time window, while what came first expires.
+/// Seconds for which a nonce takes up a slot: its window, its time bucket and the sweep's round.
+const HELD: u64 = 312;
+
+/// Fills a table over its time window, while what came first expires. At its capacity, three
+/// quarters of its slots are in use.
 fn fill() -> (Table, Duration) {
     let clock = Arc::new(ManualClock::at(NOW));
     let settings = Settings { capacity: CAPACITY, fresh: true, folder: None };
@@ -50,7 +54,7 @@ fn fill() -> (Table, Duration) {
     for second in 0..600_u64 {
         let ts = NOW.seconds() + second;
         clock.set(avouch_wire::time::Time::from_seconds(ts));
-        for at in 0..CAPACITY as u64 * 3 / 4 / 301 {
+        for at in 0..CAPACITY as u64 / HELD {
             longest = longest.max(commit(&table, ts, at));
         }
     }
@@ -59,8 +63,10 @@ fn fill() -> (Table, Duration) {
 
 fn commit(table: &Table, ts: u64, at: u64) -> Duration {
     let nonce = (ts << 20 | at).to_be_bytes();
-    let domain = format!("d{}.example", at % 2_000);
-    let share = Share::Domain { domain: &domain, named: false };
+    // An eighth of the table is set aside for domains that a policy names.
+    let named = at.is_multiple_of(8);
+    let domain = if named { format!("n{}.example", at % 32) } else { format!("d{}.example", at % 2_000) };
+    let share = Share::Domain { domain: &domain, named };
     let entry = Entry { key: &[7; 32], nonce: &nonce, ts, share };
     time(|| table.commit(entry).expect("there is room"))
 }
