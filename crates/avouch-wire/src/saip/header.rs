@@ -242,9 +242,7 @@ impl<'a> Values<'a> {
         loop {
             let at = text.len() - rest.len();
             let (name, value, after) = pair(rest).ok_or(HeaderError::Pair(at))?;
-            if value.is_empty()
-                || value.bytes().any(|octet| !(0x21..=0x7e).contains(&octet) || octet == b'\\')
-            {
+            if !is_value(value) {
                 return Err(HeaderError::Octet(at + name.len() + 2));
             }
             values.put(name, value)?;
@@ -357,15 +355,17 @@ fn trim_start(text: &str) -> &str {
 
 /// Takes `name="value"` off the front: the name, the value, and what follows.
 fn pair(text: &str) -> Option<(&str, &str, &str)> {
-    let (name, rest) = text.split_once('=')?;
-    let rest = rest.strip_prefix('"')?;
-    let is_name =
-        |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-' || octet == b'_';
-    if name.is_empty() || !name.bytes().all(is_name) {
-        return None;
-    }
-    let (value, after) = rest.split_once('"')?;
-    Some((name, value, after))
+    let is_name = |octet: u8| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    let (name, rest) = text.split_at_checked(text.bytes().position(|octet| !is_name(octet))?)?;
+    let (value, after) = rest.strip_prefix("=\"")?.split_once('"')?;
+    (!name.is_empty()).then_some((name, value, after))
+}
+
+/// Looks at every octet, also after a bad one: without a way out of the loop the compiler looks
+/// at many at once.
+fn is_value(text: &str) -> bool {
+    let is_bad = |octet: u8| !(0x21..=0x7e).contains(&octet) || octet == b'\\';
+    !text.is_empty() && !text.bytes().fold(false, |bad, octet| bad | is_bad(octet))
 }
 
 /// Reads 1–12 digits without sign or leading zero.
