@@ -14,7 +14,7 @@
 //! validation needs; [`MAX_NEGATIVE_TTL`] for absence. Names below a DNAME in a signed zone come out
 //! bogus, because the CNAME a server synthesises from it carries no signature.
 //!
-//! Specifications: RFC 1034, 1035, 2308, 4033–4035, 4592, 6840; `docs/formats/` section 3.
+//! Specifications: RFC 1034, 1035, 2308, 4033–4035, 4592, 6840; `docs/formats/record.md`.
 //!
 //! ```
 //! use avouch_dns::{Dns, ZoneFiles};

@@ -192,7 +192,7 @@ fn absolute(name: &str) -> Option<Name> {
     Some(name)
 }
 
-/// The strings of one TXT record, joined (docs/formats, section 3).
+/// The strings of one TXT record, joined (`docs/formats/record.md`).
 pub(crate) fn joined_strings(data: &RData) -> Option<Box<[u8]>> {
     let RData::TXT(txt) = data else { return None };
     Some(txt.txt_data.concat().into_boxed_slice())

@@ -1,7 +1,7 @@
 //! The only cache of DNS answers: true to the TTL, one look-up at a time per name, bounded.
 //!
 //! There is no second cache in front of it or behind it, and no answer is served beyond its
-//! end: what is deleted in the DNS stops counting when its TTL is over (V18).
+//! end: what is deleted in the DNS stops counting when its TTL is over (VICDM §6.4).
 
 use core::hash::Hash;
 use core::time::Duration;

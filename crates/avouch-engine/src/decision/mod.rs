@@ -51,8 +51,8 @@ pub struct Terms {
     pub require: Option<Class>,
 }
 
-/// How long a client waits after a start, until its timestamps are beyond the start rule (formats,
-/// "The SAIP header": without a high-water mark ts ≤ start + 30 is refused).
+/// How long a client waits after a start, until its timestamps are beyond the start rule
+/// (`docs/formats/replay.md`: without a high-water mark ts ≤ start + 30 is refused).
 const AFTER_START: Duration = Duration::from_secs(30);
 
 /// How long a client waits for room in the replay table, or for a source that did not answer: the

@@ -15,8 +15,8 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use super::{BodyError, Pause};
 use crate::hygiene;
 
-/// The longest content that is read whole before its request is judged (`docs/formats/`): a
-/// form or an API call, and little enough for thousands of requests at once.
+/// The longest content that is read whole before its request is judged
+/// (`docs/formats/verdict.md`): a form or an API call, and little enough for thousands at once.
 pub(crate) const JUDGED_BODY: usize = 64 << 10;
 
 /// What a client sends after its head, on its way to the upstream.

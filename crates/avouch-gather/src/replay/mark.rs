@@ -15,7 +15,7 @@ use avouch_engine::pipeline::NotCommitted;
 
 /// How far the mark is written ahead of what asked for it, in seconds: at most one write in this
 /// time, and as much longer a refusal after a crash. With what [`Table::tend`](super::Table::tend)
-/// looks ahead it makes the five seconds that the formats allow.
+/// looks ahead it makes the five seconds of `docs/formats/replay.md`.
 const STEP: u64 = 3;
 
 /// How far the mark is kept ahead of now while requests come in, in seconds.

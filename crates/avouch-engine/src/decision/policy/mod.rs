@@ -127,7 +127,7 @@ impl Policy {
     }
 
     /// The domains that a rule which allows names in full. They have a reserved share of the
-    /// replay table (formats, "The SAIP header").
+    /// replay table (`docs/formats/replay.md`).
     pub fn named_domains(&self) -> impl Iterator<Item = Domain<'_>> {
         let allowing = self.rules.iter().filter(|rule| rule.treatment.action.allows());
         let names = allowing.flat_map(|rule| &rule.matchers).flat_map(Matcher::domains);
