@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod guides;
+#[cfg(test)]
 mod interop;
 #[cfg(test)]
 mod mutation;

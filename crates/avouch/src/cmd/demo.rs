@@ -11,13 +11,11 @@ use clap::Args;
 /// Starts a signed DNS root, a web server, the gateway before it and agents with fresh keys, all
 /// on free ports of this machine, and sends real requests: honest ones, false ones, attacks. Each
 /// is shown with the class of the sender, who it is, what was decided, and why. Nothing is kept.
-///
-/// Examples:
-///   avouch demo
-///   avouch demo --once --json
-///   avouch demo --serve
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "Examples:
+  avouch demo
+  avouch demo --once --json
+  avouch demo --serve")]
 pub(crate) struct Demo {
     /// Play the script once and end: 0 if all came out as it must, 1 otherwise (the default)
     #[arg(long, conflicts_with = "serve")]

@@ -1,0 +1,27 @@
+//! What the guides show can be used as it stands there.
+
+use std::fs;
+use std::path::Path;
+
+use avouch_gateway::config::Config;
+
+/// The blocks of kind `toml` of a text.
+fn blocks(text: &str) -> impl Iterator<Item = &str> {
+    text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next())
+}
+
+#[test]
+fn every_configuration_shown_can_be_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operate");
+    let mut shown = 0;
+    for guide in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let text = fs::read_to_string(&guide).unwrap();
+        for block in blocks(&text).filter(|block| block.lines().any(|line| line.starts_with("listen"))) {
+            shown += 1;
+            let read = Config::parse(&guide.display().to_string(), block);
+            assert!(read.is_ok(), "{}", read.unwrap_err());
+        }
+    }
+    assert!(shown > 0, "the quickstart shows one");
+    assert!(Config::parse("", "listen = ['[::]:8080']\nupstreams = 'http://127.0.0.1'").is_err());
+}
