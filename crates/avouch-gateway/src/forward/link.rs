@@ -1,16 +1,18 @@
 //! One connection to an upstream.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::quiet::Quiet;
 use super::{Connector, ForwardError};
 use crate::body::RequestBody;
 use crate::config::Upstream;
@@ -20,6 +22,7 @@ use crate::config::Upstream;
 pub(super) struct Link {
     sender: http1::SendRequest<RequestBody>,
     connection: Option<Driver>,
+    quiet: Quiet,
 }
 
 /// Moves octets; boxed, since a link is handed on several times for each request.
@@ -45,37 +48,49 @@ impl Link {
         let opening = async {
             let wire = Wire::open(upstream, connector).await.map_err(ForwardError::Unreachable)?;
             let mut builder = http1::Builder::new();
-            builder.max_buf_size(head_size);
+            // One copy of a head into one buffer costs less than a list of its pieces.
+            builder.max_buf_size(head_size).writev(false);
             builder.handshake(TokioIo::new(wire)).await.map_err(ForwardError::Broken)
         };
         let (sender, connection) =
             tokio::time::timeout(limit, opening).await.map_err(|_| ForwardError::ConnectTimeout)??;
-        Ok(Self { sender, connection: Some(Box::new(connection)) })
+        Ok(Self { sender, connection: Some(Box::new(connection)), quiet: Quiet::new() })
     }
 
     /// Sends a request and waits for the head of its answer.
     pub(super) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, Unsent> {
-        let Self { sender, connection } = self;
-        let mut answer = std::pin::pin!(sender.try_send_request(request));
+        let Self { sender, connection, quiet } = self;
+        let mut answer = pin!(sender.try_send_request(request));
         std::future::poll_fn(|cx| {
-            drive(connection, cx);
-            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
-                return Poll::Ready(answer);
-            }
-            Poll::Pending
+            quiet.poll(cx, |cx| {
+                drive(connection, cx);
+                answer.as_mut().poll(cx)
+            })
         })
         .await
     }
 
-    /// Moves octets both ways as far as they go.
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
-        drive(&mut self.connection, cx);
+    /// Polls a body that comes over this connection, moving octets both ways as far as they go.
+    pub(super) fn poll_body(
+        &mut self,
+        cx: &Context<'_>,
+        body: &mut Incoming,
+    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let Self { connection, quiet, .. } = self;
+        quiet.poll(cx, |cx| {
+            // The first poll asks for more, the second takes what driving the connection brought.
+            if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) {
+                return Poll::Ready(frame);
+            }
+            drive(connection, cx);
+            Pin::new(&mut *body).poll_frame(cx)
+        })
     }
 
     /// Whether another request can go over this connection: it is open, and all of the request
     /// and answer before has gone through.
     pub(super) fn is_ready(&mut self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop()));
+        drive(&mut self.connection, &mut Context::from_waker(Waker::noop()));
         self.connection.is_some() && self.sender.is_ready()
     }
 

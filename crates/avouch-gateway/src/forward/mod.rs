@@ -2,6 +2,7 @@
 
 mod link;
 mod pool;
+mod quiet;
 mod relay;
 mod upgrade;
 

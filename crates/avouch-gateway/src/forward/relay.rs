@@ -64,14 +64,13 @@ impl Relay {
     }
 
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        // The first poll asks for more, the second takes what driving the connection brought.
-        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
-            return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)));
-        }
-        if let Carrier::Pooled(link, _) = &mut self.carrier {
-            link.drive(cx);
-        }
-        Pin::new(&mut self.incoming).poll_frame(cx).map_err(BodyError::Broken)
+        let Self { incoming, carrier, .. } = self;
+        let frame = match carrier {
+            Carrier::Pooled(link, _) => link.poll_body(cx, incoming),
+            Carrier::Detached => Pin::new(incoming).poll_frame(cx),
+            Carrier::Done => Poll::Ready(None),
+        };
+        frame.map_err(BodyError::Broken)
     }
 
     fn finish(&mut self) {

@@ -168,7 +168,11 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(limits.head_time).max_buf_size(limits.head_size.0);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_time)
+        .max_buf_size(limits.head_size.0)
+        .writev(false);
     if limits.head_fields != Limits::default().head_fields {
         // Other than the default, room for fields is allocated anew for each request.
         builder.max_headers(limits.head_fields);
