@@ -1,7 +1,9 @@
 //! What the operator sees and does: health, numbers, reloads, stops, `auth_request`.
 
 use avouch_gateway::config::Config;
+use avouch_gateway::{Gateway, Surroundings};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use testkit::message::Message;
 use testkit::raw::{Raw, exchange};
 use testkit::upstream::Upstream;
@@ -106,4 +108,62 @@ async fn a_stop_lets_what_is_under_way_end() {
     });
     done.await.unwrap();
     runtime.shutdown_background();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hundred_reloads_under_load_drop_nothing_and_mix_no_policies() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("access.log");
+    let upstream = Upstream::start().await.unwrap();
+    let config = |rule: &str| {
+        let policy = folder.path().join(rule);
+        std::fs::write(&policy, format!("[[rule]]\nname = '{rule}'\nthen = {{ action = 'accept' }}"))
+            .unwrap();
+        let text = format!(
+            "listen = '127.0.0.1:0'\nupstream = '{}'\ndns.resolvers = '127.0.0.1'\nstore.fresh = true\n\
+             log.access = '{}'\npolicy.file = '{}'",
+            upstream.url(),
+            log.display(),
+            policy.display()
+        );
+        Config::parse("test", &text).unwrap()
+    };
+    let running = Gateway::start(config("one"), Surroundings::default()).await.unwrap();
+    let address = running.addresses[0];
+    let done = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let done = Arc::clone(&done);
+            tokio::spawn(async move {
+                let mut client = Raw::connect(address).await.unwrap();
+                let mut answered = 0;
+                while !done.load(Ordering::Relaxed) || answered == 0 {
+                    client.send("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n").await.unwrap();
+                    assert_eq!(client.answer().await.unwrap().unwrap().status(), 200);
+                    answered += 1;
+                }
+                answered
+            })
+        })
+        .collect();
+    for round in 0..100 {
+        running.reload(config(if round % 2 == 0 { "two" } else { "one" })).unwrap();
+        tokio::task::yield_now().await;
+    }
+    done.store(true, Ordering::Relaxed);
+    let mut answered = 0;
+    for client in clients {
+        answered += client.await.unwrap();
+    }
+    running.stop().await;
+    let lines = std::fs::read_to_string(&log).unwrap();
+    let lines: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), answered);
+    let mut versions: Vec<_> =
+        lines.iter().map(|line| (line["rule"].as_str(), line["policy"].as_str())).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    assert!(versions.len() <= 2, "each rule stands in one version: {versions:?}");
+    assert!(lines.iter().all(|line| line["verdict"]["standing"] == "anonymous" && line["status"] == 200));
 }
