@@ -244,6 +244,7 @@ require = 0                            # whoever makes a claim must prove it
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Table;
 
     /// What a reader must see, whatever else is shown.
     const SHOWN: [&str; 19] = [
@@ -276,6 +277,14 @@ mod tests {
             world.play(|happening| told += usize::from(matches!(happening, Happening::Request(_)))).await;
         let rows = rows.unwrap();
         world.stop().await;
+        let table = Table { coloured: false };
+        let lines: Vec<_> = rows.iter().map(|row| table.lines(&Happening::Request(row))).collect();
+        let numbered = |line: &&str| line.get(..2).is_some_and(|number| number.trim().parse::<u8>().is_ok());
+        let mut shown = include_str!("../../../README.md").lines().filter(numbered).peekable();
+        assert!(shown.peek().is_some());
+        for line in shown {
+            assert!(lines.iter().any(|real| real == line), "README shows what the demo does not: {line}");
+        }
         let wrong: Vec<_> = rows.iter().filter(|row| !row.as_expected).collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
         assert!(rows.len() >= 16 && told == rows.len());

@@ -53,7 +53,7 @@ pub(crate) async fn content(
 pub(crate) fn read<'a>(parts: &'a Parts, peer: &Peer, content: Content) -> Result<Request<'a>, Problem> {
     let head = Head {
         method: parts.method.as_str(),
-        target: parts.uri.path_and_query().map_or("/", |path| path.as_str()),
+        target: target(parts),
         authority: parts.uri.authority().map(http::uri::Authority::as_str),
         scheme: peer.scheme,
         fields: parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())),
@@ -64,4 +64,13 @@ pub(crate) fn read<'a>(parts: &'a Parts, peer: &Peer, content: Content) -> Resul
         tracing::debug!(%error, "request refused");
         Problem::of(Reason::RequestMalformed)
     })
+}
+
+/// The target in origin form. A name without a scheme is not one: only CONNECT may send it (RFC 9112
+/// section 3.2.3), so for any other method it stays as it was sent, and is refused.
+fn target(parts: &Parts) -> &str {
+    match (parts.uri.scheme(), parts.uri.authority()) {
+        (None, Some(authority)) if parts.method != Method::CONNECT => authority.as_str(),
+        _ => parts.uri.path_and_query().map_or("/", |path| path.as_str()),
+    }
 }

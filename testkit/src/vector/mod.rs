@@ -55,7 +55,7 @@ pub enum Expect {
     /// It cannot be read without doubt and is answered 400.
     Refused,
     /// It is judged.
-    Judged(Outcome),
+    Judged(Box<Outcome>),
 }
 
 /// A verdict and the decision that the model's policy makes of it, in written form. `replay` is
@@ -113,10 +113,12 @@ impl Expect {
     #[must_use]
     pub fn trust(&self) -> u8 {
         match self {
-            Self::Judged(Outcome { class: class @ (2 | 3), .. }) => class + 1,
-            Self::Judged(Outcome { class: 0, .. }) => 2,
-            Self::Judged(_) => 1,
             Self::Refused => 0,
+            Self::Judged(outcome) => match outcome.class {
+                class @ (2 | 3) => class + 1,
+                0 => 2,
+                _ => 1,
+            },
         }
     }
 }

@@ -134,7 +134,7 @@ fn expect(mut table: Table<'_>) -> Option<Expect> {
     let reasons = table.list("reasons", text).unwrap_or_default();
     let not_checked = table.list("not_checked", text).unwrap_or_default();
     let decision = table.required("decision", text);
-    Some(Expect::Judged(Outcome {
+    Some(Expect::Judged(Box::new(Outcome {
         class: u8::try_from(class?).ok()?,
         standing: standing?,
         identity,
@@ -146,7 +146,7 @@ fn expect(mut table: Table<'_>) -> Option<Expect> {
         reasons,
         not_checked,
         decision: decision?,
-    }))
+    })))
 }
 
 /// The head as octets: a line that begins with blanks goes on where the one before ended, after

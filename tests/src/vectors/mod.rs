@@ -1,5 +1,6 @@
 //! The vectors of `tests/vectors`, judged offline and through a gateway.
 
+mod gateway;
 mod offline;
 
 use testkit::vector::{Expect, Vector};

@@ -49,7 +49,7 @@ async fn came(case: &Case) -> Expect {
     let Ok(request) = request else { return Expect::Refused };
     let verdict = judge(case).judge(&request, &site(case)).await;
     let decision = decision(&request, &verdict, case);
-    Expect::Judged(outcome(&verdict, decision))
+    Expect::Judged(Box::new(outcome(&verdict, decision)))
 }
 
 fn judge(case: &Case) -> Judge {

@@ -1,0 +1,137 @@
+//! Each vector through the socket of a gateway, by its log and by what the upstream received.
+
+use super::{compare, difference};
+use avouch_dns::{Dns, ZoneFiles};
+use avouch_engine::evidence::Dnssec;
+use avouch_gateway::config::Config;
+use avouch_gateway::{Gateway, Surroundings};
+use avouch_gather::clock::ManualClock;
+use serde_json::Value;
+use std::path::Path;
+use std::sync::Arc;
+use testkit::message::Message;
+use testkit::raw::exchange;
+use testkit::upstream::Upstream;
+use testkit::vector::{Case, Expect, Outcome, Vector};
+
+#[tokio::test]
+async fn every_vector_is_judged_by_the_gateway_as_it_says() {
+    let mut differences = Vec::new();
+    for vector in Vector::all() {
+        for case in vector.cases() {
+            let came = come(case).await;
+            differences.extend(difference(&case.name, &case.expect, &came.logged));
+            differences.extend(came.disagreement(&case.name));
+        }
+    }
+    compare(&differences);
+}
+
+/// What a case comes to, as three witnesses tell it.
+struct Came {
+    logged: Expect,
+    answer: Message,
+    received: Option<Message>,
+}
+
+/// Starts a gateway as the case describes it and sends it the message.
+async fn come(case: &Case) -> Came {
+    let upstream = Upstream::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("access.log");
+    let running = Gateway::start(config(case, &upstream, &log), surroundings(case)).await.unwrap();
+    let answer = exchange(running.addresses[0], message(case)).await.unwrap().unwrap();
+    running.stop().await;
+    let line = std::fs::read_to_string(&log).unwrap();
+    let logged = logged(&serde_json::from_str(&line).unwrap());
+    Came { logged, answer, received: upstream.received().pop() }
+}
+
+fn config(case: &Case, upstream: &Upstream, log: &Path) -> Config {
+    // Without authorities a gateway does not enforce; the decision is the same, and carried out less.
+    let mode = if case.authorities.is_empty() { "advise" } else { "enforce" };
+    let trusted = if case.unlisted_proxy { "[]" } else { "['127.0.0.1']" };
+    let text = format!(
+        "listen = '127.0.0.1:0'\nupstream = '{}'\nmode = '{mode}'\nscheme = 'https'\nauthorities = {:?}\n\
+         trusted_proxies = {trusted}\naccept_draft = {}\nlimits.nonces = 16384\nstore.fresh = true\nlog.access = '{}'\n",
+        upstream.url(),
+        case.authorities,
+        case.draft,
+        log.display(),
+    );
+    Config::parse("vector", &text).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn surroundings(case: &Case) -> Surroundings {
+    let texts = case.zone_texts();
+    let texts: Vec<_> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let zones = ZoneFiles::parse(&texts, Dnssec::Insecure).unwrap();
+    Surroundings { clock: Arc::new(ManualClock::at(case.now)), dns: Some(Dns::Zones(zones)) }
+}
+
+/// The message, its sender named as a proxy names it: one that is trusted, or not.
+fn message(case: &Case) -> Vec<u8> {
+    let end = case.message.windows(2).position(|pair| pair == b"\r\n").unwrap() + 2;
+    let (line, rest) = case.message.split_at(end);
+    [line, format!("X-Forwarded-For: {}\r\n", case.peer).as_bytes(), rest].concat()
+}
+
+/// The verdict and decision of a line of the access log.
+fn logged(line: &Value) -> Expect {
+    let verdict = &line["verdict"];
+    if verdict.is_null() {
+        return Expect::Refused;
+    }
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let list = |value: &Value| value.as_array().unwrap().iter().filter_map(text).collect();
+    let identity = &verdict["identity"];
+    let named = text(&identity["domain"]).map(|domain| match text(&identity["agent"]) {
+        Some(agent) => format!("{agent}@{domain}"),
+        None => domain,
+    });
+    Expect::Judged(Box::new(Outcome {
+        class: u8::try_from(verdict["class"].as_u64().unwrap()).unwrap(),
+        standing: text(&verdict["standing"]).unwrap(),
+        identity: named,
+        instance: text(&identity["instance"]),
+        claimed: text(&verdict["claimed"]),
+        mechanism: text(&verdict["mechanism"]).unwrap(),
+        pseudonym: text(&verdict["pseudonym"]),
+        cause: text(&verdict["cause"]),
+        reasons: list(&verdict["reasons"]),
+        not_checked: list(&verdict["not_checked"]),
+        decision: text(&line["decision"]).unwrap(),
+    }))
+}
+
+impl Came {
+    /// What client and upstream saw must be what the log says.
+    fn disagreement(&self, name: &str) -> Option<String> {
+        let told = self.received.as_ref().map(|received| {
+            ["class", "standing", "identity", "mechanism"]
+                .map(|field| received.field(&format!("avouch-{field}")).unwrap_or_default().to_owned())
+        });
+        let (status, expected) = match &self.logged {
+            Expect::Refused => (400, None),
+            Expect::Judged(outcome) if outcome.decision == "reject" => (403, None),
+            Expect::Judged(outcome) => (200, Some(outcome.headers())),
+        };
+        let agree = self.answer.status() == status && told == expected;
+        (!agree)
+            .then(|| format!("{name}\n  the upstream was told {told:?}, the client {}", self.answer.status()))
+    }
+}
+
+/// Fields that tell the upstream of a verdict.
+trait Headers {
+    fn headers(&self) -> [String; 4];
+}
+
+impl Headers for Outcome {
+    fn headers(&self) -> [String; 4] {
+        let or_dash =
+            |text: &str| if text.is_empty() || text == "none" { "-".to_owned() } else { text.to_owned() };
+        let identity = self.identity.as_deref().unwrap_or_default();
+        [&self.class.to_string(), self.standing.as_str(), identity, self.mechanism.as_str()].map(or_dash)
+    }
+}
