@@ -213,7 +213,10 @@ fn wait_until_it_serves(heard: &mpsc::Receiver<String>) -> io::Result<()> {
 }
 
 /// A port of 127.0.0.1 that is free for UDP and TCP.
-fn free_port() -> io::Result<u16> {
+///
+/// # Errors
+/// There is none.
+pub fn free_port() -> io::Result<u16> {
     loop {
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = tcp.local_addr()?.port();

@@ -1,5 +1,8 @@
 //! Outside programs read what is written here, and are read here.
 
 mod dns;
+mod front;
 mod openssl;
 mod record;
+mod site;
+mod world;
