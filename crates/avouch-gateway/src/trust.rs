@@ -96,9 +96,12 @@ impl TrustedProxies {
         headers: &HeaderMap,
     ) -> Peer {
         if self.holds(remote) {
-            let address = self.told(remote.address, headers);
             let scheme = told_scheme(headers).unwrap_or(listener);
-            return Peer { address, through: Through::TrustedProxy, scheme };
+            let (address, through) = match self.told(remote.address, headers) {
+                Some(address) => (address, Through::TrustedProxy),
+                None => (remote.address, Through::UntrustedProxy),
+            };
+            return Peer { address, through, scheme };
         }
         let unlisted = forwards(headers)
             || (private == PrivatePeers::Proxies
@@ -112,21 +115,29 @@ impl TrustedProxies {
         Peer { address: remote.address, through, scheme: listener }
     }
 
-    /// Walks the chain from the nearest hop: the first untrusted address is the client, and an
-    /// entry that is not an address ends the walk at the last good one.
-    fn told(&self, nearest: IpAddr, headers: &HeaderMap) -> IpAddr {
+    /// The client that forwarding headers name. A proxy writes one of the two kinds and passes
+    /// the other on as the client sent it; when they differ, neither can be believed.
+    fn told(&self, nearest: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+        let values = |name| headers.contains_key(name).then(|| headers.get_all(name).into_iter());
+        let standard =
+            values(&header::FORWARDED).map(|values| self.walk(nearest, hops(values).map(forwarded_for)));
+        let common = values(&X_FORWARDED_FOR).map(|values| self.walk(nearest, hops(values).map(address)));
+        match (standard, common) {
+            (Some(standard), Some(common)) if standard != common => None,
+            (standard, common) => Some(standard.or(common).unwrap_or(nearest)),
+        }
+    }
+
+    /// Walks a chain from the nearest hop: the first untrusted address is the client, and an entry
+    /// that is not an address ends the walk at the last good one.
+    fn walk(&self, nearest: IpAddr, hops: impl Iterator<Item = Option<IpAddr>>) -> IpAddr {
         let mut client = nearest;
-        let mut step = |hop: Option<IpAddr>| {
-            let Some(address) = hop else { return false };
+        for hop in hops.take(HOP_LIMIT) {
+            let Some(address) = hop else { break };
             client = address;
-            self.contains(address)
-        };
-        if headers.contains_key(&header::FORWARDED) {
-            let values = headers.get_all(header::FORWARDED).into_iter();
-            let _ = hops(values).take(HOP_LIMIT).map(forwarded_for).all(&mut step);
-        } else {
-            let values = headers.get_all(X_FORWARDED_FOR).into_iter();
-            let _ = hops(values).take(HOP_LIMIT).map(address).all(&mut step);
+            if !self.contains(address) {
+                break;
+            }
         }
         client
     }
@@ -220,6 +231,17 @@ mod tests {
         let told = [("x-forwarded-for", "203.0.113.9")];
         assert_eq!(client(from("10.0.0.1"), &told), ("203.0.113.9".into(), Through::TrustedProxy));
         assert_eq!(client(from("198.51.100.1"), &told), ("198.51.100.1".into(), Through::UntrustedProxy));
+    }
+
+    #[test]
+    fn a_forwarding_header_that_the_proxy_only_passed_on_is_not_believed() {
+        let both = |standard, common| {
+            client(from("10.0.0.1"), &[("forwarded", standard), ("x-forwarded-for", common)])
+        };
+        let nobody = ("10.0.0.1".into(), Through::UntrustedProxy);
+        assert_eq!(both("for=192.0.2.1", "203.0.113.9"), nobody);
+        assert_eq!(both("for=unknown", "203.0.113.9"), nobody);
+        assert_eq!(both("for=203.0.113.9", "203.0.113.9"), ("203.0.113.9".into(), Through::TrustedProxy));
     }
 
     #[test]

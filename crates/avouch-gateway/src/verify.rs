@@ -69,6 +69,8 @@ fn original(parts: &mut Parts) -> Option<()> {
     parts.uri = Uri::try_from(parts.headers.get(ORIGINAL_URI)?.as_bytes()).ok()?;
     let host = parts.headers.get(FORWARDED_HOST)?.clone();
     parts.headers.insert(header::HOST, host);
+    // nginx never writes it, so this one is the client's.
+    parts.headers.remove(header::FORWARDED);
     Some(())
 }
 

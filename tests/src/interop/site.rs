@@ -37,11 +37,14 @@ fn a_site_sees_who_asks() {
         "3 verified crawler-7@acme.example saip-rolling accept\n"
     );
     assert_eq!(world.curl(site, &[], "/"), "a page\n");
-    let forged = ["-H", "Avouch-Class: 3", "-H", "Avouch_Class: 3", "-H", "X-Forwarded-For: 127.0.0.3"];
+    let forged = ["-H", "Avouch-Class: 3", "-H", "Avouch_Class: 3"];
     assert_eq!(
         world.curl(site, &[&forged[..], &["-A", "Googlebot"]].concat(), "/whoami"),
         "1 invalid - - throttle\n"
     );
+    // Whoever speaks for others is no client, and nobody listed this one as a proxy.
+    let relayed = ["-A", "Googlebot", "-H", "X-Forwarded-For: 127.0.0.3"];
+    assert_eq!(world.curl(site, &relayed, "/whoami"), "1 undetermined - - monitor\n");
     let log = gateway.stop();
     let told: Vec<_> = log.iter().map(told).collect();
     assert_eq!(
@@ -53,6 +56,7 @@ fn a_site_sees_who_asks() {
             json!([3, "verified", ["signature-verified"]]),
             json!([0, "anonymous", ["no-claim"]]),
             json!([1, "invalid", ["crawler-not-confirmed"]]),
+            json!([1, "undetermined", ["peer-is-untrusted-proxy"]]),
         ]
     );
     let seen = std::fs::read_to_string(world.site.folder().join("shop.log")).unwrap();
