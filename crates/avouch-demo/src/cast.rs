@@ -41,6 +41,8 @@ pub(crate) struct Cast {
     pub(crate) unpublished: Signer,
     /// Somebody else's key under the crawler's name.
     pub(crate) impostor: Signer,
+    /// An agent whose key stands at a wildcard.
+    pub(crate) spare: Signer,
     /// An agent whose key is published for testing.
     pub(crate) trainee: Signer,
     /// An agent that will be revoked.
@@ -64,6 +66,7 @@ impl Cast {
             pseudonym: signer(KeyType::Ed25519, None, "nobody")?,
             unpublished: ed25519("acme.example", "crawler-8")?,
             impostor: ed25519("acme.example", "crawler-7")?,
+            spare: ed25519("acme.example", "any.spare")?,
             trainee: ed25519("acme.example", "trainee")?,
             doomed: ed25519("acme.example", "temp-1")?,
             fleet: ed25519("openai.example", "nyc.gptbot")?,
@@ -74,21 +77,19 @@ impl Cast {
 
     /// Everything DNS says at the beginning, as the text of a zone file.
     pub(crate) fn zone(&self) -> Result<String, DemoError> {
-        let published = [
-            (&self.crawler, TTL, ""),
-            (&self.scout, TTL, ""),
-            (&self.domain, TTL, ""),
-            (&self.trainee, TTL, "; t=y"),
-            (&self.doomed, SHORT_TTL, ""),
-            (&self.fleet, SHORT_TTL, ""),
-            (&self.dark, TTL, ""),
-            (&self.broken, TTL, ""),
-        ];
         let mut zone = ADDRESSES.to_owned();
-        for (signer, ttl, more) in published {
-            let (name, key) = (record_name(signer)?, b64u::encode(signer.public().octets()));
+        let mut publish = |name: &str, signer: &Signer, ttl: u32, more: &str| {
+            let key = b64u::encode(signer.public().octets());
             zone.push_str(&format!("{name}. {ttl} IN TXT \"v=saip1; pk={key}{more}\"\n"));
+        };
+        for signer in [&self.crawler, &self.scout, &self.domain, &self.dark, &self.broken] {
+            publish(&record_name(signer)?, signer, TTL, "");
         }
+        for signer in [&self.doomed, &self.fleet] {
+            publish(&record_name(signer)?, signer, SHORT_TTL, "");
+        }
+        publish(&record_name(&self.trainee)?, &self.trainee, TTL, "; t=y");
+        publish("*.spare._saip.acme.example", &self.spare, TTL, "");
         Ok(zone)
     }
 }

@@ -115,7 +115,8 @@ pub(crate) fn script(cast: &Cast, now: Time) -> Result<Vec<Scene>, DemoError> {
         Scene { heading: "Nobody in particular", steps: nobody(cast, now)? },
         Scene { heading: "Claims without a signature", steps: claims(cast)? },
         Scene { heading: "Proof", steps: proof(cast, now)? },
-        Scene { heading: "Attacks and mistakes", steps: attacks(cast, now)? },
+        Scene { heading: "Attacks on a signed request", steps: attacks(cast, now)? },
+        Scene { heading: "Signatures that prove nothing", steps: worthless(cast, now)? },
         Scene { heading: "Revocation", steps: revocation(cast, now)? },
         Scene { heading: "When DNS fails", steps: failures(cast, now)? },
     ])
@@ -213,8 +214,6 @@ fn attacks(cast: &Cast, now: Time) -> Result<Vec<Step>, DemoError> {
     let order = |number| Sent::get(number, ATTACKER);
     let pay = |body| Sent::post("/orders/pay", ATTACKER, body);
     let seen = Sent::get("/orders/1", ACME).signed(&cast.crawler, ROLLING, now)?;
-    let late = Time::from_seconds(now.seconds().saturating_sub(600));
-    let ahead = Time::from_seconds(now.seconds() + 120);
     let cut_off = Expected {
         status: 403,
         upstream: Received::CutOff,
@@ -257,6 +256,14 @@ fn attacks(cast: &Cast, now: Time) -> Result<Vec<Step>, DemoError> {
             order("/orders/7").host("evil.example").signed(&cast.crawler, ROLLING, now)?,
             Expected::rejected("authority-not-ours"),
         ),
+    ])
+}
+
+fn worthless(cast: &Cast, now: Time) -> Result<Vec<Step>, DemoError> {
+    let order = |number| Sent::get(number, ATTACKER);
+    let late = Time::from_seconds(now.seconds().saturating_sub(600));
+    let ahead = Time::from_seconds(now.seconds() + 120);
+    Ok(vec![
         send(
             "expired",
             order("/orders/8").signed(&cast.crawler, ROLLING, late)?,
@@ -271,6 +278,11 @@ fn attacks(cast: &Cast, now: Time) -> Result<Vec<Step>, DemoError> {
             "unpublished agent",
             order("/orders/10").signed(&cast.unpublished, ROLLING, now)?,
             Expected::rejected("key-not-published"),
+        ),
+        send(
+            "record made from a wildcard",
+            order("/orders/14").signed(&cast.spare, ROLLING, now)?,
+            Expected::rejected("wildcard-record"),
         ),
         send(
             "impostor with its own key",

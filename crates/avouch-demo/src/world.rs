@@ -1,5 +1,6 @@
 //! The world: everything that runs, and the script played in it.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -136,25 +137,23 @@ impl World {
     /// [`DemoError`].
     pub async fn play(&mut self, mut tell: impl FnMut(&Happening<'_>)) -> Result<Vec<Row>, DemoError> {
         let scenes = script(&self.cast, SystemClock::new().now())?;
-        let mut waiting: Vec<_> =
-            self.send_early(scenes.iter().flat_map(|scene| &scene.steps)).into_iter().rev().collect();
+        let mut waiting = self.send_early(scenes.iter().flat_map(|scene| &scene.steps));
         let mut rows = Vec::new();
         for scene in scenes {
             tell(&Happening::Scene(scene.heading));
             for step in scene.steps {
-                match step {
+                let sending = match step {
+                    Step::Send(sending) => *sending,
                     Step::Happens(event) => {
                         tell(&Happening::Event(event.words()));
                         self.happen(event).await?;
+                        continue;
                     }
-                    Step::Send(sending) => {
-                        let sent = if sending.early { waiting.pop() } else { None };
-                        let place = (rows.len() + 1, scene.heading, sending.name);
-                        let row = self.send(place, *sending, sent).await?;
-                        tell(&Happening::Request(&row));
-                        rows.push(row);
-                    }
-                }
+                };
+                let sent = if sending.early { waiting.pop_front() } else { None };
+                let row = self.send((rows.len() + 1, scene.heading), sending, sent).await?;
+                tell(&Happening::Request(&row));
+                rows.push(row);
             }
         }
         Ok(rows)
@@ -166,7 +165,7 @@ impl World {
     }
 
     /// Sends what will be waited for later, in the order of the script.
-    fn send_early<'a>(&self, steps: impl Iterator<Item = &'a Step>) -> Vec<JoinHandle<Option<u16>>> {
+    fn send_early<'a>(&self, steps: impl Iterator<Item = &'a Step>) -> VecDeque<JoinHandle<Option<u16>>> {
         let sendings = steps.filter_map(|step| match step {
             Step::Send(sending) if sending.early => Some(sending.sent.clone()),
             Step::Send(_) | Step::Happens(_) => None,
@@ -177,7 +176,7 @@ impl World {
 
     async fn send(
         &mut self,
-        place: (usize, &'static str, &'static str),
+        (number, scene): (usize, &'static str),
         sending: Sending,
         sent: Option<JoinHandle<Option<u16>>>,
     ) -> Result<Row, DemoError> {
@@ -188,7 +187,7 @@ impl World {
         };
         let line = self.log.line(request.from, request.target).await.ok_or(DemoError::NotLogged(name))?;
         let visit = self.upstream.visit(&line.request_id);
-        Ok(Row::of(place, &request, expected, (&line, status), &visit))
+        Ok(Row::of((number, scene, name), &request, expected, (&line, status), &visit))
     }
 
     async fn happen(&self, event: Event) -> Result<(), DemoError> {
