@@ -246,7 +246,7 @@ mod tests {
     use crate::Table;
 
     /// What a reader must see, whatever else is shown.
-    const SHOWN: [&str; 19] = [
+    const SHOWN: [&str; 20] = [
         "anonymous",
         "forged crawler",
         "confirmed crawler",
@@ -265,8 +265,23 @@ mod tests {
         "unpublished agent",
         "DNS down",
         "agent revoked, before TTL",
+        "agent revoked, after TTL",
         "fleet revoked by empty key",
     ];
+
+    fn readme_shows_what_is_printed(rows: &[Row]) {
+        let table = Table { coloured: false };
+        let lines: Vec<_> = rows.iter().map(|row| table.lines(&Happening::Request(row))).collect();
+        let numbered = |line: &&str| {
+            line.get(..2).is_some_and(|number| number.trim().parse::<u8>().is_ok())
+                && line.get(2..4) == Some("  ")
+        };
+        let mut shown = include_str!("../../../README.md").lines().filter(numbered).peekable();
+        assert!(shown.peek().is_some());
+        for line in shown {
+            assert!(lines.iter().any(|real| real == line), "README shows what the demo does not: {line}");
+        }
+    }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn every_request_comes_out_as_it_must() {
@@ -276,14 +291,7 @@ mod tests {
             world.play(|happening| told += usize::from(matches!(happening, Happening::Request(_)))).await;
         let rows = rows.unwrap();
         world.stop().await;
-        let table = Table { coloured: false };
-        let lines: Vec<_> = rows.iter().map(|row| table.lines(&Happening::Request(row))).collect();
-        let numbered = |line: &&str| line.get(..2).is_some_and(|number| number.trim().parse::<u8>().is_ok());
-        let mut shown = include_str!("../../../README.md").lines().filter(numbered).peekable();
-        assert!(shown.peek().is_some());
-        for line in shown {
-            assert!(lines.iter().any(|real| real == line), "README shows what the demo does not: {line}");
-        }
+        readme_shows_what_is_printed(&rows);
         let wrong: Vec<_> = rows.iter().filter(|row| !row.as_expected).collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
         assert!(rows.len() >= 16 && told == rows.len());
