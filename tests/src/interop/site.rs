@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use testkit::peers::require;
 
-use super::world::{CRAWLER, PROGRAMS, World, put};
+use super::world::{CRAWLER, Gateway, PROGRAMS, World, put};
 
 /// The fields of a line of the log by which the tests know it.
 fn told(line: &Value) -> Value {
@@ -66,6 +66,37 @@ fn a_site_sees_who_asks() {
 }
 
 #[test]
+fn the_quickstart_shows_what_it_says_and_goes_on_after_a_restart() {
+    let Some(tools) = require(&PROGRAMS) else { return };
+    let world = World::new(tools);
+    let text = world.quickstart();
+    let gateway = world.run_gateway(&text);
+    for agent in ["curl", "Googlebot"] {
+        let url = format!("http://{}/", gateway.address);
+        let mut curl = Command::new(world.tools.path("curl"));
+        curl.args(["-q", "-sS", "-H", "Host: www.shop.example", "-A", agent, &url]);
+        assert_eq!(curl.output().unwrap().stdout, b"a page\n");
+    }
+    let agent = "3 verified crawler-7@acme.example saip-rolling accept\n";
+    let fetch = |gateway: &Gateway| world.fetch_by(("http", 80), gateway.address, "acme.example", "/whoami");
+    assert_eq!(fetch(&gateway), agent);
+    gateway.stop();
+    let gateway = world.run_gateway(&put(&text, &[("fresh = true", "")]));
+    assert_eq!(fetch(&gateway), agent, "the replay table was kept");
+    let shown = gateway
+        .stop()
+        .iter()
+        .map(|line| {
+            let verdict = &line["verdict"];
+            json!([verdict["class"], verdict["standing"], verdict["reasons"][0], line["decision"]])
+        })
+        .collect::<Vec<_>>();
+    let verified = json!([3, "verified", "signature-verified", "accept"]);
+    let crawler = json!([1, "invalid", "crawler-not-confirmed", "throttle"]);
+    assert_eq!(shown, [json!([0, "anonymous", "no-claim", "accept"]), crawler, verified.clone(), verified]);
+}
+
+#[test]
 fn bind_says_what_a_zone_is_worth() {
     let Some(tools) = require(&PROGRAMS) else { return };
     let world = World::new(tools);
@@ -115,7 +146,7 @@ fn http_2_reaches_the_site_like_http_1() {
         &[("[::]:443", "127.0.0.1:0"), ("[tls]\ncert = \"chain.pem\"\nkey = \"key.pem\"\n", "")],
     );
     let gateway = world.run_gateway(&plain);
-    let mut curl = std::process::Command::new(world.tools.path("curl"));
+    let mut curl = Command::new(world.tools.path("curl"));
     let url = format!("http://{}/whoami", gateway.address);
     let output =
         curl.args(["-q", "-sS", "--http2-prior-knowledge", "-w", "%{http_version}", &url]).output().unwrap();
@@ -130,7 +161,7 @@ fn load_generators_get_an_answer_to_every_request() {
     let gateway = world.gateway();
     let url = format!("https://{}/", gateway.address);
     let said = |program: &str, arguments: &[&str]| {
-        let mut command = std::process::Command::new(world.tools.path(program));
+        let mut command = Command::new(world.tools.path(program));
         String::from_utf8(command.args(arguments).arg(&url).output().unwrap().stdout).unwrap()
     };
     for http_1 in [&[][..], &["--h1"]] {

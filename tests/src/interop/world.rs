@@ -16,6 +16,7 @@ use testkit::process::Process;
 
 /// What is shown to operators, and run here.
 const MANUAL: &str = include_str!("../../../docs/operate/nginx.md");
+const QUICKSTART: &str = include_str!("../../../docs/operate/quickstart.md");
 
 /// All programs that the world is made of.
 pub(super) const PROGRAMS: [&str; 5] = ["named", "dnssec-keygen", "dnssec-signzone", "nginx", "curl"];
@@ -46,7 +47,7 @@ impl World {
         fs::write(folder.path().join("root.anchor"), bind.trust_anchor()).unwrap();
         let site_port = free_port().unwrap();
         let text = put(
-            &block("nginx", 0),
+            &block(MANUAL, "nginx", 0),
             &[
                 ("127.0.0.1:8080", &format!("127.0.0.1:{site_port}")),
                 ("/var/log/nginx/shop.log", "shop.log"),
@@ -62,17 +63,30 @@ impl World {
     pub(super) fn configuration(&self, nth: usize, (root, more): (&str, &str)) -> String {
         let upstream =
             format!("upstream = \"http://127.0.0.1:{}\"\nprivate_peers = \"clients\"{root}", self.site_port);
-        let resolvers =
-            format!("resolvers = [\"{}\"]\ntrust_anchor = [\"root.anchor\"]", self.forwarder.address());
+        let resolvers = self.resolvers();
         let log = format!("access = \"access.log\"\n[store]\nfresh = true{more}");
         put(
-            &block("toml", nth).replace("/etc/avouch/", ""),
+            &block(MANUAL, "toml", nth).replace("/etc/avouch/", ""),
             &[
                 ("upstream = \"http://127.0.0.1:8080\"", &upstream),
                 ("resolvers = [\"127.0.0.1\"]", &resolvers),
                 ("access = \"/var/log/avouch/access.log\"", &log),
             ],
         )
+    }
+
+    /// The quickstart's configuration.
+    pub(super) fn quickstart(&self) -> String {
+        let text = block(QUICKSTART, "toml", 0);
+        assert_eq!(text.lines().count(), 10, "ten lines are promised");
+        let here =
+            [("[::]:8080", "127.0.0.1:0"), ("127.0.0.1:8000", &format!("127.0.0.1:{}", self.site_port))];
+        format!("{}[dns]\n{}\n", put(&text, &here), self.resolvers())
+    }
+
+    /// The lines of `[dns]` that lead to this world's root.
+    fn resolvers(&self) -> String {
+        format!("resolvers = [\"{}\"]\ntrust_anchor = [\"root.anchor\"]", self.forwarder.address())
     }
 
     /// `avouch gateway run` in front of the site.
@@ -92,7 +106,7 @@ impl World {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port().unwrap()));
         let folder = self.folder.path().display();
         let text = put(
-            &block("nginx", 1),
+            &block(MANUAL, "nginx", 1),
             &[
                 ("listen 443 ssl", &format!("listen {address} ssl")),
                 ("/etc/avouch/chain.pem", &format!("{folder}/chain.pem")),
@@ -123,8 +137,19 @@ impl World {
 
     /// What the site answers the agent of a domain.
     pub(super) fn fetch(&self, address: SocketAddr, domain: &str, path: &str) -> String {
-        let resolve = format!("www.shop.example:443:{address}");
-        let url = format!("https://www.shop.example{path}");
+        self.fetch_by(("https", 443), address, domain, path)
+    }
+
+    /// The same, by another scheme and its port.
+    pub(super) fn fetch_by(
+        &self,
+        (scheme, port): (&str, u16),
+        address: SocketAddr,
+        domain: &str,
+        path: &str,
+    ) -> String {
+        let resolve = format!("www.shop.example:{port}:{address}");
+        let url = format!("{scheme}://www.shop.example{path}");
         let speaker = ["--key", "file:agent.key", "--dom", domain, "--id", "crawler-7"];
         run(
             self.folder.path(),
@@ -159,9 +184,9 @@ fn zones(folder: &Path) -> Vec<Zone> {
     ]
 }
 
-/// The manual's code block number `nth` of a language.
-fn block(language: &str, nth: usize) -> String {
-    let blocks = MANUAL.split("\n```").skip(1).step_by(2);
+/// A manual's code block number `nth` of a language.
+fn block(manual: &str, language: &str, nth: usize) -> String {
+    let blocks = manual.split("\n```").skip(1).step_by(2);
     let of_language = blocks.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n'));
     format!("{}\n", of_language.map(str::to_owned).nth(nth).expect("the manual has the block"))
 }
