@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::access_log::RequestId;
 use crate::body::{AnswerBody, BodyError};
-use crate::config::Disclose;
+use crate::config::{Disclose, Upstream};
 use crate::forward::ForwardError;
 
 /// How long a client that was shed should stay away, when nothing better is known.
@@ -56,8 +56,8 @@ impl Problem {
     }
 
     /// What a client is told whose request was let through and did not get through.
-    pub(crate) fn not_forwarded(error: &ForwardError) -> Self {
-        tracing::warn!(%error, "not forwarded");
+    pub(crate) fn not_forwarded(error: &ForwardError, upstream: &Upstream) -> Self {
+        tracing::warn!(%upstream, "not forwarded: {error}");
         match error {
             ForwardError::Unreachable(_) | ForwardError::Broken(_) | ForwardError::Switched => {
                 Self::of(Reason::UpstreamUnreachable)

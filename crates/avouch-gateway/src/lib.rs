@@ -109,7 +109,8 @@ async fn treat(
         Some(switch) => switch.send(&permit, &to.pool, outgoing, snapshot.patience()).await,
         None => forward::send(&permit, &to.pool, outgoing, snapshot.patience()).await,
     };
-    let mut answer = answered.map_err(|error| Refused(Problem::not_forwarded(&error), to.disclose))?;
+    let mut answer =
+        answered.map_err(|error| Refused(Problem::not_forwarded(&error, &to.upstream), to.disclose))?;
     hygiene::clean_answer(&mut answer);
     Ok(answer.map(|relay| AnswerBody::relayed(relay, slot)))
 }

@@ -48,8 +48,13 @@ pub(crate) fn from_file(gate: &Gate, path: &Path) {
         Ok(waiting) => {
             tracing::warn!(file = %path.display(), "configuration reloaded; {} changes at the next start", waiting.join(", "));
         }
+        // It names the file itself, and ends its last line.
         Err(error) => {
-            tracing::error!(file = %path.display(), "configuration not reloaded, the one before stays: {error}")
+            let error = error.to_string();
+            tracing::error!(
+                "configuration not reloaded, the one before stays in force:\n{}",
+                error.trim_end()
+            );
         }
     }
 }

@@ -167,7 +167,11 @@ impl Table {
             let now = self.clock.now();
             self.refused_until = mark::refused_until(mark, now);
             let seconds = (self.refused_until + 1).saturating_sub(now.seconds());
-            tracing::info!(seconds, "start rule: requests signed before its end are not accepted");
+            if seconds > 0 {
+                tracing::info!(
+                    "requests signed within the next {seconds} s, or before, may have been used before this start: they are undetermined (replay-start-rule)"
+                );
+            }
         }
         self
     }

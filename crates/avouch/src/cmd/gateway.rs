@@ -93,6 +93,11 @@ impl Check {
                 "upstream": upstream, "policy": policy, "routes": routes }))?;
             return Ok(Exit::Positive);
         }
+        if config.authorities.is_empty() {
+            output::talk(
+                "authorities is empty: a signature gives class 2 at most; list the names clients use",
+            );
+        }
         let or_none = |list: &[String]| if list.is_empty() { "none".to_owned() } else { list.join(" ") };
         output::data(format_args!(
             "mode         {mode}\nlisten       {}{}\nauthorities  {}\nupstream     {upstream}\npolicy       {}\nroutes       {routes}",
