@@ -75,17 +75,18 @@ pub struct Proved<'a> {
 /// Stage 1: the request makes a claim; what can be refused without looking anything up, is.
 #[must_use]
 pub fn open<'a>(request: &'a Request<'a>, site: &'a Site, now: Time) -> Step<Opened<'a>> {
-    let mut trail = Trail::new();
     let claim = match Claim::read(request, &site.catalogue) {
         Ok(claim) => claim,
         Err(unreadable) => {
+            let mut trail = Trail::new();
             trail.note(CheckName::Syntax, Outcome::Fail, unreadable.detail(), None);
             return settle(Conclusion::Short(Shortfall::Failed(unreadable.reason)), None, trail);
         }
     };
     if claim.header().is_none() && claim.crawler().is_none() {
-        return settle(Conclusion::Anonymous, None, trail);
+        return settle(Conclusion::Anonymous, None, Trail::default());
     }
+    let mut trail = Trail::new();
     match admit(&claim, request, site, now, &mut trail) {
         Ok(questions) => Step::Next(Opened { request, site, claim, questions, trail }),
         Err(shortfall) => settle(Conclusion::Short(shortfall), Some(&claim), trail),

@@ -1,7 +1,5 @@
 //! What a request loses and gains on its way to the upstream (RFC 9110 section 7.6).
 
-use std::net::IpAddr;
-
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::trust::Peer;
@@ -86,7 +84,7 @@ pub(crate) fn clean_answer<B>(answer: &mut Response<B>) {
 /// Tells the upstream who asked, in place of anything the client or its proxies said. `host` is
 /// the authority the request was judged under.
 pub(crate) fn forwarding(headers: &mut HeaderMap, peer: &Peer, host: Option<HeaderValue>) {
-    headers.insert(X_FORWARDED_FOR, address(peer.address));
+    headers.insert(X_FORWARDED_FOR, shown(peer.address));
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(peer.scheme.as_str()));
     if let Some(host) = host {
         headers.insert(X_FORWARDED_HOST, host);
@@ -98,8 +96,9 @@ pub(crate) fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-"))
 }
 
-fn address(address: IpAddr) -> HeaderValue {
-    HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("-"))
+/// As [`value`], of something that is shown so.
+pub(crate) fn shown(what: impl std::fmt::Display) -> HeaderValue {
+    HeaderValue::try_from(what.to_string()).unwrap_or(HeaderValue::from_static("-"))
 }
 
 /// Removes the fields named in `Connection`, but those that belong to the message.

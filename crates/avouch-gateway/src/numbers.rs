@@ -90,9 +90,14 @@ impl Numbers {
         self.duration.record(took.as_secs_f64());
     }
 
+    /// Sums up what was measured; without it each request would be remembered until someone asks.
+    pub(crate) fn tend(&self) {
+        self.handle.run_upkeep();
+    }
+
     /// The text Prometheus reads.
     pub(crate) fn render(&self) -> String {
-        self.handle.run_upkeep();
+        self.tend();
         self.handle.render()
     }
 }

@@ -1,6 +1,6 @@
 //! The request as the upstream gets it.
 
-use avouch_engine::verdict::Verdict;
+use avouch_engine::verdict::{Class, Verdict};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, Version, header};
 use hyper::body::Body;
@@ -59,15 +59,20 @@ pub(crate) fn tell(headers: &mut HeaderMap, entry: &Entry, assertion: Option<&st
         verdict.map_or(EMPTY, |verdict| HeaderValue::from_static(verdict.standing().name())),
     );
     let identity = verdict.and_then(Verdict::identity);
-    headers.insert(IDENTITY, identity.map_or(EMPTY, |identity| hygiene::value(&identity.to_string())));
+    headers.insert(IDENTITY, identity.map_or(EMPTY, hygiene::shown));
     headers.insert(MECHANISM, verdict.map_or(EMPTY, mechanism));
     headers.insert(DECISION, HeaderValue::from_static(entry.told()));
-    headers.insert(REQUEST_ID, hygiene::value(&entry.id.to_string()));
+    headers.insert(REQUEST_ID, hygiene::shown(entry.id));
     headers.insert(ASSERTION, assertion.map_or(EMPTY, hygiene::value));
 }
 
 fn class(verdict: &Verdict) -> HeaderValue {
-    HeaderValue::from(u16::from(verdict.class().number()))
+    HeaderValue::from_static(match verdict.class() {
+        Class::Anonymous => "0",
+        Class::Unverifiable => "1",
+        Class::Partial => "2",
+        Class::Verified => "3",
+    })
 }
 
 fn mechanism(verdict: &Verdict) -> HeaderValue {

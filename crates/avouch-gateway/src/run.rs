@@ -258,13 +258,17 @@ async fn listen_on(address: SocketAddr) -> Result<(SocketAddr, TcpListener), Sta
     Ok((listener.local_addr().map_err(failed)?, listener))
 }
 
-/// Keeps the replay table swept and closes upstream connections that nobody needs any more.
+/// Keeps the replay table swept, sums up numbers, and closes upstream connections that nobody needs any more.
 async fn tend(gate: Arc<Gate>) {
     loop {
         tokio::time::sleep(TEND).await;
         gate.snapshot().pools().iter().for_each(|(_, pool)| pool.sweep());
         let gate = Arc::clone(&gate);
-        let _ = tokio::task::spawn_blocking(move || gate.judge.table().tend()).await;
+        let tending = move || {
+            gate.judge.table().tend();
+            gate.numbers.tend();
+        };
+        let _ = tokio::task::spawn_blocking(tending).await;
     }
 }
 

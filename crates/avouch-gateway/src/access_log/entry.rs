@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use avouch_engine::decision::{Action, Decision, Outcome};
 use avouch_engine::reason::Reason;
@@ -116,7 +117,7 @@ impl Entry {
         self.complete = false;
     }
 
-    fn line(&self) -> String {
+    fn line(&self, took: Duration) -> Vec<u8> {
         let mut line = Line::new();
         line.shown("time", self.time);
         line.shown("request_id", self.id);
@@ -129,7 +130,7 @@ impl Entry {
             None => line.plain("status", "null"),
         }
         line.plain("bytes", self.bytes);
-        line.plain("duration_us", self.begun.elapsed().as_micros());
+        line.plain("duration_us", took.as_micros());
         if !self.complete {
             line.plain("complete", false);
         }
@@ -177,7 +178,7 @@ impl Drop for Entry {
         let took = self.begun.elapsed();
         self.numbers.finished(self.verdict.as_deref(), self.action(), self.status, took);
         if self.log.is_on() {
-            self.log.write(self.line().as_bytes());
+            self.log.write(&self.line(took));
         }
     }
 }

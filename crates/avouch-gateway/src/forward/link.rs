@@ -168,9 +168,11 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         bufs: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        match &mut *self {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        match (&mut *self, bufs) {
+            // A request without content is one buffer, for which the plain call costs less.
+            (Self::Plain(stream), [only]) => Pin::new(stream).poll_write(cx, only),
+            (Self::Plain(stream), _) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            (Self::Tls(stream), _) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 

@@ -48,11 +48,6 @@ impl<'a> AgentId<'a> {
         self.0 == ITSELF
     }
 
-    /// The labels of the id, leftmost first; none for `_`.
-    fn labels(&self) -> impl Iterator<Item = &str> {
-        self.0.split('.').filter(|label| *label != ITSELF)
-    }
-
     /// The name at which this agent's key is published: `<id>._saip.<dom>`, or `_saip.<dom>` for `_`.
     ///
     /// # Errors
@@ -86,14 +81,14 @@ impl<'a> AgentId<'a> {
     /// `_saip.<dom>`, nearest first. None for `_`, whose own name is the topmost.
     #[must_use]
     pub fn ancestor_names(&self, domain: &Domain<'_>) -> Vec<String> {
-        let count = self.labels().count();
-        (1..=count)
-            .map(|skipped| {
-                let parents = self.labels().skip(skipped);
-                let below: String = parents.flat_map(|label| [label, "."]).collect();
-                format!("{below}{PREFIX}.{domain}")
-            })
-            .collect()
+        let mut names = Vec::new();
+        let mut rest = (!self.is_domain_itself()).then_some(self.as_str());
+        while let Some(id) = rest {
+            rest = id.split_once('.').map(|(_, parent)| parent);
+            let (parent, dot) = rest.map_or(("", ""), |parent| (parent, "."));
+            names.push([parent, dot, PREFIX, ".", domain.as_str()].concat());
+        }
+        names
     }
 
     /// A copy that owns its text.
