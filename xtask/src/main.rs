@@ -16,6 +16,7 @@ mod check;
 mod conformance;
 mod course;
 mod finding;
+mod fuzz;
 mod house;
 mod layers;
 mod peers;
@@ -35,9 +36,13 @@ cargo xtask wrappers          who may touch which foreign library
 cargo xtask tidy              lengths, words, names, the story
 cargo xtask conformance       docs/conformance.md names code and tests that exist
 cargo xtask test [--install]  check, then every test; --install brings the outside programs
+cargo xtask fuzz              every fuzz target for some seconds
 cargo xtask bench             measure, write docs/performance.md, fail beyond a limit";
 
 fn main() -> ExitCode {
+    if let Some(code) = fuzz::wrapped() {
+        return code;
+    }
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut course = Course::default();
@@ -49,6 +54,7 @@ fn main() -> ExitCode {
         ["conformance"] => course.stage("conformance", check::conformance),
         ["test"] => test::run(&mut course, test::Peers::AsTheyAre),
         ["test", "--install"] => test::run(&mut course, test::Peers::Install),
+        ["fuzz"] => course.stage("fuzz", fuzz::run),
         ["bench"] => course.stage("bench", bench::run),
         ["help" | "--help" | "-h"] => {
             println!("{HELP}");

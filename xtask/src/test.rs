@@ -3,10 +3,7 @@
 use crate::course::{self, Course};
 use crate::finding::Finding;
 use crate::house::{self, Workspace};
-use crate::{cargo, check, peers};
-
-/// Seconds each fuzz target runs in the gate: enough to meet a parser that panics on short input.
-const FUZZ_SECONDS: u32 = 10;
+use crate::{cargo, check, fuzz, peers};
 
 /// What to do about outside programs that are not installed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,7 +35,7 @@ pub(crate) fn run(course: &mut Course, peers: Peers) {
         let arguments = ["test", "--quiet", "--doc", "--workspace"];
         cargo::quiet(&mut cargo::command("cargo", &arguments), "mend the examples")
     });
-    course.stage("fuzz", fuzz);
+    course.stage("fuzz", fuzz::run);
     course.stage("demo", demo);
     let verdict = if course.is_clean() { "all stages passed" } else { "FAILED" };
     let count = count.unwrap_or_else(|| "no count: the runner did not finish".to_owned());
@@ -75,33 +72,6 @@ fn nextest(count: &mut Option<String>) -> Vec<Finding> {
 fn summary(line: &str) -> Option<&str> {
     let (_, count) = line.trim_start().strip_prefix("Summary [")?.split_once("] ")?;
     Some(count.trim())
-}
-
-fn fuzz() -> Vec<Finding> {
-    const MANIFEST: &str = "fuzz/Cargo.toml";
-    if !house::root().join(MANIFEST).is_file() {
-        eprintln!("NO FUZZING: {MANIFEST} does not exist");
-        return Vec::new();
-    }
-    let (targets, folder) = match (Workspace::at(MANIFEST), Workspace::at("Cargo.toml")) {
-        (Ok(fuzz), Ok(own)) => (fuzz.programs(), own.target_folder()),
-        (Err(findings), _) | (_, Err(findings)) => return findings,
-    };
-    let (time, folder) = (format!("-max_total_time={FUZZ_SECONDS}"), folder.display().to_string());
-    let run = |target: &String| {
-        // One target folder for both workspaces: what they share is built once.
-        let place = ["run", "--quiet", "--manifest-path", MANIFEST, "--target-dir", &folder, "--bin", target];
-        // What breaks a target is printed in base 64; no file is left behind.
-        let limits = ["--", &time, "-exact_artifact_path=/dev/null"];
-        let seeds = format!("fuzz/seeds/{target}");
-        let seeds = house::root().join(&seeds).is_dir().then_some(seeds.as_str());
-        let arguments: Vec<&str> = place.into_iter().chain(limits).chain(seeds).collect();
-        cargo::quiet(
-            &mut cargo::command("cargo", &arguments),
-            "make a test of the input it prints, then mend",
-        )
-    };
-    targets.iter().flat_map(run).collect()
 }
 
 fn demo() -> Vec<Finding> {

@@ -1,0 +1,165 @@
+//! Fuzzing: every target of `fuzz/` for some seconds, from seeds taken out of the vectors.
+//!
+//! libFuzzer needs to see which branches an input takes. The stable compiler can tell it, by passes
+//! that cargo would give to every dependency, or to none. So for this build xtask is also the wrapper
+//! that cargo calls instead of the compiler, and adds them to what is ours.
+
+use crate::cargo;
+use crate::finding::Finding;
+use crate::house::{self, Workspace};
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::thread;
+
+/// Seconds each target runs in the gate: enough to meet a parser that panics on short input.
+const SECONDS: u32 = 10;
+
+/// Targets that run at the same time. The smallest machine that builds this has two cores.
+const AT_ONCE: usize = 2;
+
+/// The longest input, in octets; the longest that one of the parsers takes apart.
+const LONGEST: usize = 4096;
+
+/// Seconds after which one input counts as an endless loop.
+const PATIENCE: u32 = 10;
+
+/// What a configuration and a policy look like; no vector holds one.
+const CONFIGURATION: &str =
+    "listen = ['127.0.0.1:0']\nupstream = 'http://127.0.0.1:1'\n[[route]]\npath = '/*'\n";
+const POLICY: &str = "[[rule]]\nname = 'a'\nwhen = { class = 3, identity = ['*.b.example'], path = ['/c/*'] }\n\
+    then = { action = 'accept', rate = '9/s' }\n";
+
+const MANIFEST: &str = "fuzz/Cargo.toml";
+
+/// Counts each edge, tells comparisons, and says where the counters are.
+const COVERAGE: [&str; 6] = [
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+    "-Ccodegen-units=1",
+];
+
+/// Builds every target and runs it.
+pub(crate) fn run() -> Vec<Finding> {
+    let (targets, folder) = match (Workspace::at(MANIFEST), Workspace::at("Cargo.toml")) {
+        (Ok(fuzz), Ok(own)) => (fuzz.programs(), own.target_folder()),
+        (Err(findings), _) | (_, Err(findings)) => return findings,
+    };
+    let findings = build(&folder);
+    if !findings.is_empty() {
+        return findings;
+    }
+    if let Err(error) = sow(&folder) {
+        return vec![Finding::new("tests/vectors", format!("gave no seeds: {error}"), "mend the folder")];
+    }
+    let run = |target: &String| run_one(&folder, target);
+    let share = targets.len().div_ceil(AT_ONCE).max(1);
+    thread::scope(|scope| {
+        let shares = targets
+            .chunks(share)
+            .map(|share| scope.spawn(move || share.iter().flat_map(run).collect::<Vec<_>>()));
+        let running: Vec<_> = shares.collect();
+        let died = || vec![Finding::new(MANIFEST, "a thread of xtask died", "report this as a defect")];
+        running.into_iter().flat_map(|one| one.join().unwrap_or_else(|_| died())).collect()
+    })
+}
+
+/// One target folder for both workspaces: what they share is built once.
+fn build(folder: &Path) -> Vec<Finding> {
+    let folder = folder.display().to_string();
+    let mut build =
+        cargo::command("cargo", &["build", "--quiet", "--manifest-path", MANIFEST, "--target-dir", &folder]);
+    match std::env::current_exe() {
+        Ok(own) => build.env("RUSTC_WRAPPER", own),
+        Err(error) => {
+            return vec![Finding::new(MANIFEST, format!("xtask does not find itself: {error}"), "try again")];
+        }
+    };
+    cargo::open(&mut build, "mend what does not compile")
+}
+
+fn run_one(folder: &Path, target: &str) -> Vec<Finding> {
+    let corpus = folder.join("fuzz-corpus").join(target);
+    let program = folder.join("debug").join(target).display().to_string();
+    // What breaks a target is printed in base 64; no file is left behind.
+    let words = [
+        format!("-max_total_time={SECONDS}"),
+        format!("-timeout={PATIENCE}"),
+        format!("-max_len={LONGEST}"),
+        "-verbosity=0".to_owned(),
+        "-exact_artifact_path=/dev/null".to_owned(),
+        corpus.display().to_string(),
+    ];
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    cargo::quiet(&mut cargo::command(&program, &words), "make a test of the input it prints, then mend")
+}
+
+/// Makes a first corpus for each target of what the vectors hold.
+fn sow(folder: &Path) -> std::io::Result<()> {
+    let vectors = house::root().join("tests/vectors");
+    let (files, zones) = (texts(&vectors, "toml")?, texts(&vectors.join("zones"), "zone")?);
+    let messages: Vec<_> = files.iter().filter_map(|text| message(text)).collect();
+    let within = |before: &str, after: &str| -> Vec<String> {
+        messages.iter().filter_map(|text| between(text, before, after)).collect()
+    };
+    let strings = zones.iter().flat_map(|zone| zone.split('"')).map(str::to_owned);
+    let seeds = [
+        ("header", within("SAIP: ", "\r\n")),
+        ("base64url", within("sig=\"", "\"")),
+        ("key", within("rpk=\"", "\"")),
+        ("name", within("dom=\"", "\"")),
+        ("authority", within("aud=\"", "\"")),
+        ("target", within(" ", " ")),
+        ("record", strings.filter(|text| text.starts_with("v=")).collect()),
+        ("configuration", vec![CONFIGURATION.to_owned()]),
+        ("policy", vec![POLICY.to_owned()]),
+        ("capture", messages.clone()),
+        ("settings", files),
+        ("zone", zones),
+    ];
+    for (target, seeds) in seeds {
+        let folder = folder.join("fuzz-corpus").join(target);
+        fs::create_dir_all(&folder)?;
+        for (number, seed) in seeds.iter().enumerate() {
+            fs::write(folder.join(format!("seed-{number}")), seed)?;
+        }
+    }
+    Ok(())
+}
+
+/// The files of a folder with this ending.
+fn texts(folder: &Path, ending: &str) -> std::io::Result<Vec<String>> {
+    let files = fs::read_dir(folder)?.flatten().map(|entry| entry.path());
+    let files = files.filter(|file| file.extension().is_some_and(|found| found == ending));
+    files.map(fs::read_to_string).collect()
+}
+
+/// The message of a vector, its long lines joined, as `tests/vectors/README.md` says.
+fn message(vector: &str) -> Option<String> {
+    let head = between(vector, "request = '''\n", "'''")?;
+    Some(format!("{}\r\n\r\n", head.replace("\n  ", " ").replace('\n', "\r\n")))
+}
+
+fn between(text: &str, before: &str, after: &str) -> Option<String> {
+    let (_, rest) = text.split_once(before)?;
+    Some(rest.split_once(after)?.0.to_owned())
+}
+
+/// When cargo calls xtask instead of the compiler, with its path and arguments: calls the compiler.
+/// `None` otherwise.
+pub(crate) fn wrapped() -> Option<ExitCode> {
+    let mut words = std::env::args_os().skip(1);
+    let compiler =
+        words.next().filter(|word| Path::new(word).file_stem().is_some_and(|name| name == "rustc"))?;
+    let words: Vec<OsString> = words.collect();
+    let mut named = words.iter().skip_while(|word| *word != "--crate-name").skip(1);
+    let ours = named.next().is_some_and(|name| name.to_string_lossy().starts_with("avouch_"));
+    let mut compiler = Command::new(compiler);
+    compiler.args(&words).args(COVERAGE.iter().filter(|_| ours));
+    let code = compiler.status().ok().and_then(|status| status.code());
+    Some(code.and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+}
