@@ -42,7 +42,7 @@ pub(crate) async fn content(
     let Some((signed, _)) = signed.and_then(|signed| signed.content) else {
         return Ok((Content::Streaming, None));
     };
-    match body.read_ahead().await {
+    match Box::pin(body.read_ahead()).await {
         Ok(Some(digest)) => Ok((Content::Read(digest), Some(signed))),
         Ok(None) => Ok((Content::Streaming, Some(signed))),
         Err(error) => Err(Problem::of_body(&error)),

@@ -106,7 +106,7 @@ async fn treat(
     let slot = gate.admission.enter(permit.priority()).await.map_err(|_| Problem::of(Reason::Overloaded))?;
     let outgoing = outgoing::request(parts, body, peer, entry, assertion.as_deref());
     let answered = match switch {
-        Some(switch) => switch.send(&permit, &to.pool, outgoing, snapshot.patience()).await,
+        Some(switch) => Box::pin(switch.send(&permit, &to.pool, outgoing, snapshot.patience())).await,
         None => forward::send(&permit, &to.pool, outgoing, snapshot.patience()).await,
     };
     let mut answer =

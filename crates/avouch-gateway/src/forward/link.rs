@@ -1,6 +1,6 @@
 //! One connection to an upstream.
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -57,17 +57,26 @@ impl Link {
         Ok(Self { sender, connection: Some(Box::new(connection)), quiet: Quiet::new() })
     }
 
-    /// Sends a request and waits for the head of its answer.
-    pub(super) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, Unsent> {
-        let Self { sender, connection, quiet } = self;
-        let mut answer = pin!(sender.try_send_request(request));
-        std::future::poll_fn(|cx| {
-            quiet.poll(cx, |cx| {
-                drive(connection, cx);
-                answer.as_mut().poll(cx)
-            })
-        })
-        .await
+    /// Sends a request and waits for the head of its answer; gives the connection back with it.
+    ///
+    /// Not an `async fn`: the request leaves before the first poll, and so takes no room in what
+    /// waits for the answer, which every caller would hold twice.
+    pub(super) fn send(
+        mut self,
+        request: Request<RequestBody>,
+    ) -> impl Future<Output = Result<(Response<Incoming>, Self), Unsent>> {
+        let mut answer = Box::pin(self.sender.try_send_request(request));
+        async move {
+            let Self { connection, quiet, .. } = &mut self;
+            let answered = std::future::poll_fn(|cx| {
+                quiet.poll(cx, |cx| {
+                    drive(connection, cx);
+                    answer.as_mut().poll(cx)
+                })
+            });
+            let answer = answered.await?;
+            Ok((answer, self))
+        }
     }
 
     /// Polls a body that comes over this connection, moving octets both ways as far as they go.

@@ -61,19 +61,24 @@ pub(crate) async fn send(
     mut request: Request<RequestBody>,
     patience: Patience,
 ) -> Result<Response<Relay>, ForwardError> {
-    if let Some(link) = pool.reuse() {
+    let mut idle = pool.reuse();
+    loop {
+        let reused = idle.is_some();
+        let link = match idle.take() {
+            Some(link) => link,
+            // Rare, and large: its room is taken when needed.
+            None => Box::pin(pool.open()).await?,
+        };
         match exchange(pool, link, request, patience).await {
             Ok(answer) => return Ok(answer),
             // The upstream closed the idle connection at that very moment; nothing was sent.
-            Err(Failed::Unsent(unsent)) => request = *unsent,
+            Err(Failed::Unsent(unsent)) if reused => request = *unsent,
+            Err(Failed::Unsent(_)) => {
+                return Err(ForwardError::Unreachable(std::io::ErrorKind::ConnectionAborted.into()));
+            }
             Err(Failed::Sent(error)) => return Err(error),
         }
     }
-    let link = pool.open().await?;
-    exchange(pool, link, request, patience).await.map_err(|failed| match failed {
-        Failed::Unsent(_) => ForwardError::Unreachable(std::io::ErrorKind::ConnectionAborted.into()),
-        Failed::Sent(error) => error,
-    })
 }
 
 /// Why an exchange came to nothing.
@@ -84,24 +89,27 @@ enum Failed {
     Sent(ForwardError),
 }
 
-async fn exchange(
+fn exchange(
     pool: &Arc<Pool>,
-    mut link: link::Link,
+    link: link::Link,
     mut request: Request<RequestBody>,
     patience: Patience,
-) -> Result<Response<Relay>, Failed> {
+) -> impl Future<Output = Result<Response<Relay>, Failed>> {
     let progress = request.body_mut().progress();
-    match within(patience.head, progress, link.send(request)).await.map_err(Failed::Sent)? {
-        Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            Err(Failed::Sent(ForwardError::Switched))
+    let answer = within(patience.head, progress, link.send(request));
+    async move {
+        match answer.await.map_err(Failed::Sent)? {
+            Ok((answer, _)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                Err(Failed::Sent(ForwardError::Switched))
+            }
+            Ok((answer, link)) => {
+                Ok(answer.map(|incoming| Relay::pooled(incoming, link, Arc::clone(pool), patience.pause)))
+            }
+            Err(mut unsent) => Err(match unsent.take_message() {
+                Some(request) => Failed::Unsent(Box::new(request)),
+                None => Failed::Sent(broken(unsent.into_error())),
+            }),
         }
-        Ok(answer) => {
-            Ok(answer.map(|incoming| Relay::pooled(incoming, link, Arc::clone(pool), patience.pause)))
-        }
-        Err(mut unsent) => Err(match unsent.take_message() {
-            Some(request) => Failed::Unsent(Box::new(request)),
-            None => Failed::Sent(broken(unsent.into_error())),
-        }),
     }
 }
 
