@@ -8,7 +8,8 @@ use crate::cargo;
 use crate::finding::Finding;
 
 /// Program and Debian package.
-const PEERS: [(&str, &str); 10] = [
+const PEERS: [(&str, &str); 11] = [
+    ("c++", "g++"),
     ("named", "bind9"),
     ("dnssec-signzone", "bind9-utils"),
     ("dig", "bind9-dnsutils"),

@@ -1,6 +1,6 @@
 //! Each vector through the socket of a gateway, by its log and by what the upstream received.
 
-use super::{compare, difference};
+use super::{compare, difference, written};
 use avouch_dns::{Dns, ZoneFiles};
 use avouch_engine::evidence::Dnssec;
 use avouch_gateway::config::Config;
@@ -43,7 +43,8 @@ async fn come(case: &Case) -> Came {
     let answer = exchange(running.addresses[0], message(case)).await.unwrap().unwrap();
     running.stop().await;
     let line = std::fs::read_to_string(&log).unwrap();
-    let logged = logged(&serde_json::from_str(&line).unwrap());
+    let line: Value = serde_json::from_str(&line).unwrap();
+    let logged = written(&line["verdict"], &line["decision"]);
     Came { logged, answer, received: upstream.received().pop() }
 }
 
@@ -74,34 +75,6 @@ fn message(case: &Case) -> Vec<u8> {
     let end = case.message.windows(2).position(|pair| pair == b"\r\n").unwrap() + 2;
     let (line, rest) = case.message.split_at(end);
     [line, format!("X-Forwarded-For: {}\r\n", case.peer).as_bytes(), rest].concat()
-}
-
-/// The verdict and decision of a line of the access log.
-fn logged(line: &Value) -> Expect {
-    let verdict = &line["verdict"];
-    if verdict.is_null() {
-        return Expect::Refused;
-    }
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let list = |value: &Value| value.as_array().unwrap().iter().filter_map(text).collect();
-    let identity = &verdict["identity"];
-    let named = text(&identity["domain"]).map(|domain| match text(&identity["agent"]) {
-        Some(agent) => format!("{agent}@{domain}"),
-        None => domain,
-    });
-    Expect::Judged(Box::new(Outcome {
-        class: u8::try_from(verdict["class"].as_u64().unwrap()).unwrap(),
-        standing: text(&verdict["standing"]).unwrap(),
-        identity: named,
-        instance: text(&identity["instance"]),
-        claimed: text(&verdict["claimed"]),
-        mechanism: text(&verdict["mechanism"]).unwrap(),
-        pseudonym: text(&verdict["pseudonym"]),
-        cause: text(&verdict["cause"]),
-        reasons: list(&verdict["reasons"]),
-        not_checked: list(&verdict["not_checked"]),
-        decision: text(&line["decision"]).unwrap(),
-    }))
 }
 
 impl Came {

@@ -2,8 +2,10 @@
 
 mod gateway;
 mod offline;
+mod program;
 
-use testkit::vector::{Expect, Vector};
+use serde_json::Value;
+use testkit::vector::{Expect, Outcome, Vector};
 
 #[test]
 fn what_is_accepted_has_a_near_miss_and_each_near_miss_costs_trust() {
@@ -26,4 +28,31 @@ fn compare(differences: &[String]) {
 
 fn difference(name: &str, expected: &Expect, came: &Expect) -> Option<String> {
     (expected != came).then(|| format!("{name}\n  expected {expected:?}\n  came     {came:?}"))
+}
+
+/// A verdict and a decision as they are written; null where there was nothing to judge.
+fn written(verdict: &Value, decision: &Value) -> Expect {
+    if verdict.is_null() {
+        return Expect::Refused;
+    }
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let list = |value: &Value| -> Vec<String> { value.as_array().unwrap().iter().filter_map(text).collect() };
+    let identity = &verdict["identity"];
+    let named = text(&identity["domain"]).map(|domain| match text(&identity["agent"]) {
+        Some(agent) => format!("{agent}@{domain}"),
+        None => domain,
+    });
+    Expect::Judged(Box::new(Outcome {
+        class: u8::try_from(verdict["class"].as_u64().unwrap()).unwrap(),
+        standing: text(&verdict["standing"]).unwrap(),
+        identity: named,
+        instance: text(&identity["instance"]),
+        claimed: text(&verdict["claimed"]),
+        mechanism: text(&verdict["mechanism"]).unwrap(),
+        pseudonym: text(&verdict["pseudonym"]),
+        cause: text(&verdict["cause"]),
+        reasons: list(&verdict["reasons"]),
+        not_checked: list(&verdict["not_checked"]).into_iter().filter(|what| what != "replay").collect(),
+        decision: text(decision).unwrap(),
+    }))
 }
