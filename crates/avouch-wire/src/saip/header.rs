@@ -43,22 +43,22 @@ impl Value {
 
     /// The value of this name; `None` for names that mean nothing here.
     fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "dom" => Self::Dom,
-            "id" => Self::Id,
-            "inst" => Self::Inst,
-            "alg" => Self::Alg,
-            "ts" => Self::Ts,
-            "nonce" => Self::Nonce,
-            "aud" => Self::Aud,
-            "cd" => Self::Cd,
-            "rpk" => Self::Rpk,
-            "rcert" => Self::Rcert,
-            "rproof" => Self::Rproof,
-            "pk" => Self::Pk,
-            "re" => Self::Re,
-            "seq" => Self::Seq,
-            "sig" => Self::Sig,
+        Some(match name.as_bytes() {
+            b"dom" => Self::Dom,
+            b"id" => Self::Id,
+            b"inst" => Self::Inst,
+            b"alg" => Self::Alg,
+            b"ts" => Self::Ts,
+            b"nonce" => Self::Nonce,
+            b"aud" => Self::Aud,
+            b"cd" => Self::Cd,
+            b"rpk" => Self::Rpk,
+            b"rcert" => Self::Rcert,
+            b"rproof" => Self::Rproof,
+            b"pk" => Self::Pk,
+            b"re" => Self::Re,
+            b"seq" => Self::Seq,
+            b"sig" => Self::Sig,
             _ => return None,
         })
     }
