@@ -5,6 +5,8 @@ mod cli;
 #[cfg(test)]
 mod guides;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod interop;
 #[cfg(test)]
 mod mutation;

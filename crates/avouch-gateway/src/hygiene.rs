@@ -54,6 +54,18 @@ pub(crate) fn clean(headers: &mut HeaderMap) {
     if headers.contains_key(header::TRAILER) {
         announced(headers);
     }
+    join_cookies(headers);
+}
+
+/// Makes one field of the many that HTTP/2 may split cookies into; HTTP/1.1 knows one only
+/// (RFC 9113 section 8.2.3), and servers differ in which of several they read.
+fn join_cookies(headers: &mut HeaderMap) {
+    let crumbs: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() > 1
+        && let Ok(cookies) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+    {
+        headers.insert(header::COOKIE, cookies);
+    }
 }
 
 /// Removes from trailers what must not reach the upstream: everything the header section may not
@@ -229,6 +241,14 @@ mod tests {
         ]);
         clean(&mut map);
         assert_eq!(names(&map), ["authorization", "cookie", "host", "saip"]);
+    }
+
+    #[test]
+    fn cookies_split_over_several_fields_become_one() {
+        let mut map = headers(&[("cookie", "a=1"), ("x", "1"), ("cookie", "b=2"), ("x", "2")]);
+        clean(&mut map);
+        assert_eq!((names(&map), map.get_all("x").iter().count()), (vec!["cookie", "x"], 2));
+        assert_eq!(map["cookie"], "a=1; b=2");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A request's body.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,8 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use avouch_wire::content::{ContentDigest, ContentHasher};
-use bytes::Bytes;
-use http_body_util::BodyExt;
+use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::{BodyError, Pause};
@@ -49,25 +49,23 @@ impl RequestBody {
     }
 
     /// Reads ahead up to [`JUDGED_BODY`] octets. The digest of the content when that was all of
-    /// it, `None` when there is more.
+    /// it, `None` when there is more. What was read is kept in one piece: kept as it came, a
+    /// body of tiny or empty pieces would take many times its length.
     pub(crate) async fn read_ahead(&mut self) -> Result<Option<ContentDigest>, BodyError> {
-        let mut hasher = ContentHasher::new();
-        let mut length = 0;
-        while let Some(frame) = self.frame().await {
-            let frame = frame?;
-            if let Some(data) = frame.data_ref() {
-                hasher.update(data);
-                length += data.len();
+        let (mut content, mut trailers) = (BytesMut::new(), None);
+        while let Some(frame) = poll_fn(|cx| self.poll_rest(cx)).await {
+            match frame?.into_data() {
+                Ok(data) => content.extend_from_slice(&data),
+                Err(frame) => trailers = Some(frame),
             }
-            self.early.push_back(frame);
-            if length > JUDGED_BODY {
-                return Ok(None);
-            }
-            if self.rest.is_none() {
+            if content.len() > JUDGED_BODY {
                 break;
             }
         }
-        Ok(Some(hasher.finish()))
+        let digest = (content.len() <= JUDGED_BODY).then(|| ContentDigest::of(&content));
+        let data = (!content.is_empty()).then(|| Frame::data(content.freeze()));
+        self.early.extend(data.into_iter().chain(trailers));
+        Ok(digest)
     }
 
     /// Passes the end on only if the whole content has this digest. The flag is set should it not.
@@ -90,6 +88,11 @@ impl RequestBody {
         if let Some(frame) = self.early.pop_front() {
             return Poll::Ready(Some(Ok(frame)));
         }
+        self.poll_rest(cx)
+    }
+
+    /// What arrives after what was read already.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
         let arrived = Pin::new(rest).poll_frame(cx).map_err(BodyError::Broken);
         let arrived = ready!(self.pause.bound(cx, arrived));
