@@ -1,7 +1,6 @@
 //! From a socket to requests: PROXY v2, TLS, HTTP/1.1 and HTTP/2.
 
 mod prefixed;
-mod proxy_protocol;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -21,8 +20,8 @@ use tokio::sync::{Semaphore, watch};
 use crate::config::Limits;
 use crate::gate::Gate;
 use crate::trust::Remote;
+use avouch_wire::proxy_protocol::{self, HeaderError, Progress, Said};
 use prefixed::Prefixed;
-use proxy_protocol::{HeaderError, Progress, Said};
 
 /// What an HTTP/2 connection begins with (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

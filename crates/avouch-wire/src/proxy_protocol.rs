@@ -1,23 +1,23 @@
 //! The PROXY protocol, version 2 (HAProxy's `proxy-protocol.txt`, section 2.2), read strictly.
 //!
-//! Only connections from `trusted_proxies` are looked at; anybody else's first octets go to the
-//! HTTP parser, which refuses them.
+//! A server reads it from the proxies it trusts only; anybody else's first octets go to its HTTP
+//! parser, which refuses them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// How every version 2 header begins.
-pub(crate) const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
+pub const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// Signature, version and command, family and protocol, length of the rest.
-pub(crate) const FIXED_LENGTH: usize = 16;
+pub const FIXED_LENGTH: usize = 16;
 
 /// The longest header taken: addresses of at most 36 octets and a load balancer's TLVs, which
 /// are under 500 octets in practice.
-pub(crate) const LENGTH_LIMIT: usize = 4096;
+pub const LENGTH_LIMIT: usize = 4096;
 
 /// What a proxy says about the connection it passes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Said {
+pub enum Said {
     /// The proxy speaks for itself (a health check): the real addresses stand.
     Local,
     /// The connection came from here.
@@ -26,7 +26,7 @@ pub(crate) enum Said {
 
 /// Where reading a header has got to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub enum Progress {
     /// More octets are needed to tell.
     More,
     /// These octets are not a PROXY header; they belong to the protocol itself.
@@ -42,7 +42,7 @@ pub(crate) enum Progress {
 
 /// Why a header that began as one is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum HeaderError {
+pub enum HeaderError {
     /// Not version 2.
     #[error("PROXY header of a version other than 2")]
     Version,
@@ -61,7 +61,11 @@ pub(crate) enum HeaderError {
 }
 
 /// Reads the beginning of a connection as far as it has arrived.
-pub(crate) fn read(start: &[u8]) -> Result<Progress, HeaderError> {
+///
+/// # Errors
+/// [`HeaderError`] when it began as a PROXY header and is not a sound one; the connection is then
+/// closed.
+pub fn read(start: &[u8]) -> Result<Progress, HeaderError> {
     let seen = start.len().min(SIGNATURE.len());
     if start.get(..seen) != SIGNATURE.get(..seen) {
         return Ok(Progress::Absent);
