@@ -10,6 +10,10 @@ use thiserror::Error;
 /// Longest header value in octets: room for every value at its longest, twice.
 pub const MAX_HEADER: usize = 4096;
 
+/// Most names in a header that mean nothing here: room for later versions, and few enough to
+/// compare each with each.
+pub const MAX_UNKNOWN: usize = 16;
+
 /// How old a signed timestamp may be, in seconds, inclusive: time for a slow path and a poor clock.
 pub const WINDOW_BEFORE: u64 = 300;
 
@@ -107,6 +111,11 @@ pub enum HeaderError {
     /// A name twice.
     #[error("{0} stands twice")]
     Repeated(Value),
+    /// A name that means nothing here stands twice, or is one too many, at this offset.
+    #[error(
+        "at octet {0}: a name that means nothing here stands twice, or is one of more than {MAX_UNKNOWN}"
+    )]
+    Unknown(usize),
     /// A name that must be there.
     #[error("{0} is missing")]
     Missing(Value),
@@ -215,7 +224,7 @@ impl<'a> Header<'a> {
             agent: values.agent(Value::Id)?.ok_or(HeaderError::Missing(Value::Id))?,
             instance: values.agent(Value::Inst)?,
             signed,
-            has_unknown: values.has_unknown,
+            has_unknown: values.unknown_count > 0,
         })
     }
 
@@ -229,7 +238,9 @@ impl<'a> Header<'a> {
 /// The values of a header by name, before anything is known of their form.
 struct Values<'a> {
     values: [Option<&'a str>; Value::COUNT],
-    has_unknown: bool,
+    /// Names that mean nothing here, kept only to notice one that stands twice.
+    unknown: [&'a str; MAX_UNKNOWN],
+    unknown_count: usize,
 }
 
 impl<'a> Values<'a> {
@@ -237,7 +248,7 @@ impl<'a> Values<'a> {
         if text.len() > MAX_HEADER {
             return Err(HeaderError::TooLong);
         }
-        let mut values = Self { values: [None; Value::COUNT], has_unknown: false };
+        let mut values = Self { values: [None; Value::COUNT], unknown: [""; MAX_UNKNOWN], unknown_count: 0 };
         let mut rest = trim_start(text);
         loop {
             let at = text.len() - rest.len();
@@ -245,7 +256,7 @@ impl<'a> Values<'a> {
             if !is_value(value) {
                 return Err(HeaderError::Octet(at + name.len() + 2));
             }
-            values.put(name, value)?;
+            values.put(name, value, at)?;
             rest = trim_start(after);
             if rest.is_empty() {
                 return Ok(values);
@@ -255,15 +266,22 @@ impl<'a> Values<'a> {
         }
     }
 
-    fn put(&mut self, name: &str, value: &'a str) -> Result<(), HeaderError> {
-        let Some(known) = Value::named(name) else {
-            self.has_unknown = true;
-            return Ok(());
-        };
+    fn put(&mut self, name: &'a str, value: &'a str, at: usize) -> Result<(), HeaderError> {
+        let Some(known) = Value::named(name) else { return self.put_unknown(name, at) };
         let Some(slot) = self.values.get_mut(known as usize) else { return Ok(()) };
         if slot.replace(value).is_some() {
             return Err(HeaderError::Repeated(known));
         }
+        Ok(())
+    }
+
+    fn put_unknown(&mut self, name: &'a str, at: usize) -> Result<(), HeaderError> {
+        let is_repeated = self.unknown.iter().take(self.unknown_count).any(|seen| *seen == name);
+        match self.unknown.get_mut(self.unknown_count) {
+            Some(slot) if !is_repeated => *slot = name,
+            _ => return Err(HeaderError::Unknown(at)),
+        }
+        self.unknown_count += 1;
         Ok(())
     }
 
@@ -546,6 +564,17 @@ mod tests {
         let header = full("; later=\"1\"");
         assert!(Header::parse(&header).unwrap().has_unknown);
         assert!(!Header::parse(&full("")).unwrap().has_unknown);
+    }
+
+    #[test]
+    fn an_unknown_name_may_not_stand_twice_either() {
+        let at = full("").len() + 2;
+        assert!(Header::parse(&full("; later=\"1\"; other=\"1\"")).is_ok());
+        let twice = full("; later=\"1\"; later=\"1\"");
+        assert_eq!(Header::parse(&twice), Err(HeaderError::Unknown(at + "later=\"1\"; ".len())));
+        let many = |count: usize| (0..count).map(|at| format!("; x{at}=\"1\"")).collect::<String>();
+        assert!(Header::parse(&full(&many(MAX_UNKNOWN))).is_ok());
+        assert!(Header::parse(&full(&many(MAX_UNKNOWN + 1))).is_err());
     }
 
     #[test]
