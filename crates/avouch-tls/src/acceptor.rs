@@ -1,29 +1,19 @@
 //! The listener's side.
 
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_rustls::{TlsAcceptor, server};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
 
+use crate::Secured;
 use crate::pem::{self, CertificateError};
 
 /// Accepts TLS connections with one certificate. Cheap to clone.
 #[derive(Clone)]
 pub struct Acceptor(TlsAcceptor);
-
-/// What the two sides will speak inside TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// `http/1.1`, or the client named nothing.
-    Http1,
-    /// `h2`.
-    Http2,
-}
 
 impl Acceptor {
     /// From a certificate chain, leaf first, and its private key, both PEM files.
@@ -55,64 +45,18 @@ impl Acceptor {
     /// # Errors
     ///
     /// The handshake failed or the connection broke.
-    pub async fn accept<S>(&self, stream: S) -> std::io::Result<Accepted<S>>
+    pub async fn accept<S>(&self, stream: S) -> std::io::Result<Secured<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.0.accept(stream).await.map(Accepted)
-    }
-}
-
-/// A TLS connection a client opened.
-#[derive(Debug)]
-pub struct Accepted<S>(server::TlsStream<S>);
-
-impl<S> Accepted<S> {
-    /// What ALPN settled.
-    pub fn protocol(&self) -> Protocol {
-        match self.0.get_ref().1.alpn_protocol() {
-            Some(b"h2") => Protocol::Http2,
-            _ => Protocol::Http1,
-        }
-    }
-
-    /// The host name the client asked for, if it named one (RFC 6066 section 3).
-    pub fn server_name(&self) -> Option<&str> {
-        self.0.get_ref().1.server_name()
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Accepted<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Accepted<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Ok(Secured::from(self.0.accept(stream).await?))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Protocol;
 
     fn pair() -> (String, String) {
         let made = rcgen::generate_simple_self_signed(["www.shop.example".to_owned()]).unwrap();

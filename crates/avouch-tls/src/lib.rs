@@ -18,7 +18,9 @@
 mod acceptor;
 mod connector;
 mod pem;
+mod secured;
 
-pub use acceptor::{Accepted, Acceptor, Protocol};
-pub use connector::{Connector, Secured};
+pub use acceptor::Acceptor;
+pub use connector::Connector;
 pub use pem::CertificateError;
+pub use secured::{Protocol, Secured};
