@@ -1,6 +1,6 @@
 //! Authorities: the site a request is meant for.
 
-use crate::name::MAX_LABEL;
+use crate::name::{MAX_NAME, is_label};
 use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -123,13 +123,11 @@ fn ipv6(text: &str) -> Result<Cow<'_, str>, AuthorityError> {
 
 fn ldh(text: &str) -> Result<Cow<'_, str>, AuthorityError> {
     let host = text.strip_suffix('.').unwrap_or(text);
-    let is_label = |label: &str| {
-        let ends = [label.as_bytes().first(), label.as_bytes().last()];
-        label.len() <= MAX_LABEL
-            && ends.iter().all(|end| end.is_some_and(u8::is_ascii_alphanumeric))
+    let is_ldh = |label: &str| {
+        is_label(label.as_bytes())
             && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
     };
-    if host.len() > crate::name::MAX_NAME || !host.split('.').all(is_label) {
+    if host.len() > MAX_NAME || !host.split('.').all(is_ldh) {
         return Err(AuthorityError::Host);
     }
     if host.bytes().any(|octet| octet.is_ascii_uppercase()) {

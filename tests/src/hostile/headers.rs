@@ -166,12 +166,7 @@ async fn octets_shifted_between_neighbouring_fields_break_the_signature() {
         // The value of one name under another.
         headers.push(with(&good, "inst", "bot"));
         headers.push(with(&good, "dom", "acme.exampleb"));
-        let requests = headers.iter().map(|header| request(ask, &format!("SAIP: {header}\r\n")));
-        for (seen, header) in world.see_all(requests).await.iter().zip(&headers) {
-            assert_eq!(seen.reached, None, "{header}");
-            assert_eq!(seen.line["verdict"]["class"], 1, "{header}: {seen:#?}");
-        }
-        world.see(request(ask, &format!("SAIP: {good}\r\n"))).await.is_verified("bot@acme.example");
+        only_the_good_one_counts(&world, ask, &headers, &good).await;
     }
 }
 
@@ -200,6 +195,16 @@ async fn octets_shifted_between_method_and_path_break_the_signature() {
     world.see(request(ask, &header)).await.is_verified("bot@acme.example");
 }
 
+/// Each of `headers` is an invalid claim that does not reach the upstream; `good` is verified.
+async fn only_the_good_one_counts(world: &World, ask: Ask<'_>, headers: &[String], good: &str) {
+    let requests = headers.iter().map(|header| request(ask, &format!("SAIP: {header}\r\n")));
+    for (seen, header) in world.see_all(requests).await.iter().zip(headers) {
+        assert_eq!(seen.reached, None, "{header}");
+        assert_eq!(seen.line["verdict"]["class"], 1, "{header}: {seen:#?}");
+    }
+    world.see(request(ask, &format!("SAIP: {good}\r\n"))).await.is_verified("bot@acme.example");
+}
+
 #[tokio::test]
 async fn parts_of_two_good_headers_make_no_third() {
     let (bot, other) = (Agent::new("bot", "acme.example"), Agent::new("other", "acme.example"));
@@ -216,12 +221,7 @@ async fn parts_of_two_good_headers_make_no_third() {
     headers.push(with(&foreign, "id", "bot"));
     headers.push(with(&good, "id", "other"));
     headers.push(with(&good, "rcert", value(&good, "sig")));
-    let requests = headers.iter().map(|header| request(ask, &format!("SAIP: {header}\r\n")));
-    for (seen, header) in world.see_all(requests).await.iter().zip(&headers) {
-        assert_eq!(seen.reached, None, "{header}");
-        assert_eq!(seen.line["verdict"]["class"], 1, "{header}: {seen:#?}");
-    }
-    world.see(request(ask, &format!("SAIP: {good}\r\n"))).await.is_verified("bot@acme.example");
+    only_the_good_one_counts(&world, ask, &headers, &good).await;
 }
 
 #[tokio::test]

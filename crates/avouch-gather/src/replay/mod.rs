@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use avouch_engine::pipeline::{NotCommitted, Share};
+use avouch_wire::saip::{WINDOW_AFTER, WINDOW_BEFORE};
 use avouch_wire::time::Time;
 
 use disk::Folder;
@@ -36,10 +37,10 @@ use crate::clock::Clock;
 use crate::hash_key::HashKey;
 
 /// How long before now a request may have been signed, in seconds.
-pub const PAST: u64 = 300;
+pub const PAST: u64 = WINDOW_BEFORE;
 
 /// How long after now a request may have been signed, in seconds.
-pub const FUTURE: u64 = 30;
+pub const FUTURE: u64 = WINDOW_AFTER;
 
 /// Nonces held at once, in the default setting: 3 000 signed requests a second over the whole
 /// window, in 16 MiB.

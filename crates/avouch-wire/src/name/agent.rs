@@ -1,6 +1,6 @@
 //! Agent ids and instances.
 
-use super::{Domain, MAX_LABEL, MAX_NAME, NameError, is_label};
+use super::{Domain, MAX_NAME, NameError, is_label};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -124,8 +124,7 @@ fn check(text: &str) -> Result<(), NameError> {
     if let Some(at) = text.bytes().position(|octet| !is_id_octet(octet)) {
         return Err(NameError::Octet(at));
     }
-    if let Some(at) = text.split('.').position(|label| label.len() > MAX_LABEL || !is_label(label.as_bytes()))
-    {
+    if let Some(at) = text.split('.').position(|label| !is_label(label.as_bytes())) {
         return Err(NameError::Label(at));
     }
     if text.split('.').count() > MAX_LABELS {

@@ -50,7 +50,7 @@ pub enum NameError {
 }
 
 /// Checks a label: 1–63 octets, beginning and ending with a letter or digit.
-fn is_label(label: &[u8]) -> bool {
+pub(crate) fn is_label(label: &[u8]) -> bool {
     let ends = [label.first(), label.last()];
     label.len() <= MAX_LABEL && ends.iter().all(|end| end.is_some_and(u8::is_ascii_alphanumeric))
 }
