@@ -101,9 +101,6 @@ fn admit(
     now: Time,
     trail: &mut Trail,
 ) -> Result<Questions, Shortfall> {
-    if claim.conflicts() {
-        return Err(Shortfall::Failed(Reason::ClaimsConflict));
-    }
     if let Some(header) = claim.header() {
         trail.pass(CheckName::Syntax);
         if header.has_unknown {
@@ -130,7 +127,7 @@ impl<'a> Opened<'a> {
     /// Stage 3: the evidence is weighed.
     #[must_use]
     pub fn weigh(mut self, evidence: &Evidence, now: Time) -> Step<Proved<'a>> {
-        let weighed = match self.claim.header() {
+        let mut weighed = match self.claim.header() {
             Some(header @ Header { signed: Some(signed), .. }) => {
                 let proof = evidence::prove(self.request, header, signed, evidence, now, &mut self.trail);
                 evidence::limits(header, signed, &self.site.authorities, &mut self.trail);
@@ -138,6 +135,13 @@ impl<'a> Opened<'a> {
             }
             _ => Ok(None),
         };
+        // What failed is no better for a second claim beside it; all else is compared with it.
+        if !matches!(weighed, Err(Shortfall::Failed(_))) {
+            self.claim.hear_user_agent(self.request, &self.site.catalogue);
+            if self.claim.conflicts() {
+                weighed = Err(Shortfall::Failed(Reason::ClaimsConflict));
+            }
+        }
         match weighed {
             Ok(Some(proof)) if proof.published || self.claim.crawler().is_none() => Step::Next(Proved {
                 site: self.site,
@@ -169,7 +173,7 @@ impl<'a> Opened<'a> {
         let Some(question) = &self.questions.network else {
             return Err(Shortfall::Unknown(Reason::CrawlerNotCheckable, evidence::Persistence::Temporary));
         };
-        let delegated = match self.questions.record {
+        let delegated = match self.questions.record() {
             Some(_) => evidence::delegated(evidence, peer.address, now, &mut self.trail),
             None => Err(Shortfall::Failed(Reason::CrawlerNotConfirmed)),
         };

@@ -39,9 +39,10 @@ pub(crate) async fn content(
     }
     let field = parts.headers.get("saip").and_then(|value| value.to_str().ok());
     let signed = field.and_then(|text| Header::parse(text).ok()).and_then(|header| header.signed);
-    let Some((signed, _)) = signed.and_then(|signed| signed.content) else {
+    let Some(digest) = signed.and_then(|signed| signed.content) else {
         return Ok((Content::Streaming, None));
     };
+    let signed = ContentDigest(digest.octets());
     match Box::pin(body.read_ahead()).await {
         Ok(Some(digest)) => Ok((Content::Read(digest), Some(signed))),
         Ok(None) => Ok((Content::Streaming, Some(signed))),

@@ -1,12 +1,11 @@
 //! A table that never grows beyond its bound: the store under the answer cache, the look-up
 //! budget and the rate cells.
 //!
-//! Set-associative: a keyed hash chooses a set, a set has a lock and at most [`WAYS`] entries.
+//! Set-associative: a hash chooses a set, a set has a lock and at most [`WAYS`] entries.
 //! Every operation is one lock and one pass over one set, so there is no resize, no list to
-//! maintain and no pause; and as the hash is keyed, nobody outside can aim at a set.
+//! maintain and no pause. Callers give the hash of a key with it, and always the same one; keyed
+//! (`hash_key`), so that nobody outside can aim at a set.
 
-use core::hash::{BuildHasher, Hash};
-use std::hash::RandomState;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use equivalent::Equivalent;
@@ -18,19 +17,23 @@ const WAYS: usize = 16;
 /// A bounded map from `K` to `V`, shared between threads.
 #[derive(Debug)]
 pub(crate) struct Bounded<K, V> {
-    sets: Box<[Mutex<Set<K, V>>]>,
-    keys: RandomState,
+    sets: Box<[Place<K, V>]>,
 }
 
+/// With its lock it fills one line of memory: a look-up reads that, and then the way it wants.
 #[derive(Debug)]
 struct Set<K, V> {
     /// Counts accesses to this set; the entry with the lowest `used` was used longest ago.
     tick: u64,
-    /// Part of the hash of each way's key, together: a look-up reads one line of memory here and
-    /// then the way it wants.
-    tags: [u32; WAYS],
+    /// Part of the hash of each way's key.
+    tags: [u8; WAYS],
     ways: Vec<Way<K, V>>,
 }
+
+/// A set and its lock, so placed that they share a line of memory with nothing else.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Place<K, V>(Mutex<Set<K, V>>);
 
 #[derive(Debug)]
 struct Way<K, V> {
@@ -39,28 +42,26 @@ struct Way<K, V> {
     value: V,
 }
 
-impl<K: Hash + Eq, V> Bounded<K, V> {
+impl<K: Eq, V> Bounded<K, V> {
     /// A table of at most `entries` entries, rounded up to whole sets. Memory is taken as sets
     /// fill.
     pub(crate) fn new(entries: usize) -> Self {
         let sets = entries.div_ceil(WAYS).max(1);
-        let empty = || Mutex::new(Set { tick: 0, tags: [0; WAYS], ways: Vec::new() });
-        Self { sets: (0..sets).map(|_| empty()).collect(), keys: RandomState::new() }
+        let empty = || Place(Mutex::new(Set { tick: 0, tags: [0; WAYS], ways: Vec::new() }));
+        Self { sets: (0..sets).map(|_| empty()).collect() }
     }
 
     /// What `read` makes of the entry of `key`, if there is one; counts as a use.
-    pub(crate) fn read<Q, R>(&self, key: &Q, read: impl FnOnce(&V) -> R) -> Option<R>
+    pub(crate) fn read<Q, R>(&self, hash: u64, key: &Q, read: impl FnOnce(&V) -> R) -> Option<R>
     where
-        Q: ?Sized + Hash + Equivalent<K>,
+        Q: ?Sized + Equivalent<K>,
     {
-        let hash = self.keys.hash_one(key);
         self.set(hash)?.touch(hash, key).map(|value| read(value))
     }
 
     /// Puts `value` under `key`, in place of what stood there. In a full set an entry that
     /// `spent` says has no use left gives way first, else the one used longest ago.
-    pub(crate) fn put(&self, key: K, value: V, spent: impl Fn(&V) -> bool) {
-        let hash = self.keys.hash_one(&key);
+    pub(crate) fn put(&self, hash: u64, key: K, value: V, spent: impl Fn(&V) -> bool) {
         let Some(mut set) = self.set(hash) else { return };
         if let Some(old) = set.touch(hash, &key) {
             *old = value;
@@ -79,12 +80,12 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
     /// set only an entry that `spent` says has no use left gives way; `None` if there is none.
     pub(crate) fn enter<R>(
         &self,
+        hash: u64,
         key: K,
         spent: impl Fn(&V) -> bool,
         fresh: impl FnOnce() -> V,
         change: impl FnOnce(&mut V) -> R,
     ) -> Option<R> {
-        let hash = self.keys.hash_one(&key);
         let mut set = self.set(hash)?;
         if let Some(value) = set.touch(hash, &key) {
             return Some(change(value));
@@ -97,8 +98,7 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
     }
 
     /// Drops the entry of `key`, if there is one.
-    pub(crate) fn remove(&self, key: &K) {
-        let hash = self.keys.hash_one(key);
+    pub(crate) fn remove<Q: ?Sized + Equivalent<K>>(&self, hash: u64, key: &Q) {
         let Some(mut set) = self.set(hash) else { return };
         if let Some(at) = set.find(hash, key) {
             set.drop_way(at);
@@ -107,26 +107,28 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
 
     /// Entries held, spent ones included.
     pub(crate) fn len(&self) -> usize {
-        self.sets.iter().map(|set| lock(set).ways.len()).sum()
+        self.sets.iter().map(|set| set.lock().ways.len()).sum()
     }
 
     fn set(&self, hash: u64) -> Option<MutexGuard<'_, Set<K, V>>> {
         let sets = self.sets.len() as u128;
         let at = usize::try_from((u128::from(hash) * sets) >> 64).ok()?;
-        self.sets.get(at).map(lock)
+        self.sets.get(at).map(Place::lock)
     }
 }
 
-/// A panic elsewhere leaves no half-made entry (each change is one assignment), so a poisoned
-/// lock is as good as any.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+impl<K, V> Place<K, V> {
+    /// A panic elsewhere leaves no half-made entry (each change is one assignment), so a poisoned
+    /// lock is as good as any.
+    fn lock(&self) -> MutexGuard<'_, Set<K, V>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<K, V> Set<K, V> {
     fn find<Q: ?Sized + Equivalent<K>>(&self, hash: u64, key: &Q) -> Option<usize> {
         let mut tagged = self.tags.iter().zip(&self.ways).enumerate();
-        tagged.find(|(_, (tag, way))| **tag == hash as u32 && key.equivalent(&way.key)).map(|(at, _)| at)
+        tagged.find(|(_, (tag, way))| **tag == hash as u8 && key.equivalent(&way.key)).map(|(at, _)| at)
     }
 
     fn touch<Q: ?Sized + Equivalent<K>>(&mut self, hash: u64, key: &Q) -> Option<&mut V> {
@@ -150,7 +152,7 @@ impl<K, V> Set<K, V> {
 
     fn add(&mut self, hash: u64, key: K, value: V) -> &mut V {
         if let Some(tag) = self.tags.get_mut(self.ways.len()) {
-            *tag = hash as u32;
+            *tag = hash as u8;
         }
         let way = Way { used: self.tick, key, value };
         &mut self.ways.push_mut(way).value
@@ -165,23 +167,33 @@ mod tests {
 
     use super::*;
 
+    /// Any hash will do, also a poor one.
+    const fn hash(key: u32) -> u64 {
+        (key as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
     #[test]
     fn what_was_put_is_read_by_a_borrowed_key() {
         let table = Bounded::<Box<str>, u32>::new(64);
-        table.put("a".into(), 1, |_| false);
-        table.put("a".into(), 2, |_| false);
-        assert_eq!(table.read("a", |value| *value), Some(2));
-        assert_eq!(table.read("b", |value| *value), None);
-        table.remove(&"a".into());
+        table.put(7, "a".into(), 1, |_| false);
+        table.put(7, "a".into(), 2, |_| false);
+        assert_eq!(table.read(7, "a", |value| *value), Some(2));
+        assert_eq!(table.read(7, "b", |value| *value), None);
+        table.remove(7, "a");
         assert_eq!(table.len(), 0);
+    }
+
+    #[test]
+    fn a_set_with_its_lock_is_one_line_of_memory() {
+        assert_eq!(size_of::<Place<Box<str>, u64>>(), 64);
     }
 
     #[test]
     fn the_bound_holds_and_the_longest_unused_gives_way() {
         let table = Bounded::<u32, u32>::new(WAYS);
         for key in 0..10_000 {
-            table.put(key, key, |_| false);
-            table.read(&0, |_| ()).expect("an entry in constant use stays");
+            table.put(hash(key), key, key, |_| false);
+            table.read(hash(0), &0, |_| ()).expect("an entry in constant use stays");
         }
         assert_eq!(table.len(), WAYS);
     }
@@ -190,21 +202,21 @@ mod tests {
     fn a_spent_entry_gives_way_before_a_useful_one() {
         let table = Bounded::<u32, bool>::new(WAYS);
         for key in 0..WAYS as u32 {
-            table.put(key, key == 7, |_| false);
+            table.put(hash(key), key, key == 7, |_| false);
         }
-        table.put(99, false, |spent| *spent);
-        assert_eq!(table.read(&7, |_| ()), None);
-        assert_eq!(table.read(&0, |_| ()), Some(()));
+        table.put(hash(99), 99, false, |spent| *spent);
+        assert_eq!(table.read(hash(7), &7, |_| ()), None);
+        assert_eq!(table.read(hash(0), &0, |_| ()), Some(()));
     }
 
     #[test]
     fn entering_a_full_set_of_useful_entries_is_refused() {
         let table = Bounded::<u32, u32>::new(WAYS);
         for key in 0..WAYS as u32 {
-            assert_eq!(table.enter(key, |_| false, || 1, |value| *value), Some(1));
+            assert_eq!(table.enter(hash(key), key, |_| false, || 1, |value| *value), Some(1));
         }
-        assert_eq!(table.enter(99, |_| false, || 1, |value| *value), None);
-        assert_eq!(table.enter(99, |_| true, || 1, |value| *value), Some(1));
+        assert_eq!(table.enter(hash(99), 99, |_| false, || 1, |value| *value), None);
+        assert_eq!(table.enter(hash(99), 99, |_| true, || 1, |value| *value), Some(1));
         assert_eq!(table.len(), WAYS);
     }
     proptest! {
@@ -214,17 +226,17 @@ mod tests {
             for (step, (key, action)) in steps.into_iter().enumerate() {
                 match action {
                     0 => {
-                        table.remove(&key);
+                        table.remove(hash(key), &key);
                         model.remove(&key);
                     }
                     1 => {
-                        let read = table.read(&key, |value| *value);
+                        let read = table.read(hash(key), &key, |value| *value);
                         prop_assert!(read.is_none() || read == model.get(&key).copied());
                     }
                     _ => {
-                        table.put(key, step, |value| value % 3 == 0);
+                        table.put(hash(key), key, step, |value| value % 3 == 0);
                         model.insert(key, step);
-                        prop_assert_eq!(table.read(&key, |value| *value), Some(step));
+                        prop_assert_eq!(table.read(hash(key), &key, |value| *value), Some(step));
                     }
                 }
                 prop_assert!(table.len() <= 2 * WAYS);

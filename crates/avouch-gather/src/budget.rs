@@ -13,6 +13,7 @@ use avouch_wire::time::Time;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::bounded::Bounded;
+use crate::hash_key::HashKey;
 
 /// Look-ups a second and source, in the default setting: an agent costs at most five (its own
 /// name and its ancestors) once per TTL, so this admits twenty new agents a second from one
@@ -68,6 +69,7 @@ pub struct Admission(#[expect(dead_code, reason = "held for its Drop")] OwnedSem
 pub struct Budget {
     /// Per source the moment, in microseconds, at which its bucket is full again (GCRA).
     sources: Bounded<Source, u64>,
+    key: HashKey,
     newcomers: Mutex<u64>,
     running: Arc<Semaphore>,
     interval: u64,
@@ -81,6 +83,7 @@ impl Budget {
         let interval = 1_000_000 / u64::from(settings.per_second.max(1));
         Self {
             sources: Bounded::new(settings.sources),
+            key: HashKey::random(),
             newcomers: Mutex::new(0),
             running: Arc::new(Semaphore::new(settings.simultaneous.min(Semaphore::MAX_PERMITS))),
             interval,
@@ -98,9 +101,11 @@ impl Budget {
         let running = Arc::clone(&self.running).try_acquire_owned().map_err(|_| Cause::Budget)?;
         let now = now.millis().saturating_mul(1_000);
         let draw = |full_at: &mut u64| self.draw(full_at, now);
-        let drawn = self.sources.enter(source, |full_at| *full_at <= now, || 0, draw).unwrap_or_else(|| {
-            self.draw(&mut self.newcomers.lock().unwrap_or_else(PoisonError::into_inner), now)
-        });
+        let hash = self.key.of(&source);
+        let drawn =
+            self.sources.enter(hash, source, |full_at| *full_at <= now, || 0, draw).unwrap_or_else(|| {
+                self.draw(&mut self.newcomers.lock().unwrap_or_else(PoisonError::into_inner), now)
+            });
         drawn.then_some(Admission(running)).ok_or(Cause::Budget)
     }
 

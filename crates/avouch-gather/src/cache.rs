@@ -15,6 +15,7 @@ use tokio::sync::OnceCell;
 
 use crate::bounded::Bounded;
 use crate::clock::Clock;
+use crate::hash_key::HashKey;
 
 /// How long a failed look-up is remembered: RFC 9520 section 3.2 asks for at least one second,
 /// and an agent whose DNS recovers should not wait longer.
@@ -53,8 +54,11 @@ impl Default for Settings {
 pub struct AnswerCache<K, V> {
     clock: Arc<dyn Clock>,
     ttl_cap: Option<Duration>,
+    hash_key: HashKey,
     found: Bounded<K, Kept<V>>,
-    unfound: Bounded<K, Kept<V>>,
+    /// By a 128-bit keyed hash alone: whoever floods it with names takes no memory for them, and
+    /// what is kept here can only refuse.
+    unfound: Bounded<u128, Kept<V>>,
     /// Look-ups under way; at most one per request that waits.
     flights: Mutex<HashMap<K, Flight<V>>>,
 }
@@ -83,6 +87,7 @@ impl<K: Hash + Eq + Clone, V: Clone> AnswerCache<K, V> {
         Self {
             clock,
             ttl_cap: settings.ttl_cap,
+            hash_key: HashKey::random(),
             found: Bounded::new(settings.found),
             unfound: Bounded::new(settings.unfound),
             flights: Mutex::default(),
@@ -96,7 +101,9 @@ impl<K: Hash + Eq + Clone, V: Clone> AnswerCache<K, V> {
         Q: ?Sized + Hash + Equivalent<K>,
     {
         let usable = |kept: &Kept<V>| kept.usable(now).then(|| kept.answer.clone());
-        self.found.read(key, usable).flatten().or_else(|| self.unfound.read(key, usable).flatten())
+        let name = self.hash_key.name(key);
+        let found = self.found.read(name as u64, key, usable).flatten();
+        found.or_else(|| self.unfound.read(name as u64, &name, usable).flatten())
     }
 
     /// The answer for `key`, from here or by `look_up`.
@@ -145,12 +152,13 @@ impl<K: Hash + Eq + Clone, V: Clone> AnswerCache<K, V> {
         let until = answer.until().unwrap_or_else(|| now.after(FAILURE_KEPT));
         let kept = Kept { answer: answer.clone(), since: now, until };
         let spent = |kept: &Kept<V>| !kept.usable(now);
+        let name = self.hash_key.name(key);
         if matches!(answer, Answer::Found { .. }) {
-            self.found.put(key.clone(), kept, spent);
-            self.unfound.remove(key);
+            self.found.put(name as u64, key.clone(), kept, spent);
+            self.unfound.remove(name as u64, &name);
         } else {
-            self.unfound.put(key.clone(), kept, spent);
-            self.found.remove(key);
+            self.unfound.put(name as u64, name, kept, spent);
+            self.found.remove(name as u64, key);
         }
         answer
     }

@@ -1,13 +1,21 @@
 //! The secret key of a hash, so that nobody outside can choose what collides.
 
-use core::hash::BuildHasher;
+use core::hash::{BuildHasher, Hash, Hasher};
+use std::fmt;
 use std::hash::RandomState;
 
+use siphasher::sip128::Hasher128;
 use siphasher::{sip, sip128};
 
 /// A 128-bit key for SipHash.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct HashKey([u8; 16]);
+
+impl fmt::Debug for HashKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashKey(..)")
+    }
+}
 
 impl HashKey {
     /// A fresh key. The standard library keys its own tables from the system's randomness; two
@@ -25,13 +33,22 @@ impl HashKey {
         &self.0
     }
 
+    /// The hash of a value, for a place in a table.
+    pub(crate) fn of(&self, value: &(impl Hash + ?Sized)) -> u64 {
+        let mut hasher = self.hasher();
+        value.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// The hash of a value in 128 bits, to stand for the value itself: that two meet would take 2^64 of them.
+    pub(crate) fn name(&self, value: &(impl Hash + ?Sized)) -> u128 {
+        let mut hasher = sip128::SipHasher24::new_with_key(&self.0);
+        value.hash(&mut hasher);
+        hasher.finish128().as_u128()
+    }
+
     /// A hasher of 64 bits: SipHash-2-4.
     pub(crate) fn hasher(&self) -> sip::SipHasher24 {
         sip::SipHasher24::new_with_key(&self.0)
-    }
-
-    /// A hasher of 128 bits, where the hash stands for the thing itself: SipHash-2-4.
-    pub(crate) fn wide_hasher(&self) -> sip128::SipHasher24 {
-        sip128::SipHasher24::new_with_key(&self.0)
     }
 }

@@ -54,14 +54,12 @@ impl Lookups {
 
     /// The answers, if all of them are at hand.
     fn recall(&self, questions: &Questions, now: Time) -> Option<Evidence> {
-        let (Some(name), None) = (&questions.record, &questions.network) else { return None };
-        let record = self.records.peek(name.as_str(), now)?;
+        let (Some(name), None) = (questions.record(), &questions.network) else { return None };
+        let record = self.records.peek(name, now)?;
         let revocations = match holds_live_key(&record, now) {
-            true => questions
-                .revocations
-                .iter()
-                .map(|name| self.records.peek(name.as_str(), now))
-                .collect::<Option<_>>()?,
+            true => {
+                questions.revocations().map(|name| self.records.peek(name, now)).collect::<Option<_>>()?
+            }
             false => Vec::new(),
         };
         Some(Evidence { record, revocations, ..Evidence::default() })
@@ -70,7 +68,7 @@ impl Lookups {
     async fn look_up(&self, questions: &Questions, peer: &Peer, now: Time) -> Evidence {
         let source = Source::from(peer.address);
         let record = async {
-            match &questions.record {
+            match questions.record() {
                 Some(name) => self.records(name, source, now).await,
                 None => Answer::default(),
             }
@@ -85,18 +83,20 @@ impl Lookups {
         };
         let (record, network) = tokio::join!(record, network);
         let revocations = match holds_live_key(&record, now) {
-            true => join_all(questions.revocations.iter().map(|name| self.records(name, source, now))).await,
+            true => join_all(questions.revocations().map(|name| self.records(name, source, now))).await,
             false => Vec::new(),
         };
         Evidence { record, revocations, network, ..Evidence::default() }
     }
 
-    async fn records(&self, name: &String, source: Source, now: Time) -> Answer<Arc<Records>> {
-        if let Some(answer) = self.records.peek(name.as_str(), now) {
+    async fn records(&self, name: &str, source: Source, now: Time) -> Answer<Arc<Records>> {
+        if let Some(answer) = self.records.peek(name, now) {
             return answer;
         }
         self.records
-            .get(name, || self.ask(source, |now| async move { unite(name, self.dns.txt(name, now).await) }))
+            .get(&name.to_owned(), || {
+                self.ask(source, |now| async move { unite(name, self.dns.txt(name, now).await) })
+            })
             .await
     }
 

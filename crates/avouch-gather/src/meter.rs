@@ -1,12 +1,10 @@
 //! Where the policy's rate cells live: one per subject and limit, in a table of bounded size.
 
-use core::hash::Hash;
 use core::time::Duration;
 
 use avouch_engine::decision::rate::Cell;
 use avouch_engine::decision::{Limit, Meter, Subject};
 use avouch_wire::time::Time;
-use siphasher::sip128::Hasher128;
 
 use crate::bounded::Bounded;
 use crate::hash_key::HashKey;
@@ -44,16 +42,20 @@ impl RateTable {
     }
 
     fn hash(&self, subject: Subject<'_>, limit: &Limit) -> u128 {
-        let mut hasher = self.key.wide_hasher();
-        (subject, limit.id()).hash(&mut hasher);
-        hasher.finish128().as_u128()
+        self.key.name(&(subject, limit.id()))
     }
 }
 
 impl Meter for RateTable {
     fn admit(&self, subject: Subject<'_>, limit: &Limit, now: Time) -> Result<(), Duration> {
         let key = self.hash(subject, limit);
-        let own = self.cells.enter(key, |cell| cell.is_idle(now), Cell::new, |cell| cell.admit(limit, now));
+        let own = self.cells.enter(
+            key as u64,
+            key,
+            |cell| cell.is_idle(now),
+            Cell::new,
+            |cell| cell.admit(limit, now),
+        );
         own.unwrap_or_else(|| {
             let shared = self.overflow.get(limit.id() as usize % OVERFLOW);
             shared.map_or(Err(Duration::from_secs(1)), |cell| cell.admit(limit, now))

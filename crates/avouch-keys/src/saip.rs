@@ -4,7 +4,7 @@
 //! receiving site.
 
 use avouch_wire::authority::Authority;
-use avouch_wire::b64u;
+use avouch_wire::b64u::{self, Text};
 use avouch_wire::content::ContentDigest;
 use avouch_wire::key::{KeyType, PublicKey};
 use avouch_wire::name::{AgentId, Domain, Instance};
@@ -108,7 +108,7 @@ struct Draft<'a> {
     request: RequestToSign<'a>,
     timestamp: u64,
     nonce: String,
-    content: Option<(ContentDigest, String)>,
+    content: Option<Text<'a, 32>>,
 }
 
 impl Signer {
@@ -157,7 +157,8 @@ impl Signer {
             return Err(SignError::Method);
         }
         let nonce = nonce(entropy).map_err(KeyError::from)?;
-        let content = request.content.map(|digest| (digest, b64u::encode(&digest.0)));
+        let mut buffer = String::new();
+        let content = request.content.map(|digest| Text::of(&digest.0, &mut buffer));
         let draft = Draft { request, timestamp: now.seconds(), nonce, content };
         match mode {
             Mode::Rolling(key_type) => self.rolling(&draft, &SecretKey::generate(key_type, entropy)?),
@@ -175,7 +176,8 @@ impl Signer {
         let (octets, aud) = (rolling.public().octets(), draft.request.authority.as_str());
         let mut tbs = Vec::new();
         rcert_tbs(&mut tbs, &self.speaker.header(None), &signed, aud, octets, draft.parts());
-        let (key, certificate) = (b64u::encode(octets), self.key.sign(&tbs)?);
+        let (key, mut buffer) = (b64u::encode(octets), String::new());
+        let certificate = Text::of(&self.key.sign(&tbs)?, &mut buffer);
         self.finish(draft, rolling, saip::Mode::Rolling { key: &key, certificate })
     }
 
@@ -185,7 +187,8 @@ impl Signer {
         let mut text = Vec::new();
         let header = self.speaker.header(None);
         request_string(&mut text, &header, &signed, key.public().fingerprint(), draft.parts());
-        signed.signature = key.sign(&text)?;
+        let mut buffer = String::new();
+        signed.signature = Text::of(&key.sign(&text)?, &mut buffer);
         Ok(self.speaker.header(Some(signed)).to_string())
     }
 }
@@ -199,8 +202,8 @@ impl Draft<'_> {
             algorithm: key.public().key_type(),
             timestamp: self.timestamp,
             nonce: &self.nonce,
-            content: self.content.as_ref().map(|(digest, text)| (*digest, text.as_str())),
-            signature: [0; 64],
+            content: self.content,
+            signature: Text::UNSIGNED,
         }
     }
 
@@ -268,14 +271,14 @@ mod tests {
             saip::Mode::Rolling { key, certificate } => {
                 let Ok(rolling) = PublicKey::from_b64u(key) else { return false };
                 rcert_tbs(&mut out, &header, signed, aud, rolling.octets(), request);
-                if published.verify(&out, &certificate).is_err() {
+                if published.verify(&out, &certificate.octets()).is_err() {
                     return false;
                 }
                 rolling
             }
         };
         request_string(&mut out, &header, signed, key.fingerprint(), request);
-        signed.algorithm == key.key_type() && key.verify(&out, &signed.signature).is_ok()
+        signed.algorithm == key.key_type() && key.verify(&out, &signed.signature.octets()).is_ok()
     }
 
     fn every_way() -> Vec<(Signer, Mode)> {
@@ -352,7 +355,7 @@ mod tests {
         assert_eq!(header.instance.unwrap().as_str(), "nyc-042");
         assert_eq!((signed.timestamp, signed.nonce.len()), (1_790_000_000, 24));
         assert_eq!(signed.form, Form::Full("www.shop.example"));
-        assert_eq!(signed.content.unwrap().0, ContentDigest::of(b""));
+        assert_eq!(signed.content.unwrap().octets(), ContentDigest::of(b"").0);
         assert_eq!(signed.algorithm, KeyType::Ed25519, "that of the key that signs the request");
     }
 

@@ -1,6 +1,6 @@
 //! Authorities: the site a request is meant for.
 
-use crate::name::{MAX_NAME, is_label};
+use crate::name::{MAX_NAME, labels};
 use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -100,9 +100,11 @@ impl fmt::Display for Authority<'_> {
 
 /// Divides at the port's colon; an empty port is none (RFC 3986 section 6.2.3).
 fn split_port(text: &str) -> Result<(&str, Option<&str>), AuthorityError> {
-    let (host, port) = match text.rsplit_once(':') {
+    let colon = text.bytes().rposition(|octet| octet == b':');
+    let (host, port) = match colon.and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?))) {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (text, None),
+        Some(_) => (text, None),
+        None => return Ok((text, None)),
     };
     if host.contains(':') && !host.starts_with('[') {
         return Err(AuthorityError::Host);
@@ -123,14 +125,11 @@ fn ipv6(text: &str) -> Result<Cow<'_, str>, AuthorityError> {
 
 fn ldh(text: &str) -> Result<Cow<'_, str>, AuthorityError> {
     let host = text.strip_suffix('.').unwrap_or(text);
-    let is_ldh = |label: &str| {
-        is_label(label.as_bytes())
-            && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
-    };
-    if host.len() > MAX_NAME || !host.split('.').all(is_ldh) {
+    let found = labels(host, |octet| octet == b'-').map_err(|_| AuthorityError::Host)?;
+    if host.len() > MAX_NAME {
         return Err(AuthorityError::Host);
     }
-    if host.bytes().any(|octet| octet.is_ascii_uppercase()) {
+    if found.has_capital {
         return Ok(Cow::Owned(host.to_ascii_lowercase()));
     }
     Ok(Cow::Borrowed(host))

@@ -1,7 +1,9 @@
 //! base64url without padding (RFC 4648 section 5), strictly: no padding, no other alphabet, no
 //! non-zero trailing bits, so that each value has exactly one spelling.
 
+use crate::octets;
 use data_encoding::BASE64URL_NOPAD;
+use std::fmt;
 use thiserror::Error;
 
 /// Why a text is not the base64url of what was expected.
@@ -13,6 +15,63 @@ pub enum B64uError {
     /// Another number of octets than expected.
     #[error("does not hold the number of octets it should")]
     Length,
+}
+
+/// The base64url of exactly `N` octets, checked and not yet decoded: whoever reads a message checks
+/// all that it holds, and decodes only what it comes to use.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Text<'a, const N: usize>(&'a str);
+
+impl<'a, const N: usize> Text<'a, N> {
+    /// Takes a text of which [`Text::octets`] will give `N` octets: all of the alphabet, and no bits
+    /// left over in the last character.
+    ///
+    /// # Errors
+    /// [`B64uError`].
+    pub fn parse(text: &'a str) -> Result<Self, B64uError> {
+        if text.len() != (N * 4).div_ceil(3) {
+            return Err(B64uError::Length);
+        }
+        let last = text.bytes().last().unwrap_or(b'A');
+        let ends = match N % 3 {
+            0 => true,
+            1 => b"AQgw".contains(&last),
+            _ => b"AEIMQUYcgkosw048".contains(&last),
+        };
+        if ends && is_alphabet(text) { Ok(Self(text)) } else { Err(B64uError::Encoding) }
+    }
+
+    /// Encodes `octets` into `buffer`, in place of what is there.
+    #[must_use]
+    pub fn of(octets: &[u8; N], buffer: &'a mut String) -> Self {
+        *buffer = encode(octets);
+        Self(buffer)
+    }
+
+    /// As it was read.
+    #[must_use]
+    pub const fn as_str(&self) -> &'a str {
+        self.0
+    }
+
+    /// What it stands for.
+    #[must_use]
+    pub fn octets(&self) -> [u8; N] {
+        // Checked when it was read. Were it not, zeros would be no key, signature or digest.
+        decode(self.0).unwrap_or([0; N])
+    }
+}
+
+impl Text<'static, 64> {
+    /// Stands where a signature is still to be made; as a signature it holds for nothing.
+    pub const UNSIGNED: Self =
+        Self("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+}
+
+impl<const N: usize> fmt::Debug for Text<'_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
 }
 
 /// Decodes exactly `N` octets, without allocating.
@@ -53,9 +112,8 @@ pub fn encode_32(octets: &[u8; 32]) -> [u8; 43] {
 /// Whether every octet stands in the alphabet.
 #[must_use]
 pub fn is_alphabet(text: &str) -> bool {
-    let stands = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_';
-    // Looks at every octet, also after a bad one, so that the compiler can look at many at once.
-    text.bytes().fold(true, |all, octet| all & stands(octet))
+    let stands = |octet: u8| octet.is_ascii_alphanumeric() | (octet == b'-') | (octet == b'_');
+    octets::all(text.as_bytes(), stands)
 }
 
 #[cfg(test)]
@@ -70,6 +128,39 @@ mod tests {
         assert_eq!(decode::<1>("/w"), Err(B64uError::Encoding), "the other alphabet");
         assert_eq!(decode::<2>("_w"), Err(B64uError::Length));
         assert_eq!(decode_vec("_w=="), Err(B64uError::Encoding));
+    }
+
+    #[test]
+    fn a_text_is_taken_exactly_if_it_can_be_decoded() {
+        fn agrees<const N: usize>() {
+            for octets in [[0; N], [0xff; N], [0x5a; N]] {
+                let text = encode(&octets);
+                assert_eq!(Text::parse(&text).map(|text| text.octets()), Ok(octets), "{text}");
+                assert_eq!(Text::of(&octets, &mut String::new()).as_str(), text);
+            }
+            let good = encode(&[0; N]);
+            for at in 0..good.len() {
+                for octet in 0..0x80_u8 {
+                    let mut text = good.clone().into_bytes();
+                    text[at] = octet;
+                    let text = String::from_utf8(text).unwrap();
+                    assert_eq!(
+                        Text::<N>::parse(&text).map(|text| text.octets()),
+                        decode::<N>(&text),
+                        "{text}"
+                    );
+                }
+            }
+            for text in ["", "A", good.split_at(1).1, &format!("{good}A"), &format!("{good}=")] {
+                assert_eq!(Text::<N>::parse(text).map(drop), Err(B64uError::Length), "{text}");
+            }
+        }
+        agrees::<31>();
+        agrees::<32>();
+        agrees::<33>();
+        agrees::<64>();
+        assert_eq!(Text::parse(Text::UNSIGNED.as_str()), Ok(Text::UNSIGNED));
+        assert_eq!(Text::<2>::parse("\u{e9}A").map(drop), Err(B64uError::Encoding), "not ASCII");
     }
 
     #[test]

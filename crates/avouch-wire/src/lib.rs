@@ -7,6 +7,7 @@ pub mod content;
 pub mod context;
 pub mod key;
 pub mod name;
+mod octets;
 pub mod proxy_protocol;
 pub mod record;
 pub mod saip;

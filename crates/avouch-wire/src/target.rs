@@ -82,6 +82,9 @@ impl<'a> NormalPath<'a> {
     #[must_use]
     pub fn of(path: &'a str) -> Self {
         let path = path.split_once('?').map_or(path, |(path, _)| path);
+        if is_plain(path) {
+            return Self { text: Cow::Borrowed(path), ambiguous: false };
+        }
         let text = resolve_dots(decode_unreserved(path));
         let ambiguous = is_ambiguous(&text);
         Self { text, ambiguous }
@@ -106,6 +109,16 @@ impl<'a> NormalPath<'a> {
 pub fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet))
+}
+
+/// Whether there is nothing to normalise: no escape or backslash, and no segment that is empty or begins with a dot.
+fn is_plain(path: &str) -> bool {
+    let mut begins = false;
+    path.bytes().all(|octet| {
+        let is_special = matches!(octet, b'%' | b'\\') || (begins && matches!(octet, b'.' | b'/'));
+        begins = octet == b'/';
+        !is_special
+    })
 }
 
 fn decode_unreserved(path: &str) -> Cow<'_, str> {

@@ -6,7 +6,7 @@ use avouch_keys::SecretKey;
 use avouch_keys::entropy::{Entropy, NoRandomness};
 use avouch_keys::saip::{Mode, RequestToSign, Signer, Speaker};
 use avouch_wire::authority::{Authority, Scheme};
-use avouch_wire::b64u;
+use avouch_wire::b64u::{self, Text};
 use avouch_wire::capture::Capture;
 use avouch_wire::content::ContentDigest;
 use avouch_wire::key::{KeyType, PublicKey};
@@ -104,7 +104,7 @@ impl Signing {
             timestamp: now,
             nonce: &nonce,
             content: None,
-            signature: [0; 64],
+            signature: Text::UNSIGNED,
         };
         let mut header = Header {
             domain_text: speaker.domain.as_ref().map_or("", |domain| domain.as_str()),
@@ -117,7 +117,8 @@ impl Signing {
         let parts = RequestParts { method: request.method, path: request.target.path() };
         let mut string = Vec::new();
         request_string(&mut string, &header, &signed, public.fingerprint(), parts);
-        signed.signature = key.sign(&string).to_bytes();
+        let mut buffer = String::new();
+        signed.signature = Text::of(&key.sign(&string).to_bytes(), &mut buffer);
         header.signed = Some(signed);
         Ok(header.to_string())
     }

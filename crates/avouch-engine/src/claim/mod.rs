@@ -6,7 +6,7 @@ pub use catalogue::{Catalogue, Crawler};
 
 use crate::reason::Reason;
 use crate::request::{Request, SaipField};
-use avouch_wire::name::{AgentId, Identity};
+use avouch_wire::name::{AgentId, Domain, Identity};
 use avouch_wire::saip::{Header, HeaderError};
 
 /// What a request says about who sends it: by a SAIP header, by its user agent, by both, or not at
@@ -40,8 +40,23 @@ impl<'a> Claim<'a> {
             SaipField::NotText => return Err(Unreadable::because(Reason::HeaderMalformed)),
             SaipField::Delegation => return Err(Unreadable::because(Reason::ModeUnsupported)),
         };
-        let crawler = request.user_agent().and_then(|agent| catalogue.find(agent));
-        Ok(Self { header, crawler })
+        let mut claim = Self { header, crawler: None };
+        if claim.domain().is_none() {
+            claim.hear_user_agent(request, catalogue);
+        }
+        Ok(claim)
+    }
+
+    /// Adds what the user agent says. Where the header names a domain this waits until the header
+    /// proved worth the search.
+    pub(crate) fn hear_user_agent(&mut self, request: &Request<'a>, catalogue: &'a Catalogue) {
+        if self.crawler.is_none() {
+            self.crawler = request.user_agent().and_then(|agent| catalogue.find(agent));
+        }
+    }
+
+    fn domain(&self) -> Option<&Domain<'a>> {
+        self.header.as_ref()?.domain.as_ref()
     }
 
     /// The SAIP header.
@@ -60,8 +75,7 @@ impl<'a> Claim<'a> {
     /// considered.
     #[must_use]
     pub fn conflicts(&self) -> bool {
-        let domain = self.header.as_ref().and_then(|header| header.domain.as_ref());
-        domain.zip(self.crawler).is_some_and(|(domain, crawler)| !crawler.speaks_for(domain))
+        self.domain().zip(self.crawler).is_some_and(|(domain, crawler)| !crawler.speaks_for(domain))
     }
 
     /// Whoever is meant, if the claim holds: the signed agent, or the domain that a bare claim or a

@@ -1,16 +1,17 @@
 //! What has to be looked up for a claim.
 
 use crate::claim::Claim;
-use avouch_wire::name::{AgentId, Domain, NameError};
-use avouch_wire::saip::{Header, Mode};
+use avouch_wire::name::{AgentId, Domain, NameError, ancestors};
+use avouch_wire::saip::Mode;
+use std::iter;
 
 /// What has to be looked up for a claim. Names are as DNS takes them, without the trailing dot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Questions {
-    /// The `_saip` name whose record decides.
-    pub record: Option<String>,
-    /// The `_saip` names whose revocations bind; asked only after `record` gave something live.
-    pub revocations: Vec<String>,
+    /// The agent's own `_saip` name. What stands there or at a name above it can revoke the agent.
+    name: Option<String>,
+    /// Whether the record that decides stands at the domain's name rather than the agent's own.
+    by_domain: bool,
     /// What to find out about the client's address.
     pub network: Option<NetworkQuestion>,
 }
@@ -33,6 +34,21 @@ impl NetworkQuestion {
 }
 
 impl Questions {
+    /// The `_saip` name whose record decides.
+    #[must_use]
+    pub fn record(&self) -> Option<&str> {
+        let own = self.name.as_deref()?;
+        if self.by_domain { ancestors(own).last().or(Some(own)) } else { Some(own) }
+    }
+
+    /// The other `_saip` names whose revocations bind, nearest first; to be asked only after
+    /// [`Questions::record`] gave something live.
+    pub fn revocations(&self) -> impl Iterator<Item = &str> {
+        let names = self.name.iter().flat_map(|own| iter::once(&**own).chain(ancestors(own)));
+        let decisive = self.record();
+        names.filter(move |name| Some(*name) != decisive)
+    }
+
     /// The questions of a claim that does not contradict itself.
     ///
     /// # Errors
@@ -40,31 +56,17 @@ impl Questions {
     pub(crate) fn of(claim: &Claim<'_>) -> Result<Self, NameError> {
         let Some(header) = claim.header() else { return Ok(Self::of_crawler(claim)) };
         let Some(domain) = &header.domain else { return Ok(Self::of_crawler(claim)) };
-        match header.signed.as_ref().map(|signed| &signed.mode) {
-            None => Self::of_bare_claim(domain),
-            Some(Mode::Rolling { .. } | Mode::Direct) => Ok(Self {
-                record: Some(header.agent.record_name(domain)?),
-                revocations: header.agent.ancestor_names(domain),
-                network: None,
-            }),
-            Some(Mode::Stateless { .. }) => Self::of_stateless(header, domain),
-        }
-    }
-
-    /// The key must stand at the domain's own name; the agent's name and those above it can revoke.
-    fn of_stateless(header: &Header<'_>, domain: &Domain<'_>) -> Result<Self, NameError> {
-        let record = itself()?.record_name(domain)?;
-        let mut revocations = vec![header.agent.record_name(domain)?];
-        revocations.extend(header.agent.ancestor_names(domain));
-        revocations.retain(|name| *name != record);
-        Ok(Self { record: Some(record), revocations, network: None })
+        let Some(signed) = &header.signed else { return Self::of_bare_claim(domain) };
+        // A key that travels along must stand at the domain's own name.
+        let by_domain = matches!(signed.mode, Mode::Stateless { .. });
+        Ok(Self { name: Some(header.agent.record_name(domain)?), by_domain, network: None })
     }
 
     fn of_bare_claim(domain: &Domain<'_>) -> Result<Self, NameError> {
         let domain = domain.clone().into_owned();
         Ok(Self {
-            record: Some(itself()?.record_name(&domain)?),
-            revocations: Vec::new(),
+            name: Some(AgentId::parse("_")?.record_name(&domain)?),
+            by_domain: true,
             network: Some(NetworkQuestion { within: vec![domain.clone()], forward: Some(domain) }),
         })
     }
@@ -75,6 +77,34 @@ impl Questions {
     }
 }
 
-fn itself() -> Result<AgentId<'static>, NameError> {
-    AgentId::parse("_")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn questions(name: &str, by_domain: bool) -> Questions {
+        Questions { name: Some(name.to_owned()), by_domain, network: None }
+    }
+
+    #[test]
+    fn the_own_name_decides_and_those_above_revoke() {
+        let asked = questions("a.b._saip.acme.example", false);
+        assert_eq!(asked.record(), Some("a.b._saip.acme.example"));
+        assert!(asked.revocations().eq(["b._saip.acme.example", "_saip.acme.example"]));
+    }
+
+    #[test]
+    fn where_the_domain_decides_the_own_name_can_revoke() {
+        let asked = questions("a.b._saip.acme.example", true);
+        assert_eq!(asked.record(), Some("_saip.acme.example"));
+        assert!(asked.revocations().eq(["a.b._saip.acme.example", "b._saip.acme.example"]));
+    }
+
+    #[test]
+    fn above_the_domain_itself_nobody_revokes() {
+        for by_domain in [false, true] {
+            let asked = questions("_saip.acme.example", by_domain);
+            assert_eq!((asked.record(), asked.revocations().count()), (Some("_saip.acme.example"), 0));
+        }
+        assert_eq!((Questions::default().record(), Questions::default().revocations().count()), (None, 0));
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{Cause, Persistence};
 use crate::reason::Reason;
-use crate::verdict::{Check, CheckName, Outcome, Unchecked, Validation};
+use crate::verdict::{Check, CheckName, Outcome, Reasons, Unchecked, Validation};
 use avouch_wire::time::Time;
 use std::borrow::Cow;
 
@@ -65,7 +65,7 @@ impl Shortfall {
 pub(crate) struct Trail {
     pub(crate) checks: Vec<Check>,
     pub(crate) not_checked: Vec<Unchecked>,
-    pub(crate) noticed: Vec<Reason>,
+    pub(crate) noticed: Reasons,
     pub(crate) valid_until: Option<Time>,
 }
 

@@ -46,11 +46,19 @@ pub(super) fn read<'a>(
 
 /// Whether a name is one of ours, also when spelled with underscores.
 fn is_saip(name: &str) -> bool {
-    let plain = name.trim_matches(['_', '-']);
-    plain.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("saip"))
-        && plain
-            .get(4..)
-            .is_some_and(|rest| rest.is_empty() || rest.replace('_', "-").eq_ignore_ascii_case("-delegation"))
+    let is_dash = |octet: &u8| matches!(octet, b'_' | b'-');
+    let from = name.bytes().position(|octet| !is_dash(&octet)).unwrap_or(name.len());
+    let Some((start, rest)) = name.as_bytes().get(from..).and_then(<[u8]>::split_first_chunk::<4>) else {
+        return false;
+    };
+    if !start.eq_ignore_ascii_case(b"saip") {
+        return false;
+    }
+    let end = rest.iter().rposition(|octet| !is_dash(octet)).map_or(0, |last| last + 1);
+    match rest.get(..end).and_then(<[u8]>::split_first) {
+        None => true,
+        Some((dash, word)) => is_dash(dash) && word.eq_ignore_ascii_case(b"delegation"),
+    }
 }
 
 fn saip<'a>(before: SaipField<'a>, name: &str, value: &'a [u8]) -> SaipField<'a> {

@@ -88,7 +88,7 @@ mod tests {
             mechanism: Mechanism::None,
             pseudonym: None,
             key_tier: KeyTier::Unknown,
-            reasons: vec![],
+            reasons: [].into_iter().collect(),
             checks: vec![],
             not_checked: vec![],
             valid_until: None,
@@ -103,7 +103,7 @@ mod tests {
         let verdict = Verdict {
             identity: Some(identity),
             mechanism: Mechanism::SaipRolling,
-            reasons: vec![Reason::SignatureVerified],
+            reasons: [Reason::SignatureVerified].into_iter().collect(),
             checks: vec![
                 check(CheckName::DnsKey, "crawler-7._saip.acme.example", Some(Validation::Secure)),
                 check(CheckName::Signature, "", None),

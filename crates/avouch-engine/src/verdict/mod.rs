@@ -17,6 +17,7 @@ use crate::reason::Reason;
 use avouch_wire::key::Fingerprint;
 use avouch_wire::name::Identity;
 use avouch_wire::time::Time;
+use smallvec::SmallVec;
 
 /// How well the sender is known (VICDM draft section 4.2). Trust orders them 3, 2, 0, 1: a claim
 /// that cannot be proved is trusted less than no claim.
@@ -96,6 +97,9 @@ pub enum KeyTier {
     Tpm,
 }
 
+/// Reasons, the deciding one first. Nearly every verdict has one or two, which take no memory of their own.
+pub(crate) type Reasons = SmallVec<[Reason; 8]>;
+
 /// The judgement on one request. Only this module makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -105,7 +109,7 @@ pub struct Verdict {
     mechanism: Mechanism,
     pseudonym: Option<Fingerprint>,
     key_tier: KeyTier,
-    reasons: Vec<Reason>,
+    reasons: Reasons,
     checks: Vec<Check>,
     not_checked: Vec<Unchecked>,
     valid_until: Option<Time>,
@@ -117,9 +121,8 @@ impl Verdict {
         conclusion.committed().into_iter().for_each(|committed| committed.note(&mut trail));
         let standing = conclusion.standing();
         let established = matches!(standing.class(), Class::Partial | Class::Verified);
-        let mut reasons = Vec::with_capacity(1 + trail.noticed.len());
-        reasons.push(conclusion.reason());
-        reasons.extend(trail.noticed);
+        let mut reasons = trail.noticed;
+        reasons.insert(0, conclusion.reason());
         Self {
             standing,
             identity: claim.filter(|_| established).and_then(Claim::identity),

@@ -1,13 +1,13 @@
 //! Verdicts made up for the tests of later stages.
 
-use super::{KeyTier, Mechanism, Standing, Verdict};
+use super::{KeyTier, Mechanism, Reasons, Standing, Verdict};
 use crate::reason::Reason;
 use avouch_wire::key::Fingerprint;
 use avouch_wire::name::Identity;
 
 impl Verdict {
     /// A verdict of this standing, with nothing else to it.
-    pub(crate) const fn sample(standing: Standing) -> Self {
+    pub(crate) fn sample(standing: Standing) -> Self {
         Self {
             standing,
             identity: None,
@@ -15,7 +15,7 @@ impl Verdict {
             mechanism: Mechanism::None,
             pseudonym: None,
             key_tier: KeyTier::Unknown,
-            reasons: Vec::new(),
+            reasons: Reasons::new(),
             checks: Vec::new(),
             not_checked: Vec::new(),
             valid_until: None,

@@ -49,11 +49,25 @@ fn bucket(ts: u64) -> u8 {
     (ts / BUCKET) as u8
 }
 
+/// Slots that lie together, so that what a commit reads and writes is in one place of memory: 11 octets each,
+/// without padding.
+#[derive(Clone)]
+struct Group {
+    fingerprints: [u64; GROUP],
+    holders: [Holder; GROUP],
+    buckets: [u8; GROUP],
+}
+
+impl Group {
+    const EMPTY: Self = Self { fingerprints: [0; GROUP], holders: [0; GROUP], buckets: [0; GROUP] };
+}
+
+/// Slots in a group.
+const GROUP: usize = 16;
+
 /// The slots of a shard; see the module.
 pub(super) struct Shard {
-    fingerprints: Box<[u64]>,
-    buckets: Box<[u8]>,
-    holders: Box<[Holder]>,
+    groups: Box<[Group]>,
     used: usize,
     /// What was signed before this second may have been forgotten. Never decreases, whatever
     /// the clock does.
@@ -71,9 +85,7 @@ pub(super) struct Shard {
 impl Shard {
     pub(super) fn new(slots: usize, now: Time) -> Self {
         Self {
-            fingerprints: vec![0; slots].into(),
-            buckets: vec![0; slots].into(),
-            holders: vec![0; slots].into(),
+            groups: vec![Group::EMPTY; slots.div_ceil(GROUP)].into(),
             used: 0,
             floor: now.seconds().saturating_sub(PAST),
             hand: 0,
@@ -98,7 +110,7 @@ impl Shard {
             return Err(NotCommitted::StartRule);
         }
         let at = self.free_slot(nonce)?;
-        if self.used >= self.fingerprints.len() / 16 * 15 {
+        if self.used >= self.slots() / 16 * 15 {
             return Err(NotCommitted::TableFull);
         }
         self.write(at, nonce, take()?);
@@ -109,7 +121,7 @@ impl Shard {
     /// The empty slot where the run of `nonce` ends.
     fn free_slot(&mut self, nonce: Nonce) -> Result<usize, NotCommitted> {
         let mut at = self.home(nonce.fingerprint);
-        for step in 0..self.fingerprints.len() {
+        for step in 0..self.slots() {
             let there = self.read(at);
             if there.fingerprint == 0 {
                 self.longest = self.longest.max(step);
@@ -127,7 +139,7 @@ impl Shard {
     /// an emptied slot is told to `give_back`. Returns whether the hand has caught up.
     pub(super) fn advance(&mut self, now: Time, most: usize, mut give_back: impl FnMut(Holder)) -> bool {
         self.floor = self.floor.max(now.seconds().saturating_sub(PAST));
-        let slots = self.fingerprints.len();
+        let slots = self.slots();
         let elapsed = now.since(self.owed_at).as_millis().min(u128::from(ROUND_MILLIS)) as usize;
         self.owed = (self.owed + slots * elapsed / ROUND_MILLIS as usize).min(slots);
         self.owed_at = now;
@@ -162,7 +174,7 @@ impl Shard {
         let (mut gap, mut next, mut touched) = (at, self.after(at), 1);
         loop {
             let there = self.read(next);
-            if there.fingerprint == 0 || touched >= self.fingerprints.len() {
+            if there.fingerprint == 0 || touched >= self.slots() {
                 break;
             }
             let home = self.home(there.fingerprint);
@@ -181,8 +193,7 @@ impl Shard {
     /// Refuses every further nonce and gives out what is held.
     pub(super) fn close(&mut self) -> (u64, impl Iterator<Item = (Nonce, Holder)>) {
         self.closed = true;
-        let held =
-            (0..self.fingerprints.len()).filter(|at| self.read(*at).fingerprint != 0 && !self.expired(*at));
+        let held = (0..self.slots()).filter(|at| self.read(*at).fingerprint != 0 && !self.expired(*at));
         (self.floor, held.map(|at| (self.read(at), self.holder(at))))
     }
 
@@ -191,7 +202,7 @@ impl Shard {
         let Ok(at) = self.free_slot(nonce) else { return false };
         self.write(at, nonce, holder);
         self.used += 1;
-        self.used <= self.fingerprints.len() / 16 * 15
+        self.used <= self.slots() / 16 * 15
     }
 
     /// Raises the floor, for a table that knows nothing of what was signed before `ts`.
@@ -205,46 +216,47 @@ impl Shard {
     }
 
     /// The number of slots.
-    #[cfg(test)]
     pub(super) const fn slots(&self) -> usize {
-        self.fingerprints.len()
+        self.groups.len() * GROUP
     }
 
     /// Memory of the slots.
     pub(super) const fn octets(&self) -> usize {
-        self.fingerprints.len() * (size_of::<u64>() + size_of::<u8>() + size_of::<Holder>())
+        self.groups.len() * size_of::<Group>()
     }
 
     fn home(&self, fingerprint: u64) -> usize {
-        (((fingerprint & 0xffff_ffff) * self.fingerprints.len() as u64) >> 32) as usize
+        (((fingerprint & 0xffff_ffff) * self.slots() as u64) >> 32) as usize
     }
 
     const fn after(&self, at: usize) -> usize {
-        if at + 1 == self.fingerprints.len() { 0 } else { at + 1 }
+        if at + 1 == self.slots() { 0 } else { at + 1 }
     }
 
     /// Steps from one slot forward to another.
     const fn distance(&self, from: usize, to: usize) -> usize {
-        if to >= from { to - from } else { to + self.fingerprints.len() - from }
+        if to >= from { to - from } else { to + self.slots() - from }
     }
 
     fn read(&self, at: usize) -> Nonce {
-        let fingerprint = self.fingerprints.get(at).copied().unwrap_or(0);
-        Nonce { fingerprint, bucket: self.buckets.get(at).copied().unwrap_or(0) }
+        let Some(group) = self.groups.get(at / GROUP) else { return Nonce { fingerprint: 0, bucket: 0 } };
+        let fingerprint = group.fingerprints.get(at % GROUP).copied().unwrap_or(0);
+        Nonce { fingerprint, bucket: group.buckets.get(at % GROUP).copied().unwrap_or(0) }
     }
 
     fn holder(&self, at: usize) -> Holder {
-        self.holders.get(at).copied().unwrap_or(0)
+        self.groups.get(at / GROUP).and_then(|group| group.holders.get(at % GROUP)).copied().unwrap_or(0)
     }
 
     fn write(&mut self, at: usize, nonce: Nonce, holder: Holder) {
-        if let Some(fingerprint) = self.fingerprints.get_mut(at) {
+        let Some(group) = self.groups.get_mut(at / GROUP) else { return };
+        if let Some(fingerprint) = group.fingerprints.get_mut(at % GROUP) {
             *fingerprint = nonce.fingerprint;
         }
-        if let Some(bucket) = self.buckets.get_mut(at) {
+        if let Some(bucket) = group.buckets.get_mut(at % GROUP) {
             *bucket = nonce.bucket;
         }
-        if let Some(there) = self.holders.get_mut(at) {
+        if let Some(there) = group.holders.get_mut(at % GROUP) {
             *there = holder;
         }
     }

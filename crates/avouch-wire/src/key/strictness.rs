@@ -94,6 +94,28 @@ fn every_key_of_small_order_is_refused_in_every_spelling() {
 }
 
 #[test]
+fn every_canonical_key_of_small_order_is_known_as_such_and_its_neighbours_are_not() {
+    let refusal = |octets: [u8; 32]| PublicKey::from_octets(&octets).err();
+    let mut points = 0;
+    for point in small_order_points() {
+        let octets = point.compress().to_bytes();
+        assert_eq!(refusal(octets), Some(KeyError::SmallOrder), "{octets:02x?}");
+        points += 1;
+        for bit in 0..255 {
+            let mut near = octets;
+            near[bit / 8] ^= 1 << (bit % 8);
+            let weak = ed25519_dalek::VerifyingKey::from_bytes(&near).is_ok_and(|key| key.is_weak());
+            let refused = refusal(near);
+            assert!(
+                if weak { refused.is_some() } else { refused != Some(KeyError::SmallOrder) },
+                "{near:02x?}"
+            );
+        }
+    }
+    assert_eq!(points, 8);
+}
+
+#[test]
 fn a_key_spelled_with_y_above_the_prime_is_refused_and_its_canonical_spelling_is_not() {
     let mut refused = 0;
     for low in 0..19 {

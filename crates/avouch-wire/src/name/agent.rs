@@ -1,8 +1,9 @@
 //! Agent ids and instances.
 
-use super::{Domain, MAX_NAME, NameError, is_label};
+use super::{Domain, MAX_NAME, NameError, labels};
 use std::borrow::Cow;
 use std::fmt;
+use std::iter::successors;
 
 /// Longest agent id or instance in octets.
 const MAX_ID: usize = 128;
@@ -11,7 +12,7 @@ const MAX_ID: usize = 128;
 const MAX_LABELS: usize = 4;
 
 /// The label below a domain that holds everything avouch publishes (VICDM draft section 6.2).
-const PREFIX: &str = "_saip";
+const DOMAIN_PREFIX: &str = "_saip.";
 
 /// The agent id that stands for the domain itself.
 const ITSELF: &str = "_";
@@ -54,41 +55,13 @@ impl<'a> AgentId<'a> {
     /// [`NameError::TooLong`] when the whole name exceeds 253 octets.
     pub fn record_name(&self, domain: &Domain<'_>) -> Result<String, NameError> {
         let mut name = String::with_capacity(MAX_NAME);
-        self.write_record_name(domain, &mut name)?;
-        Ok(name)
-    }
-
-    /// As [`AgentId::record_name`], into a buffer that is emptied first.
-    ///
-    /// # Errors
-    /// [`NameError::TooLong`] when the whole name exceeds 253 octets.
-    pub fn write_record_name(&self, domain: &Domain<'_>, name: &mut String) -> Result<(), NameError> {
-        name.clear();
         if !self.is_domain_itself() {
             name.push_str(&self.0);
             name.push('.');
         }
-        name.push_str(PREFIX);
-        name.push('.');
+        name.push_str(DOMAIN_PREFIX);
         name.push_str(domain.as_str());
-        if name.len() > MAX_NAME {
-            return Err(NameError::TooLong(MAX_NAME));
-        }
-        Ok(())
-    }
-
-    /// The names whose empty `pk=` revokes this agent: every parent label up to and including
-    /// `_saip.<dom>`, nearest first. None for `_`, whose own name is the topmost.
-    #[must_use]
-    pub fn ancestor_names(&self, domain: &Domain<'_>) -> Vec<String> {
-        let mut names = Vec::new();
-        let mut rest = (!self.is_domain_itself()).then_some(self.as_str());
-        while let Some(id) = rest {
-            rest = id.split_once('.').map(|(_, parent)| parent);
-            let (parent, dot) = rest.map_or(("", ""), |parent| (parent, "."));
-            names.push([parent, dot, PREFIX, ".", domain.as_str()].concat());
-        }
-        names
+        if name.len() > MAX_NAME { Err(NameError::TooLong(MAX_NAME)) } else { Ok(name) }
     }
 
     /// A copy that owns its text.
@@ -104,14 +77,21 @@ impl<'a> AgentId<'a> {
     }
 }
 
+/// The names above an agent's record name: every parent label up to and including `_saip.<dom>`,
+/// nearest first. An empty `pk=` at any of them revokes the agent. None above `_saip.<dom>` itself.
+pub fn ancestors(record_name: &str) -> impl Iterator<Item = &str> {
+    successors(above(record_name), |name| above(name))
+}
+
+/// No label of an agent id begins with an underscore, so the prefix is found only where it stands.
+fn above(name: &str) -> Option<&str> {
+    if name.starts_with(DOMAIN_PREFIX) { None } else { Some(name.split_once('.')?.1) }
+}
+
 impl fmt::Display for AgentId<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-const fn is_id_octet(octet: u8) -> bool {
-    matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-')
 }
 
 fn check(text: &str) -> Result<(), NameError> {
@@ -121,16 +101,12 @@ fn check(text: &str) -> Result<(), NameError> {
     if text.len() > MAX_ID {
         return Err(NameError::TooLong(MAX_ID));
     }
-    if let Some(at) = text.bytes().position(|octet| !is_id_octet(octet)) {
-        return Err(NameError::Octet(at));
+    let found = labels(text, |octet| matches!(octet, b'_' | b'-'))?;
+    if found.has_capital {
+        let at = text.bytes().position(|octet| octet.is_ascii_uppercase());
+        return Err(NameError::Octet(at.unwrap_or_default()));
     }
-    if let Some(at) = text.split('.').position(|label| !is_label(label.as_bytes())) {
-        return Err(NameError::Label(at));
-    }
-    if text.split('.').count() > MAX_LABELS {
-        return Err(NameError::TooManyLabels);
-    }
-    Ok(())
+    if found.count > MAX_LABELS { Err(NameError::TooManyLabels) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -171,14 +147,15 @@ mod tests {
         let openai = Domain::parse("openai.example").unwrap();
         let agent = id("nyc-042.gptbot");
         assert_eq!(agent.record_name(&openai).unwrap(), "nyc-042.gptbot._saip.openai.example");
-        assert_eq!(agent.ancestor_names(&openai), ["gptbot._saip.openai.example", "_saip.openai.example"]);
+        let above: Vec<_> = ancestors("nyc-042.gptbot._saip.openai.example").collect();
+        assert_eq!(above, ["gptbot._saip.openai.example", "_saip.openai.example"]);
     }
 
     #[test]
     fn the_domain_itself_is_published_at_the_prefix() {
         let acme = Domain::parse("acme.example").unwrap();
         assert_eq!(id("_").record_name(&acme).unwrap(), "_saip.acme.example");
-        assert!(id("_").ancestor_names(&acme).is_empty());
+        assert_eq!(ancestors("_saip.acme.example").count(), 0);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Domain names that can be an identity.
 
-use super::{MAX_NAME, NameError, is_label};
+use super::{MAX_NAME, NameError, labels};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -30,8 +30,7 @@ impl<'a> Domain<'a> {
     /// # Errors
     /// [`NameError`] names the first rule broken.
     pub fn host(text: &'a str) -> Result<Self, NameError> {
-        check(text)?;
-        if text.bytes().any(|octet| octet.is_ascii_uppercase()) {
+        if check(text)? {
             return Ok(Self(Cow::Owned(text.to_ascii_lowercase())));
         }
         Ok(Self(Cow::Borrowed(text)))
@@ -82,26 +81,19 @@ impl fmt::Display for Domain<'_> {
     }
 }
 
-fn check(text: &str) -> Result<(), NameError> {
+/// Whether a capital letter stands in it.
+fn check(text: &str) -> Result<bool, NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
     }
     if text.len() > MAX_NAME {
         return Err(NameError::TooLong(MAX_NAME));
     }
-    if let Some(at) =
-        text.bytes().position(|octet| !(octet.is_ascii_alphanumeric() || b"-.".contains(&octet)))
-    {
-        return Err(NameError::Octet(at));
+    let found = labels(text, |octet| octet == b'-')?;
+    if found.count < 2 {
+        return Err(NameError::SingleLabel);
     }
-    if let Some(at) = text.split('.').position(|label| !is_label(label.as_bytes())) {
-        return Err(NameError::Label(at));
-    }
-    let Some((_, last)) = text.rsplit_once('.') else { return Err(NameError::SingleLabel) };
-    if last.bytes().all(|octet| octet.is_ascii_digit()) {
-        return Err(NameError::Numeric);
-    }
-    Ok(())
+    if found.ends_in_digits { Err(NameError::Numeric) } else { Ok(found.has_capital) }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod agent;
 mod domain;
 mod identity;
 
-pub use agent::{AgentId, Instance};
+pub use agent::{AgentId, Instance, ancestors};
 pub use domain::Domain;
 pub use identity::Identity;
 
@@ -49,8 +49,41 @@ pub enum NameError {
     PublicSuffix,
 }
 
-/// Checks a label: 1–63 octets, beginning and ending with a letter or digit.
-pub(crate) fn is_label(label: &[u8]) -> bool {
-    let ends = [label.first(), label.last()];
-    label.len() <= MAX_LABEL && ends.iter().all(|end| end.is_some_and(u8::is_ascii_alphanumeric))
+/// What a pass over the labels of a name finds.
+#[derive(Clone, Copy)]
+pub(crate) struct Labels {
+    /// How many there are.
+    pub(crate) count: usize,
+    /// Whether a capital letter stands in one.
+    pub(crate) has_capital: bool,
+    /// Whether the last is of digits only.
+    pub(crate) ends_in_digits: bool,
+}
+
+/// Reads labels of 1–63 octets, divided by dots. Each begins and ends with a letter or digit, and may
+/// hold between them what `is_inner` allows.
+pub(crate) fn labels(text: &str, is_inner: impl Fn(u8) -> bool) -> Result<Labels, NameError> {
+    let mut found = Labels { count: 0, has_capital: false, ends_in_digits: true };
+    let (mut start, mut inside) = (0, false);
+    for (at, octet) in text.bytes().enumerate() {
+        match octet {
+            b'0'..=b'9' => inside = true,
+            b'a'..=b'z' => (inside, found.ends_in_digits) = (true, false),
+            b'A'..=b'Z' => (inside, found.ends_in_digits, found.has_capital) = (true, false, true),
+            // Here `inside` says that what came before may end a label.
+            b'.' if inside && at - start <= MAX_LABEL => {
+                (start, inside, found.ends_in_digits) = (at + 1, false, true);
+                found.count += 1;
+            }
+            b'.' => return Err(NameError::Label(found.count)),
+            _ if !is_inner(octet) => return Err(NameError::Octet(at)),
+            _ if at == start => return Err(NameError::Label(found.count)),
+            _ => (inside, found.ends_in_digits) = (false, false),
+        }
+    }
+    if !inside || text.len() - start > MAX_LABEL {
+        return Err(NameError::Label(found.count));
+    }
+    found.count += 1;
+    Ok(found)
 }

@@ -35,7 +35,7 @@ pub fn request_string(
             &[b"id=", agent, b";ts=", timestamp, b";nonce=", nonce, b";method=", method, b";path=", path],
         );
     };
-    let content = signed.content.map_or("", |(_, text)| text);
+    let content = signed.content.map_or("", |digest| digest.as_str());
     write(
         out,
         &[

@@ -1,100 +1,17 @@
 //! Reading and writing the header itself. Reading does not allocate.
 
-use crate::b64u;
-use crate::content::ContentDigest;
+use super::values::{MAX_HEADER, MAX_UNKNOWN, Value, Values};
+use crate::b64u::{self, Text};
 use crate::key::KeyType;
 use crate::name::{AgentId, Domain, Instance, NameError};
 use std::fmt;
 use thiserror::Error;
-
-/// Longest header value in octets: room for every value at its longest, twice.
-pub const MAX_HEADER: usize = 4096;
-
-/// Most names in a header that mean nothing here: room for later versions, and few enough to
-/// compare each with each.
-pub const MAX_UNKNOWN: usize = 16;
 
 /// How old a signed timestamp may be, in seconds, inclusive: time for a slow path and a poor clock.
 pub const WINDOW_BEFORE: u64 = 300;
 
 /// How far a signed timestamp may lie ahead, in seconds, inclusive: clock skew only.
 pub const WINDOW_AFTER: u64 = 30;
-
-/// The names a header can hold that mean something here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the name of a value in the format's table")]
-pub enum Value {
-    Dom,
-    Id,
-    Inst,
-    Alg,
-    Ts,
-    Nonce,
-    Aud,
-    Cd,
-    Rpk,
-    Rcert,
-    Rproof,
-    Pk,
-    Re,
-    Seq,
-    Sig,
-}
-
-impl Value {
-    /// How many there are.
-    const COUNT: usize = Self::Sig as usize + 1;
-
-    /// The value of this name; `None` for names that mean nothing here.
-    fn named(name: &str) -> Option<Self> {
-        Some(match name.as_bytes() {
-            b"dom" => Self::Dom,
-            b"id" => Self::Id,
-            b"inst" => Self::Inst,
-            b"alg" => Self::Alg,
-            b"ts" => Self::Ts,
-            b"nonce" => Self::Nonce,
-            b"aud" => Self::Aud,
-            b"cd" => Self::Cd,
-            b"rpk" => Self::Rpk,
-            b"rcert" => Self::Rcert,
-            b"rproof" => Self::Rproof,
-            b"pk" => Self::Pk,
-            b"re" => Self::Re,
-            b"seq" => Self::Seq,
-            b"sig" => Self::Sig,
-            _ => return None,
-        })
-    }
-
-    /// As written.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Dom => "dom",
-            Self::Id => "id",
-            Self::Inst => "inst",
-            Self::Alg => "alg",
-            Self::Ts => "ts",
-            Self::Nonce => "nonce",
-            Self::Aud => "aud",
-            Self::Cd => "cd",
-            Self::Rpk => "rpk",
-            Self::Rcert => "rcert",
-            Self::Rproof => "rproof",
-            Self::Pk => "pk",
-            Self::Re => "re",
-            Self::Seq => "seq",
-            Self::Sig => "sig",
-        }
-    }
-}
-
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// Why a header is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -105,8 +22,10 @@ pub enum HeaderError {
     /// What begins at this offset is not `name=\"value\"`.
     #[error("at octet {0}: expected name=\"value\"")]
     Pair(usize),
-    /// The value beginning at this offset is empty or holds an octet it may not.
-    #[error("at octet {0}: the value is empty or holds an octet outside 0x21-0x7E, a quote or a backslash")]
+    /// The value beginning at this offset is empty, does not end, or holds an octet it may not.
+    #[error(
+        "at octet {0}: the value is empty, lacks its second quote, or holds an octet outside 0x21-0x7E or a backslash"
+    )]
     Octet(usize),
     /// A name twice.
     #[error("{0} stands twice")]
@@ -141,7 +60,7 @@ pub enum Mode<'a> {
         /// The rolling key, base64url.
         key: &'a str,
         /// The master key's signature over the rolling key and the request.
-        certificate: [u8; 64],
+        certificate: Text<'a, 64>,
     },
     /// The published key itself.
     Direct,
@@ -174,10 +93,10 @@ pub struct Signed<'a> {
     pub timestamp: u64,
     /// 16–64 octets of the base64url alphabet.
     pub nonce: &'a str,
-    /// The digest of the content, where it is covered, and its text.
-    pub content: Option<(ContentDigest, &'a str)>,
+    /// The digest of the content, where it is covered.
+    pub content: Option<Text<'a, 32>>,
     /// The signature over the request string.
-    pub signature: [u8; 64],
+    pub signature: Text<'a, 64>,
 }
 
 impl Signed<'_> {
@@ -212,7 +131,8 @@ impl<'a> Header<'a> {
     /// # Errors
     /// [`HeaderError`] names the first rule broken; the claim is then invalid.
     pub fn parse(text: &'a str) -> Result<Self, HeaderError> {
-        let values = Values::read(text)?;
+        let mut values = Values::default();
+        values.read(text)?;
         let signed = values.signed()?;
         let domain = values.domain()?;
         if domain.is_none() && !matches!(signed, Some(Signed { mode: Mode::Stateless { .. }, .. })) {
@@ -224,7 +144,7 @@ impl<'a> Header<'a> {
             agent: values.agent(Value::Id)?.ok_or(HeaderError::Missing(Value::Id))?,
             instance: values.agent(Value::Inst)?,
             signed,
-            has_unknown: values.unknown_count > 0,
+            has_unknown: values.has_unknown(),
         })
     }
 
@@ -235,71 +155,7 @@ impl<'a> Header<'a> {
     }
 }
 
-/// The values of a header by name, before anything is known of their form.
-struct Values<'a> {
-    values: [Option<&'a str>; Value::COUNT],
-    /// Names that mean nothing here, kept only to notice one that stands twice.
-    unknown: [&'a str; MAX_UNKNOWN],
-    unknown_count: usize,
-}
-
 impl<'a> Values<'a> {
-    fn read(text: &'a str) -> Result<Self, HeaderError> {
-        if text.len() > MAX_HEADER {
-            return Err(HeaderError::TooLong);
-        }
-        let mut values = Self { values: [None; Value::COUNT], unknown: [""; MAX_UNKNOWN], unknown_count: 0 };
-        let mut rest = trim_start(text);
-        loop {
-            let at = text.len() - rest.len();
-            let (name, value, after) = pair(rest).ok_or(HeaderError::Pair(at))?;
-            if !is_value(value) {
-                return Err(HeaderError::Octet(at + name.len() + 2));
-            }
-            values.put(name, value, at)?;
-            rest = trim_start(after);
-            if rest.is_empty() {
-                return Ok(values);
-            }
-            let at = text.len() - rest.len();
-            rest = trim_start(rest.strip_prefix(';').ok_or(HeaderError::Pair(at))?);
-        }
-    }
-
-    fn put(&mut self, name: &'a str, value: &'a str, at: usize) -> Result<(), HeaderError> {
-        let Some(known) = Value::named(name) else { return self.put_unknown(name, at) };
-        let Some(slot) = self.values.get_mut(known as usize) else { return Ok(()) };
-        if slot.replace(value).is_some() {
-            return Err(HeaderError::Repeated(known));
-        }
-        Ok(())
-    }
-
-    fn put_unknown(&mut self, name: &'a str, at: usize) -> Result<(), HeaderError> {
-        let is_repeated = self.unknown.iter().take(self.unknown_count).any(|seen| *seen == name);
-        match self.unknown.get_mut(self.unknown_count) {
-            Some(slot) if !is_repeated => *slot = name,
-            _ => return Err(HeaderError::Unknown(at)),
-        }
-        self.unknown_count += 1;
-        Ok(())
-    }
-
-    fn get(&self, value: Value) -> Option<&'a str> {
-        self.values.get(value as usize).copied().flatten()
-    }
-
-    fn require(&self, value: Value) -> Result<&'a str, HeaderError> {
-        self.get(value).ok_or(HeaderError::Missing(value))
-    }
-
-    fn refuse(&self, values: &[Value]) -> Result<(), HeaderError> {
-        match values.iter().find(|value| self.get(**value).is_some()) {
-            Some(value) => Err(HeaderError::Mixed(*value)),
-            None => Ok(()),
-        }
-    }
-
     fn domain(&self) -> Result<Option<Domain<'a>>, HeaderError> {
         let domain = self.get(Value::Dom).map(Domain::parse).transpose();
         domain.map_err(|error| HeaderError::Name(Value::Dom, error))
@@ -332,8 +188,8 @@ impl<'a> Values<'a> {
             nonce: Some(self.require(Nonce)?)
                 .filter(|nonce| is_nonce(nonce))
                 .ok_or(HeaderError::Form(Nonce))?,
-            content: self.get(Cd).map(parse_content).transpose()?,
-            signature: b64u::decode(self.require(Sig)?).map_err(|_| HeaderError::Form(Sig))?,
+            content: self.get(Cd).map(|digest| octets(Cd, digest)).transpose()?,
+            signature: octets(Sig, self.require(Sig)?)?,
         }))
     }
 
@@ -346,7 +202,7 @@ impl<'a> Values<'a> {
         if self.get(Rpk).is_some() || self.get(Rcert).is_some() {
             self.refuse(&[Pk])?;
             let (key, certificate) = (self.require(Rpk)?, self.require(Rcert)?);
-            let certificate = b64u::decode(certificate).map_err(|_| HeaderError::Form(Rcert))?;
+            let certificate = octets(Rcert, certificate)?;
             if self.get(Rproof).is_some() {
                 return Err(HeaderError::Unsupported(Rproof));
             }
@@ -367,30 +223,18 @@ impl<'a> Values<'a> {
     }
 }
 
-fn trim_start(text: &str) -> &str {
-    text.trim_start_matches([' ', '\t'])
-}
-
-/// Takes `name="value"` off the front: the name, the value, and what follows.
-fn pair(text: &str) -> Option<(&str, &str, &str)> {
-    let is_name = |octet: u8| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-    let (name, rest) = text.split_at_checked(text.bytes().position(|octet| !is_name(octet))?)?;
-    let (value, after) = rest.strip_prefix("=\"")?.split_once('"')?;
-    (!name.is_empty()).then_some((name, value, after))
-}
-
-/// Looks at every octet, also after a bad one: without a way out of the loop the compiler looks
-/// at many at once.
-fn is_value(text: &str) -> bool {
-    let is_bad = |octet: u8| !(0x21..=0x7e).contains(&octet) || octet == b'\\';
-    !text.is_empty() && !text.bytes().fold(false, |bad, octet| bad | is_bad(octet))
-}
-
 /// Reads 1–12 digits without sign or leading zero.
 fn parse_timestamp(text: &str) -> Option<u64> {
-    let digits = text.len() <= 12 && text.bytes().all(|octet| octet.is_ascii_digit());
-    let plain = digits && (text == "0" || !text.starts_with('0'));
-    if plain { text.parse().ok() } else { None }
+    let is_plain = match text.as_bytes() {
+        [b'0'] => true,
+        [b'0', ..] | [] => false,
+        digits => digits.len() <= 12,
+    };
+    let digit = |octet: u8| octet.is_ascii_digit().then(|| u64::from(octet - b'0'));
+    if !is_plain {
+        return None;
+    }
+    text.bytes().try_fold(0, |number, octet| Some(number * 10 + digit(octet)?))
 }
 
 fn is_nonce(text: &str) -> bool {
@@ -404,9 +248,8 @@ fn checked_key(value: Value, text: &str) -> Result<&str, HeaderError> {
     if is_key { Ok(text) } else { Err(HeaderError::Form(value)) }
 }
 
-fn parse_content(text: &str) -> Result<(ContentDigest, &str), HeaderError> {
-    let octets = b64u::decode(text).map_err(|_| HeaderError::Form(Value::Cd))?;
-    Ok((ContentDigest(octets), text))
+fn octets<const N: usize>(value: Value, text: &str) -> Result<Text<'_, N>, HeaderError> {
+    Text::parse(text).map_err(|_| HeaderError::Form(value))
 }
 
 /// The header value as avouch writes it: values in the table's order, `; ` between them.
@@ -429,18 +272,18 @@ impl fmt::Display for Header<'_> {
         if let Form::Full(aud) = signed.form {
             put(Value::Aud, aud)?;
         }
-        if let Some((_, text)) = signed.content {
-            put(Value::Cd, text)?;
+        if let Some(digest) = signed.content {
+            put(Value::Cd, digest.as_str())?;
         }
         match &signed.mode {
             Mode::Rolling { key, certificate } => {
                 put(Value::Rpk, key)?;
-                put(Value::Rcert, &b64u::encode(certificate))?;
+                put(Value::Rcert, certificate.as_str())?;
             }
             Mode::Stateless { key } => put(Value::Pk, key)?,
             Mode::Direct => {}
         }
-        put(Value::Sig, &b64u::encode(&signed.signature))
+        put(Value::Sig, signed.signature.as_str())
     }
 }
 
@@ -509,6 +352,8 @@ mod tests {
             "dom=acme.example;id=a",
             "dom=\"acme.example\" id=\"a\"",
             "Dom=\"acme.example\";id=\"a\"",
+            "\0dom=\"acme.example\";id=\"a\"",
+            "dom=\"acme.example\";idid=\"a\"",
             "dom=\"acme.example\";id=\"a",
             "dom=\"acme.example\";id=\"a\";\u{a0}x=\"y\"",
         ] {

@@ -2,11 +2,11 @@
 
 mod canonical;
 mod header;
+mod values;
 
 pub use canonical::{RequestParts, rcert_tbs, request_string};
-pub use header::{
-    Form, Header, HeaderError, MAX_HEADER, MAX_UNKNOWN, Mode, Signed, Value, WINDOW_AFTER, WINDOW_BEFORE,
-};
+pub use header::{Form, Header, HeaderError, Mode, Signed, WINDOW_AFTER, WINDOW_BEFORE};
+pub use values::{MAX_HEADER, MAX_UNKNOWN, Value};
 
 /// The field name, in lower case.
 pub const FIELD: &str = "saip";

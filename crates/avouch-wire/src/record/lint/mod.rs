@@ -6,6 +6,7 @@ mod network;
 pub use concern::{Concern, Severity};
 
 use super::{Level, MAX_RECORDS, Place, PlaceError, Published, Reading, Record, ReportTo};
+use crate::name::ancestors;
 use crate::time::Time;
 use std::time::Duration;
 
@@ -255,13 +256,13 @@ impl Linter<'_> {
     }
 
     fn examine_others(&mut self, place: &Place, others: &[&Subject<'_>]) {
-        let ancestors = place.agent.ancestor_names(&place.domain);
+        let own = place.to_string();
         let mine = self.published(Level::Agent);
         for other in others {
             let Some(Ok(there)) = other.name.map(Place::parse) else { continue };
             let published = Published::unite(other.texts.iter().copied(), Level::Agent);
             let name = there.to_string();
-            if published.is_revoked() && ancestors.contains(&name) {
+            if published.is_revoked() && ancestors(&own).any(|above| above == name) {
                 self.add(None, Concern::RevokedAbove(name));
             } else if mine.keys(self.now).any(|key| published.keys(self.now).any(|k| k.value == key.value)) {
                 self.add(None, Concern::SharedKey(name));

@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::output;
 use avouch_dns::{Dns, Resolver, ResolverSettings, TrustAnchor, Txt};
 use avouch_engine::evidence::{Answer, Cause, Dnssec};
+use avouch_wire::name::ancestors;
 use avouch_wire::record::lint::{self, Concern, Finding, Subject};
 use avouch_wire::record::{Place, Published, Reading, Record};
 use avouch_wire::time::Time;
@@ -135,12 +136,12 @@ impl Seen {
 
 /// Asks for the name itself and every name above it that could revoke.
 async fn look_up(dns: &Dns, place: &Place, now: Time) -> Vec<Standing> {
-    let above = place.agent.ancestor_names(&place.domain);
-    let mut standings = Vec::with_capacity(above.len() + 1);
-    for name in std::iter::once(place.to_string()).chain(above) {
-        let Ok(place) = Place::parse(&name) else { continue };
-        let answer = dns.txt(&name, now).await;
-        standings.push(Standing { place, name, answer });
+    let own = place.to_string();
+    let mut standings = Vec::new();
+    for name in std::iter::once(&*own).chain(ancestors(&own)) {
+        let Ok(place) = Place::parse(name) else { continue };
+        let answer = dns.txt(name, now).await;
+        standings.push(Standing { place, name: name.to_owned(), answer });
     }
     standings
 }
