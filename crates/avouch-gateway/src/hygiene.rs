@@ -96,7 +96,11 @@ pub(crate) fn clean_answer<B>(answer: &mut Response<B>) {
 /// Tells the upstream who asked, in place of anything the client or its proxies said. `host` is
 /// the authority the request was judged under.
 pub(crate) fn forwarding(headers: &mut HeaderMap, peer: &Peer, host: Option<HeaderValue>) {
-    headers.insert(X_FORWARDED_FOR, shown(peer.address));
+    let client = match peer.address.is_unspecified() {
+        true => HeaderValue::from_static("unknown"), // a Unix socket's other end, of which nobody said more
+        false => shown(peer.address),
+    };
+    headers.insert(X_FORWARDED_FOR, client);
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(peer.scheme.as_str()));
     if let Some(host) = host {
         headers.insert(X_FORWARDED_HOST, host);

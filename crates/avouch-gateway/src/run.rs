@@ -15,6 +15,8 @@ use avouch_keys::assertion::AssertionKey;
 use avouch_keys::entropy::SystemEntropy;
 use avouch_wire::content::ContentDigest;
 use axum::Router;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
 use metrics_exporter_prometheus::BuildError;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,12 +24,13 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::access_log::AccessLog;
-use crate::config::{Config, ConfigError, StoreUrl};
+use crate::config::{Config, ConfigError, Endpoint, StoreUrl};
 use crate::gate::{Gate, Parts};
-use crate::listen;
+use crate::listen::{self, Door};
 use crate::load::{self, LoadErrors};
 use crate::numbers::Numbers;
 use crate::snapshot::Snapshot;
+use crate::trust::Remote;
 use crate::{admin, reload, verify};
 
 /// How often the replay table and idle upstream connections are looked through.
@@ -43,7 +46,7 @@ pub enum StartError {
     #[error("cannot listen on {address}: {source}")]
     Listen {
         /// Which address.
-        address: SocketAddr,
+        address: Endpoint,
         /// What the operating system said.
         source: std::io::Error,
     },
@@ -92,11 +95,13 @@ pub struct Gateway;
 /// A gateway at work. Dropped without [`Running::stop`], it stops at once.
 pub struct Running {
     /// Where it listens, in the order of the configuration, with the ports it got.
+    pub listening: Vec<Endpoint>,
+    /// Those of them that are addresses.
     pub addresses: Vec<SocketAddr>,
     /// Where the operator's listener is.
     pub admin: Option<SocketAddr>,
     /// Where `auth_request` is answered.
-    pub verify: Option<SocketAddr>,
+    pub verify: Option<Endpoint>,
     gate: Arc<Gate>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -110,32 +115,43 @@ impl Gateway {
     /// Something it needs cannot be opened.
     pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running, StartError> {
         let connections = Arc::new(Semaphore::new(config.limits.connections));
-        let mut listeners = Vec::new();
-        for address in &config.listen {
-            listeners.push(listen_on(*address).await?);
+        let mut doors = Vec::new();
+        for endpoint in &config.listen {
+            doors.push(open_door(endpoint).await?);
         }
-        let admin = listen_maybe(config.admin).await?;
-        let verify = listen_maybe(config.verify).await?;
+        let admin = match config.admin {
+            Some(address) => Some(listen_on(address).await?),
+            None => None,
+        };
+        let verify = match &config.verify {
+            Some(endpoint) => Some(open_door(endpoint).await?),
+            None => None,
+        };
         let gate = Arc::new(open(config, surroundings)?);
         let (stop, stopping) = watch::channel(false);
         let mut running = Running {
-            addresses: listeners.iter().map(|(address, _)| *address).collect(),
+            addresses: doors.iter().filter_map(|(endpoint, _)| endpoint.tcp()).collect(),
+            listening: doors.iter().map(|(endpoint, _)| endpoint.clone()).collect(),
             admin: admin.as_ref().map(|(address, _)| *address),
-            verify: verify.as_ref().map(|(address, _)| *address),
+            verify: verify.as_ref().map(|(endpoint, _)| endpoint.clone()),
             gate: Arc::clone(&gate),
             stop,
             tasks: JoinSet::new(),
         };
-        for (_, listener) in listeners {
+        for (_, door) in doors {
             let accepting =
-                listen::accept(Arc::clone(&gate), listener, Arc::clone(&connections), stopping.clone());
+                listen::accept(Arc::clone(&gate), door, Arc::clone(&connections), stopping.clone());
             running.tasks.spawn(accepting);
         }
         if let Some((_, listener)) = admin {
             running.tasks.spawn(serve(listener, admin::router(Arc::clone(&gate))));
         }
-        if let Some((_, listener)) = verify {
-            running.tasks.spawn(serve(listener, verify::router(Arc::clone(&gate))));
+        if let Some((_, door)) = verify {
+            let router = verify::router(Arc::clone(&gate));
+            match door {
+                Door::Tcp(listener) => running.tasks.spawn(serve(listener, router)),
+                Door::Unix(listener) => running.tasks.spawn(serve(listener, router)),
+            };
         }
         running.tasks.spawn(tend(gate));
         Ok(running)
@@ -215,17 +231,15 @@ impl Signals {
     }
 }
 
-async fn serve(listener: TcpListener, router: Router) {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+async fn serve<L>(listener: L, router: Router)
+where
+    L: Listener,
+    L::Addr: std::fmt::Debug,
+    Remote: for<'a> Connected<IncomingStream<'a, L>>,
+{
+    let service = router.into_make_service_with_connect_info::<Remote>();
     if let Err(error) = axum::serve(listener, service).await {
         tracing::error!(%error, "a listener ended");
-    }
-}
-
-async fn listen_maybe(address: Option<SocketAddr>) -> Result<Option<(SocketAddr, TcpListener)>, StartError> {
-    match address {
-        Some(address) => listen_on(address).await.map(Some),
-        None => Ok(None),
     }
 }
 
@@ -253,9 +267,15 @@ fn judge_settings(config: &Config) -> avouch_gather::Settings {
 }
 
 async fn listen_on(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {
-    let failed = |source| StartError::Listen { address, source };
+    let failed = |source| StartError::Listen { address: address.into(), source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     Ok((listener.local_addr().map_err(failed)?, listener))
+}
+
+async fn open_door(endpoint: &Endpoint) -> Result<(Endpoint, Door), StartError> {
+    let failed = |source| StartError::Listen { address: endpoint.clone(), source };
+    let door = Door::open(endpoint).await.map_err(failed)?;
+    Ok((door.endpoint().map_err(failed)?, door))
 }
 
 /// Keeps the replay table swept, sums up numbers, and closes upstream connections that nobody needs any more.

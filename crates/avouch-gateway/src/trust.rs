@@ -69,7 +69,7 @@ impl From<&Peer> for engine::Peer {
 /// The other end of a connection, before any header is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Remote {
-    /// Its address, or the one PROXY v2 gave.
+    /// Its address, or the one PROXY v2 gave; unspecified (0.0.0.0) for a Unix socket.
     pub(crate) address: IpAddr,
     /// It came over a Unix socket.
     pub(crate) unix: bool,
@@ -98,15 +98,15 @@ impl TrustedProxies {
         if self.holds(remote) {
             let scheme = told_scheme(headers).unwrap_or(listener);
             let (address, through) = match self.told(remote.address, headers) {
-                Some(address) => (address, Through::TrustedProxy),
-                None => (remote.address, Through::UntrustedProxy),
+                // Behind a Unix socket only a header can name an address.
+                Some(address) if !address.is_unspecified() => (address, Through::TrustedProxy),
+                Some(_) | None => (remote.address, Through::UntrustedProxy),
             };
             return Peer { address, through, scheme };
         }
         let unlisted = forwards(headers)
-            || (private == PrivatePeers::Proxies
-                && !remote.told
-                && (remote.unix || is_private(remote.address)));
+            || (!remote.told
+                && (remote.unix || (private == PrivatePeers::Proxies && is_private(remote.address))));
         let through = match (unlisted, remote.told) {
             (true, _) => Through::UntrustedProxy,
             (false, true) => Through::TrustedProxy,
@@ -296,8 +296,18 @@ mod tests {
 
     #[test]
     fn a_unix_socket_is_trusted_only_when_listed() {
-        let remote = Remote { address: "0.0.0.0".parse().unwrap(), unix: true, told: false };
+        let remote = Remote::unix();
         assert_eq!(client(remote, &[("x-forwarded-for", "203.0.113.9")]).1, Through::TrustedProxy);
         assert!(!TrustedProxies::default().holds(remote));
+    }
+
+    #[test]
+    fn behind_a_unix_socket_an_address_that_nobody_names_is_no_evidence() {
+        for headers in [&[][..], &[("x-forwarded-for", "unknown")], &[("x-forwarded-for", "0.0.0.0")]] {
+            assert_eq!(client(Remote::unix(), headers), ("0.0.0.0".into(), Through::UntrustedProxy));
+        }
+        let direct = TrustedProxies::default();
+        let peer = direct.client(Remote::unix(), Scheme::Http, PrivatePeers::Clients, &HeaderMap::new());
+        assert_eq!(peer.through, Through::UntrustedProxy, "also where private peers are clients");
     }
 }

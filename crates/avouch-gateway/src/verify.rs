@@ -6,7 +6,6 @@
 //! last two; `Avouch-Reason` and `Avouch-Retry-After` say more. Every answer carries all
 //! `Avouch-*` fields, `-` when empty. The body is not seen, which the verdict says.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use avouch_engine::request::{Content, Request};
@@ -39,11 +38,10 @@ pub(crate) fn router(gate: Arc<Gate>) -> Router {
 
 async fn verify(
     State(gate): State<Arc<Gate>>,
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    ConnectInfo(remote): ConnectInfo<Remote>,
     request: axum::extract::Request,
 ) -> Response<Body> {
     let snapshot = gate.snapshot();
-    let remote = Remote { address: address.ip().to_canonical(), unix: false, told: false };
     let (mut parts, _) = request.into_parts();
     let asked = snapshot.config.trusted_proxies.holds(remote) && original(&mut parts).is_some();
     let peer = snapshot.peer(remote, snapshot.default_scheme(), &parts.headers);

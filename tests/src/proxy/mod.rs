@@ -4,6 +4,7 @@ mod connections;
 mod forwarding;
 mod framing;
 mod operating;
+mod unix;
 mod verdicts;
 
 use avouch_dns::{Dns, ZoneFiles};
@@ -15,8 +16,9 @@ use testkit::upstream::Upstream;
 /// A gateway in front of `upstream`, with these lines on top of the least configuration, that
 /// knows this zone of acme.example.
 async fn gateway_with_zone(upstream: &Upstream, lines: &str, records: &str) -> Running {
+    let listen = if lines.starts_with("listen =") { "" } else { "listen = '127.0.0.1:0'\n" };
     let text = format!(
-        "listen = '127.0.0.1:0'\nupstream = '{}'\nprivate_peers = 'clients'\nlog.access = 'off'\nstore.fresh = true\n{lines}",
+        "{listen}upstream = '{}'\nprivate_peers = 'clients'\nlog.access = 'off'\nstore.fresh = true\n{lines}",
         upstream.url()
     );
     let config = Config::parse("test", &text).unwrap();

@@ -1,6 +1,6 @@
 //! What the operator sees and does: health, numbers, reloads, stops, `auth_request`.
 
-use avouch_gateway::config::Config;
+use avouch_gateway::config::{Config, Endpoint};
 use avouch_gateway::{Gateway, Surroundings};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,7 +43,7 @@ async fn auth_request_is_answered_for_trusted_proxies_only() {
              X-Forwarded-Host: www.shop.example\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 203.0.113.9\r\nAvouch-Class: 3\r\n\r\n"
         )
     };
-    let verify = running.verify.unwrap();
+    let verify = running.verify.as_ref().and_then(Endpoint::tcp).unwrap();
     let allowed = exchange(verify, ask("/", "curl/8")).await.unwrap().unwrap();
     assert_eq!((allowed.status(), allowed.field("avouch-class")), (204, Some("0")));
     assert_eq!(allowed.field("avouch-standing"), Some("anonymous"));

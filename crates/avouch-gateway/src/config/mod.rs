@@ -1,5 +1,6 @@
 //! The gateway's configuration: read whole, every problem at once.
 
+mod endpoint;
 mod limits;
 mod print;
 mod route;
@@ -15,6 +16,7 @@ use avouch_wire::settings::{Fault, Problems, Reader, Table, Value};
 
 use crate::trust::{PrivatePeers, TrustedProxies};
 
+pub use endpoint::Endpoint;
 pub use limits::{Limits, Size};
 pub use route::{Disclose, Route};
 pub use upstream::Upstream;
@@ -24,8 +26,8 @@ pub use upstream::Upstream;
 pub struct Config {
     /// What happens with verdicts where no route says otherwise.
     pub mode: Mode,
-    /// Where clients connect; at least one. Port 0 takes any free port.
-    pub listen: Vec<SocketAddr>,
+    /// Where clients connect; at least one.
+    pub listen: Vec<Endpoint>,
     /// The authorities this site answers for, which `aud` must be one of.
     pub authorities: Vec<Authority<'static>>,
     /// Whether the draft form of the SAIP header is accepted, which does not bind the site.
@@ -43,7 +45,7 @@ pub struct Config {
     /// Where health, numbers and the assertion keys are served.
     pub admin: Option<SocketAddr>,
     /// Where nginx's `auth_request` asks.
-    pub verify: Option<SocketAddr>,
+    pub verify: Option<Endpoint>,
     /// How names are looked up.
     pub dns: Dns,
     /// The policy file; without it the model's table applies.
@@ -158,7 +160,7 @@ impl Config {
 
     fn read(mut root: Table<'_>) -> Option<Self> {
         let mode = root.optional("mode", route::mode).unwrap_or_default();
-        let listen = root.list("listen", |value| value.socket()).unwrap_or_default();
+        let listen = root.list("listen", Endpoint::read).unwrap_or_default();
         let schemes = [("http", Scheme::Http), ("https", Scheme::Https)];
         let scheme = root.optional("scheme", |value| value.one_of(&schemes));
         let used = scheme.unwrap_or(if root.has("tls") { Scheme::Https } else { Scheme::Http });
@@ -173,8 +175,7 @@ impl Config {
         let upstream = root.required("upstream", Upstream::read);
         let tls = root.sub("tls").and_then(tls);
         let admin = root.sub("admin").and_then(|mut admin| admin.required("listen", |value| value.socket()));
-        let verify =
-            root.sub("verify").and_then(|mut verify| verify.required("listen", |value| value.socket()));
+        let verify = root.sub("verify").and_then(|mut verify| verify.required("listen", Endpoint::read));
         let dns = root.sub("dns").map(dns).unwrap_or_default();
         let policy = root.sub("policy").and_then(|mut policy| policy.required("file", path));
         let store = root.sub("store").map(store).unwrap_or_default();
@@ -228,13 +229,7 @@ impl Config {
 }
 
 /// What can only be judged of several keys together.
-fn check(
-    root: &Table<'_>,
-    listen: &[SocketAddr],
-    authorities: &[Authority<'_>],
-    mode: Mode,
-    routes: &[Route],
-) {
+fn check(root: &Table<'_>, listen: &[Endpoint], authorities: &[Authority<'_>], mode: Mode, routes: &[Route]) {
     if listen.is_empty() && !root.has("listen") {
         root.complain("listen", Fault::new("is missing", "add `listen = [\"[::]:8443\"]`"));
     } else if listen.is_empty() {
@@ -333,7 +328,7 @@ mod tests {
 
     const WHOLE: &str = r#"
         mode = "enforce"
-        listen = ["[::]:8443", "127.0.0.1:80"]
+        listen = ["[::]:8443", "127.0.0.1:80", "unix:/run/a\"b.sock"]
         authorities = ["www.shop.example"]
         accept_draft = true
         scheme = "https"
@@ -346,7 +341,7 @@ mod tests {
         [admin]
         listen = "127.0.0.1:9180"
         [verify]
-        listen = "127.0.0.1:9181"
+        listen = "unix:/run/verify.sock"
         [dns]
         resolvers = ["127.0.0.53", "[::1]:5353"]
         trust_anchor = "root.ds"
@@ -410,6 +405,21 @@ mod tests {
         let problems = Config::parse("gateway.toml", text).unwrap_err();
         let lines: Vec<_> = problems.list.iter().map(|problem| problem.line).collect();
         assert_eq!(lines, [1, 2, 2, 3, 4, 6, 8, 9], "{problems}");
+    }
+
+    #[test]
+    fn a_unix_socket_has_an_absolute_path_that_the_system_takes() {
+        let listen =
+            |text: &str| Config::parse("f", &format!("listen = '{text}'\nupstream = 'http://a.example'"));
+        let longest = format!("unix:/{}", "a".repeat(106));
+        for good in ["unix:/run/site.sock", longest.as_str()] {
+            assert_eq!(listen(good).unwrap().listen[0].to_string(), good);
+        }
+        for bad in
+            ["unix:", "unix:site.sock", "UNIX:/run/site.sock", "/run/site.sock", &format!("{longest}a")]
+        {
+            assert!(listen(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Config {
         if let Some(listen) = self.admin {
             writeln!(f, "\n[admin]\nlisten = \"{listen}\"")?;
         }
-        if let Some(listen) = self.verify {
+        if let Some(listen) = &self.verify {
             writeln!(f, "\n[verify]\nlisten = \"{listen}\"")?;
         }
         self.dns(f)?;

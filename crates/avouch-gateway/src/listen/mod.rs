@@ -1,9 +1,9 @@
 //! From a socket to requests: PROXY v2, TLS, HTTP/1.1 and HTTP/2.
 
+mod door;
 mod prefixed;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::config::Limits;
 use crate::gate::Gate;
 use crate::trust::Remote;
 use avouch_wire::proxy_protocol::{self, HeaderError, Progress, Said};
+pub(crate) use door::Door;
 use prefixed::Prefixed;
 
 /// What an HTTP/2 connection begins with (RFC 9113 section 3.4).
@@ -52,48 +52,77 @@ enum ConnectionError {
 /// Accepts connections until a stop is asked for.
 pub(crate) async fn accept(
     gate: Arc<Gate>,
-    listener: TcpListener,
+    door: Door,
     connections: Arc<Semaphore>,
     mut stop: watch::Receiver<bool>,
 ) {
     loop {
         let Ok(place) = Arc::clone(&connections).acquire_owned().await else { return };
+        let (gate, stopping) = (Arc::clone(&gate), stop.clone());
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
             _ = stop.changed() => return,
+            accepted = enter(&door, gate, stopping, place) => accepted,
         };
-        match accepted {
-            Ok((stream, address)) => {
-                let (gate, stop) = (Arc::clone(&gate), stop.clone());
-                tokio::spawn(async move {
-                    gate.numbers.connections.increment(1);
-                    if let Err(error) = connection(&gate, stream, address, stop).await {
-                        gate.numbers.unreadable.increment(1);
-                        tracing::debug!(%address, %error, "connection ended");
-                    }
-                    gate.numbers.connections.decrement(1);
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept connections");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+        if let Err(error) = accepted {
+            tracing::warn!(%error, "cannot accept connections");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
         }
     }
 }
 
-async fn connection(
-    gate: &Arc<Gate>,
-    stream: TcpStream,
-    address: SocketAddr,
+/// Waits for a connection and has it served.
+async fn enter(
+    door: &Door,
+    gate: Arc<Gate>,
     stop: watch::Receiver<bool>,
-) -> Result<(), ConnectionError> {
-    stream.set_nodelay(true)?;
+    place: OwnedSemaphorePermit,
+) -> std::io::Result<()> {
+    match door {
+        Door::Tcp(listener) => {
+            let (stream, address) = listener.accept().await?;
+            // Of a client that is gone already, reading will tell.
+            let _ = stream.set_nodelay(true);
+            tokio::spawn(serve(gate, stream, Remote::tcp(address), stop, place));
+        }
+        Door::Unix(door) => {
+            let stream = door.accept().await?;
+            tokio::spawn(serve(gate, stream, Remote::unix(), stop, place));
+        }
+    }
+    Ok(())
+}
+
+/// Serves a connection to its end, and gives its place to the next.
+async fn serve<S>(
+    gate: Arc<Gate>,
+    stream: S,
+    remote: Remote,
+    stop: watch::Receiver<bool>,
+    place: OwnedSemaphorePermit,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    gate.numbers.connections.increment(1);
+    if let Err(error) = connection(&gate, stream, remote, stop).await {
+        gate.numbers.unreadable.increment(1);
+        tracing::debug!(address = %remote.address, %error, "connection ended");
+    }
+    gate.numbers.connections.decrement(1);
+    drop(place);
+}
+
+async fn connection<S>(
+    gate: &Arc<Gate>,
+    stream: S,
+    mut remote: Remote,
+    stop: watch::Receiver<bool>,
+) -> Result<(), ConnectionError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let snapshot = gate.snapshot();
     let limits = &snapshot.config.limits;
     let mut stream = Prefixed::new(stream, limits.body_pause);
-    let mut remote = Remote { address: address.ip().to_canonical(), unix: false, told: false };
     if snapshot.config.trusted_proxies.holds(remote)
         && let Said::From(told) = in_time(limits.head_time, proxy_header(&mut stream)).await?
     {
@@ -124,7 +153,10 @@ async fn in_time<T>(
 }
 
 /// Reads what a trusted proxy says of the connection, if it says anything.
-async fn proxy_header(stream: &mut Prefixed<TcpStream>) -> Result<Said, ConnectionError> {
+async fn proxy_header<S>(stream: &mut Prefixed<S>) -> Result<Said, ConnectionError>
+where
+    S: AsyncRead + Unpin,
+{
     loop {
         if !stream.more().await? {
             return Ok(Said::Local);
@@ -141,7 +173,10 @@ async fn proxy_header(stream: &mut Prefixed<TcpStream>) -> Result<Said, Connecti
 }
 
 /// Whether a plain connection speaks HTTP/2, known by its preface ("prior knowledge").
-async fn begins_with_preface(stream: &mut Prefixed<TcpStream>) -> Result<bool, ConnectionError> {
+async fn begins_with_preface<S>(stream: &mut Prefixed<S>) -> Result<bool, ConnectionError>
+where
+    S: AsyncRead + Unpin,
+{
     loop {
         let start = stream.start();
         let seen = start.len().min(PREFACE.len());

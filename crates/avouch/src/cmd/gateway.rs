@@ -68,13 +68,13 @@ impl Run {
 }
 
 fn announce(running: &Running) {
-    for address in &running.addresses {
+    for address in &running.listening {
         output::talk(format_args!("listening on {address}"));
     }
     if let Some(address) = running.admin {
         output::talk(format_args!("for the operator on {address}"));
     }
-    if let Some(address) = running.verify {
+    if let Some(address) = &running.verify {
         output::talk(format_args!("for auth_request on {address}"));
     }
 }
