@@ -32,6 +32,8 @@ pub(crate) struct Numbers {
     pub(crate) connections: Gauge,
     /// Connections whose first octets, or whose TLS, could not be read.
     pub(crate) unreadable: Counter,
+    /// Connections closed because their source had as many as it may.
+    pub(crate) crowded: Counter,
     /// Reloads that took effect.
     pub(crate) reloads: Counter,
     /// Reloads that changed nothing because something did not load.
@@ -56,6 +58,7 @@ impl Numbers {
             duration: histogram!("avouch_request_seconds"),
             connections: gauge!("avouch_connections"),
             unreadable: counter!("avouch_unreadable_connections_total"),
+            crowded: counter!("avouch_crowded_connections_total"),
             reloads: counter!("avouch_reloads_total", "outcome" => "done"),
             failed_reloads: counter!("avouch_reloads_total", "outcome" => "failed"),
             log_dropped: counter!("avouch_log_lines_dropped_total"),

@@ -20,13 +20,13 @@ use axum::serve::{IncomingStream, Listener};
 use metrics_exporter_prometheus::BuildError;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::access_log::AccessLog;
 use crate::config::{Config, ConfigError, Endpoint, StoreUrl};
 use crate::gate::{Gate, Parts};
-use crate::listen::{self, Door};
+use crate::listen::{self, Door, Room};
 use crate::load::{self, LoadErrors};
 use crate::numbers::Numbers;
 use crate::snapshot::Snapshot;
@@ -114,7 +114,7 @@ impl Gateway {
     ///
     /// Something it needs cannot be opened.
     pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running, StartError> {
-        let connections = Arc::new(Semaphore::new(config.limits.connections));
+        let room = Arc::new(Room::new(config.limits.connections));
         let mut doors = Vec::new();
         for endpoint in &config.listen {
             doors.push(open_door(endpoint).await?);
@@ -139,8 +139,7 @@ impl Gateway {
             tasks: JoinSet::new(),
         };
         for (_, door) in doors {
-            let accepting =
-                listen::accept(Arc::clone(&gate), door, Arc::clone(&connections), stopping.clone());
+            let accepting = listen::accept(Arc::clone(&gate), door, Arc::clone(&room), stopping.clone());
             running.tasks.spawn(accepting);
         }
         if let Some((_, listener)) = admin {

@@ -35,6 +35,13 @@ pub enum PrivatePeers {
     Clients,
 }
 
+impl PrivatePeers {
+    /// Whether who connects from this address is taken for a proxy.
+    pub(crate) fn are_proxies(self, address: IpAddr) -> bool {
+        self == Self::Proxies && is_private(address)
+    }
+}
+
 /// How the client's address came to be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Through {
@@ -104,9 +111,8 @@ impl TrustedProxies {
             };
             return Peer { address, through, scheme };
         }
-        let unlisted = forwards(headers)
-            || (!remote.told
-                && (remote.unix || (private == PrivatePeers::Proxies && is_private(remote.address))));
+        let unlisted =
+            forwards(headers) || (!remote.told && (remote.unix || private.are_proxies(remote.address)));
         let through = match (unlisted, remote.told) {
             (true, _) => Through::UntrustedProxy,
             (false, true) => Through::TrustedProxy,

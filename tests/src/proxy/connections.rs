@@ -101,6 +101,41 @@ async fn the_slow_are_let_go() {
 }
 
 #[tokio::test]
+async fn one_source_cannot_take_every_connection() {
+    let upstream = Upstream::start().await.unwrap();
+    let lines = "limits = { connections_per_source = 2 }\ntrusted_proxies = '127.0.0.9'";
+    let running = gateway(&upstream, lines).await;
+    let connect = |last: u8| Raw::connect_from([127, 0, 0, last].into(), running.addresses[0]);
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut connection = connect(2).await.unwrap();
+        connection.send(REQUEST).await.unwrap();
+        assert_eq!(connection.answer().await.unwrap().unwrap().status(), 200);
+        held.push(connection);
+    }
+    let mut crowded = connect(2).await.unwrap();
+    let _ = crowded.send(REQUEST).await;
+    assert!(!matches!(crowded.answer().await, Ok(Some(_))), "closed without an answer");
+    for other in [3, 9, 9, 9] {
+        let mut connection = connect(other).await.unwrap();
+        connection.send(REQUEST).await.unwrap();
+        assert_eq!(connection.answer().await.unwrap().unwrap().status(), 200, "from 127.0.0.{other}");
+        held.push(connection);
+    }
+    drop(held);
+    // Until the gateway has seen that they are gone, the source has none to give.
+    loop {
+        let mut again = connect(2).await.unwrap();
+        let sent = again.send(REQUEST).await;
+        if sent.is_ok() && matches!(again.answer().await, Ok(Some(answer)) if answer.status() == 200) {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn an_upstream_that_does_not_answer_is_a_504() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let lines = format!(

@@ -132,6 +132,10 @@ limits! {
     /// Client connections at once; further ones wait in the kernel's queue. Needs as many file
     /// descriptors twice over.
     connections: usize = 10_000;
+    /// Client connections at once of one source (an IPv4 address, or an IPv6 network of 64 bits);
+    /// more are closed at once. A school or an office behind one address needs some hundreds; one
+    /// machine must not take what is there for all. Proxies, trusted or private, are not counted.
+    connections_per_source: usize = 1_024;
     /// Requests at once in any stage; further ones are answered 503 before anything is looked up.
     requests: usize = 4_096;
     /// Requests at once at the upstreams. Beyond it they queue by class.

@@ -2,6 +2,7 @@
 
 mod door;
 mod prefixed;
+mod room;
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
@@ -14,7 +15,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::config::Limits;
 use crate::gate::Gate;
@@ -22,6 +23,8 @@ use crate::trust::Remote;
 use avouch_wire::proxy_protocol::{self, HeaderError, Progress, Said};
 pub(crate) use door::Door;
 use prefixed::Prefixed;
+pub(crate) use room::Room;
+use room::Seat;
 
 /// What an HTTP/2 connection begins with (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -50,18 +53,13 @@ enum ConnectionError {
 }
 
 /// Accepts connections until a stop is asked for.
-pub(crate) async fn accept(
-    gate: Arc<Gate>,
-    door: Door,
-    connections: Arc<Semaphore>,
-    mut stop: watch::Receiver<bool>,
-) {
+pub(crate) async fn accept(gate: Arc<Gate>, door: Door, room: Arc<Room>, mut stop: watch::Receiver<bool>) {
     loop {
-        let Ok(place) = Arc::clone(&connections).acquire_owned().await else { return };
+        let Some(place) = room.place().await else { return };
         let (gate, stopping) = (Arc::clone(&gate), stop.clone());
         let accepted = tokio::select! {
             _ = stop.changed() => return,
-            accepted = enter(&door, gate, stopping, place) => accepted,
+            accepted = enter(&door, gate, &room, stopping, place) => accepted,
         };
         if let Err(error) = accepted {
             tracing::warn!(%error, "cannot accept connections");
@@ -74,22 +72,42 @@ pub(crate) async fn accept(
 async fn enter(
     door: &Door,
     gate: Arc<Gate>,
+    room: &Arc<Room>,
     stop: watch::Receiver<bool>,
     place: OwnedSemaphorePermit,
 ) -> std::io::Result<()> {
     match door {
         Door::Tcp(listener) => {
             let (stream, address) = listener.accept().await?;
+            let remote = Remote::tcp(address);
+            let Ok(seat) = seat(&gate, room, remote) else {
+                gate.numbers.crowded.increment(1);
+                tracing::debug!(address = %remote.address, "connection refused: its source has as many as it may");
+                return Ok(());
+            };
             // Of a client that is gone already, reading will tell.
             let _ = stream.set_nodelay(true);
-            tokio::spawn(serve(gate, stream, Remote::tcp(address), stop, place));
+            tokio::spawn(serve(gate, stream, remote, stop, (place, seat)));
         }
         Door::Unix(door) => {
             let stream = door.accept().await?;
-            tokio::spawn(serve(gate, stream, Remote::unix(), stop, place));
+            tokio::spawn(serve(gate, stream, Remote::unix(), stop, (place, None)));
         }
     }
     Ok(())
+}
+
+/// The source has as many connections as it may.
+struct Crowded;
+
+/// A seat among those of the connection's source. A proxy brings the connections of others, and needs none.
+fn seat(gate: &Gate, room: &Arc<Room>, remote: Remote) -> Result<Option<Seat>, Crowded> {
+    let config = &gate.snapshot().config;
+    if config.trusted_proxies.holds(remote) || config.private_peers.are_proxies(remote.address) {
+        return Ok(None);
+    }
+    let most = config.limits.connections_per_source;
+    room.seat(remote.address.into(), most).map(Some).ok_or(Crowded)
 }
 
 /// Serves a connection to its end, and gives its place to the next.
@@ -98,7 +116,7 @@ async fn serve<S>(
     stream: S,
     remote: Remote,
     stop: watch::Receiver<bool>,
-    place: OwnedSemaphorePermit,
+    place: (OwnedSemaphorePermit, Option<Seat>),
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -8,77 +8,54 @@ use std::fmt;
 pub const MAX_HEADER: usize = 4096;
 
 /// Most names in a header that mean nothing here: room for later versions, and few enough to
-/// look for each among all before it.
+/// compare each with each.
 pub const MAX_UNKNOWN: usize = 16;
 
-/// The names a header can hold that mean something here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the name of a value in the format's table")]
-pub enum Value {
-    Dom,
-    Id,
-    Inst,
-    Alg,
-    Ts,
-    Nonce,
-    Aud,
-    Cd,
-    Rpk,
-    Rcert,
-    Rproof,
-    Pk,
-    Re,
-    Seq,
-    Sig,
+/// Names the values of a header once, for the type, for reading and for writing.
+macro_rules! values {
+    ($($value:ident $name:literal),*) => {
+        /// The names a header can hold that mean something here.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "each is the name of a value in the format's table")]
+        pub enum Value { $($value),* }
+
+        impl Value {
+            /// How many there are.
+            const COUNT: usize = [$($name),*].len();
+
+            /// The value of this name; `None` for names that mean nothing here.
+            #[inline]
+            #[expect(non_upper_case_globals, reason = "each is called as its value is")]
+            fn named(name: &[u8]) -> Option<Self> {
+                $(const $value: u64 = number($name.as_bytes());)*
+                match number(name) {
+                    $($value => Some(Self::$value),)*
+                    _ => None,
+                }
+            }
+
+            /// As written.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$value => $name),* }
+            }
+        }
+    };
 }
 
-impl Value {
-    /// How many there are.
-    const COUNT: usize = Self::Sig as usize + 1;
+values! {
+    Dom "dom", Id "id", Inst "inst", Alg "alg", Ts "ts", Nonce "nonce", Aud "aud", Cd "cd",
+    Rpk "rpk", Rcert "rcert", Rproof "rproof", Pk "pk", Re "re", Seq "seq", Sig "sig"
+}
 
-    /// The value of this name; `None` for names that mean nothing here.
-    fn named(name: &[u8]) -> Option<Self> {
-        Some(match name {
-            b"dom" => Self::Dom,
-            b"id" => Self::Id,
-            b"inst" => Self::Inst,
-            b"alg" => Self::Alg,
-            b"ts" => Self::Ts,
-            b"nonce" => Self::Nonce,
-            b"aud" => Self::Aud,
-            b"cd" => Self::Cd,
-            b"rpk" => Self::Rpk,
-            b"rcert" => Self::Rcert,
-            b"rproof" => Self::Rproof,
-            b"pk" => Self::Pk,
-            b"re" => Self::Re,
-            b"seq" => Self::Seq,
-            b"sig" => Self::Sig,
-            _ => return None,
-        })
+/// A name of up to seven octets as a number that no other name shares, so that it is compared at
+/// once; zero for longer ones.
+const fn number(name: &[u8]) -> u64 {
+    let (mut number, mut rest) = (1, name);
+    while let [first, after @ ..] = rest {
+        (number, rest) = (number << 8 | *first as u64, after);
     }
-
-    /// As written.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Dom => "dom",
-            Self::Id => "id",
-            Self::Inst => "inst",
-            Self::Alg => "alg",
-            Self::Ts => "ts",
-            Self::Nonce => "nonce",
-            Self::Aud => "aud",
-            Self::Cd => "cd",
-            Self::Rpk => "rpk",
-            Self::Rcert => "rcert",
-            Self::Rproof => "rproof",
-            Self::Pk => "pk",
-            Self::Re => "re",
-            Self::Seq => "seq",
-            Self::Sig => "sig",
-        }
-    }
+    if name.len() < 8 { number } else { 0 }
 }
 
 impl fmt::Display for Value {
@@ -91,23 +68,32 @@ impl fmt::Display for Value {
 #[derive(Default)]
 pub(super) struct Values<'a> {
     values: [Option<&'a str>; Value::COUNT],
-    unknown: usize,
+    /// Names that mean nothing here, kept only to notice one that stands twice.
+    unknown: [&'a str; MAX_UNKNOWN],
+    unknown_count: usize,
 }
 
 impl<'a> Values<'a> {
-    /// Takes the pairs of a header value.
+    /// Takes the pairs of a header value: `name="value"`, divided by `;` and blanks.
     pub(super) fn read(&mut self, text: &'a str) -> Result<(), HeaderError> {
         if text.len() > MAX_HEADER {
             return Err(HeaderError::TooLong);
         }
-        for pair in Pairs::of(text) {
-            self.put(&pair?, text)?;
+        let mut at = skip_blanks(text, 0);
+        loop {
+            let pair = Pair::read(text, at)?;
+            self.put(&pair, at)?;
+            at = skip_blanks(text, pair.end);
+            match text.as_bytes().get(at) {
+                Some(b';') => at = skip_blanks(text, at + 1),
+                Some(_) => return Err(HeaderError::Pair(at)),
+                None => return Ok(()),
+            }
         }
-        Ok(())
     }
 
-    fn put(&mut self, pair: &Pair<'a>, text: &str) -> Result<(), HeaderError> {
-        let Some(known) = pair.known else { return self.put_unknown(pair, text) };
+    fn put(&mut self, pair: &Pair<'a>, at: usize) -> Result<(), HeaderError> {
+        let Some(known) = pair.known else { return self.put_unknown(pair.name, at) };
         let Some(slot) = self.values.get_mut(known as usize) else { return Ok(()) };
         if slot.replace(pair.value).is_some() {
             return Err(HeaderError::Repeated(known));
@@ -115,21 +101,19 @@ impl<'a> Values<'a> {
         Ok(())
     }
 
-    /// Nothing is kept of such a name, so whether it stands twice is seen by reading again what
-    /// stands before it.
-    fn put_unknown(&mut self, pair: &Pair<'a>, text: &str) -> Result<(), HeaderError> {
-        let mut before = Pairs::of(text).map_while(Result::ok).take_while(|seen| seen.at < pair.at);
-        let is_repeated = before.any(|seen| seen.name == pair.name);
-        if is_repeated || self.unknown >= MAX_UNKNOWN {
-            return Err(HeaderError::Unknown(pair.at));
+    fn put_unknown(&mut self, name: &'a str, at: usize) -> Result<(), HeaderError> {
+        let is_repeated = self.unknown.iter().take(self.unknown_count).any(|seen| *seen == name);
+        match self.unknown.get_mut(self.unknown_count) {
+            Some(slot) if !is_repeated => *slot = name,
+            _ => return Err(HeaderError::Unknown(at)),
         }
-        self.unknown += 1;
+        self.unknown_count += 1;
         Ok(())
     }
 
     /// Whether there were names that mean nothing here.
     pub(super) const fn has_unknown(&self) -> bool {
-        self.unknown > 0
+        self.unknown_count > 0
     }
 
     pub(super) fn get(&self, value: Value) -> Option<&'a str> {
@@ -148,71 +132,34 @@ impl<'a> Values<'a> {
     }
 }
 
-/// One `name="value"`, beginning at an offset.
+/// One `name="value"`.
 struct Pair<'a> {
-    at: usize,
     name: &'a str,
     known: Option<Value>,
     value: &'a str,
+    /// The offset after it.
+    end: usize,
 }
 
-/// The pairs of a text, in order; ends after the first error.
-struct Pairs<'a> {
-    text: &'a str,
-    /// Where the last pair ended; `None` after an error.
-    end: Option<usize>,
-}
-
-impl<'a> Pairs<'a> {
-    const fn of(text: &'a str) -> Self {
-        Self { text, end: Some(0) }
-    }
-
-    /// Where the next pair begins: the first at once, others after a divider.
+impl<'a> Pair<'a> {
+    /// Reads the pair that begins at an offset.
     #[inline]
-    fn begin(&self, end: usize) -> Option<Result<usize, HeaderError>> {
-        let at = skip_blanks(self.text, end);
-        match self.text.as_bytes().get(at) {
-            _ if end == 0 => Some(Ok(at)),
-            Some(b';') => Some(Ok(skip_blanks(self.text, at + 1))),
-            Some(_) => Some(Err(HeaderError::Pair(at))),
-            None => None,
-        }
-    }
-
-    /// The pair at `at`.
-    #[inline]
-    fn pair(&self, at: usize) -> Result<Pair<'a>, HeaderError> {
-        let rest = self.text.as_bytes().get(at..).unwrap_or_default();
-        let equals = rest.iter().position(|octet| *octet == b'=').ok_or(HeaderError::Pair(at))?;
-        let name = self.text.get(at..at + equals).ok_or(HeaderError::Pair(at))?;
+    fn read(text: &'a str, at: usize) -> Result<Self, HeaderError> {
+        let rest = text.as_bytes().get(at..).unwrap_or_default();
+        let length = rest.iter().position(|octet| *octet == b'=').ok_or(HeaderError::Pair(at))?;
+        let name = text.get(at..at + length).ok_or(HeaderError::Pair(at))?;
         let known = Value::named(name.as_bytes());
-        if rest.get(equals + 1) != Some(&b'"') || (known.is_none() && !is_name(name)) {
+        if rest.get(length + 1) != Some(&b'"') || (known.is_none() && !is_name(name)) {
             return Err(HeaderError::Pair(at));
         }
-        let begin = at + equals + 2;
-        let rest = rest.get(equals + 2..).unwrap_or_default();
+        let (begin, rest) = (at + length + 2, rest.get(length + 2..).unwrap_or_default());
         let length = octets::quotable(rest);
-        match self.text.get(begin..begin + length) {
+        match text.get(begin..begin + length) {
             Some(value) if length > 0 && rest.get(length) == Some(&b'"') => {
-                Ok(Pair { at, name, known, value })
+                Ok(Self { name, known, value, end: begin + length + 1 })
             }
             _ => Err(HeaderError::Octet(begin)),
         }
-    }
-}
-
-impl<'a> Iterator for Pairs<'a> {
-    type Item = Result<Pair<'a>, HeaderError>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        let end = self.end.take()?;
-        let pair = self.begin(end)?.and_then(|at| self.pair(at));
-        if let Ok(pair) = &pair {
-            self.end = Some(pair.at + pair.name.len() + pair.value.len() + "=\"\"".len());
-        }
-        Some(pair)
     }
 }
 
