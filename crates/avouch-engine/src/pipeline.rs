@@ -101,6 +101,9 @@ fn admit(
     now: Time,
     trail: &mut Trail,
 ) -> Result<Questions, Shortfall> {
+    if claim.conflicts() {
+        return Err(Shortfall::Failed(Reason::ClaimsConflict));
+    }
     if let Some(header) = claim.header() {
         trail.pass(CheckName::Syntax);
         if header.has_unknown {

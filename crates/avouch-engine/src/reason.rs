@@ -127,8 +127,8 @@ reasons! {
         "Publish the record with a TTL of a minute or more; 0 can never be used.";
     NotLookedUp, "not-looked-up", "Evidence the claim needs was not gathered.",
         "This is a defect of the verifier; report it.";
-    PeerIsUntrustedProxy, "peer-is-untrusted-proxy", "The request came through a proxy this verifier does not trust, so the client's address is not known.",
-        "List the proxy in trusted_proxies.";
+    PeerIsUntrustedProxy, "peer-is-untrusted-proxy", "The request came through a proxy that does not say, or is not trusted to say, who the client is, so its address is not known.",
+        "List the proxy in trusted_proxies, and have it name the client.";
     ReplayShareFull, "replay-share-full", "The domain's share of the replay table is full, so the request could not be accepted.",
         "Try again later, more slowly; the operator may enlarge the table.";
     ReplayTableFull, "replay-table-full", "The replay table is full, so the request could not be accepted.",

@@ -56,8 +56,8 @@ pub struct AnswerCache<K, V> {
     ttl_cap: Option<Duration>,
     hash_key: HashKey,
     found: Bounded<K, Kept<V>>,
-    /// By a 128-bit keyed hash alone: whoever floods it with names takes no memory for them, and
-    /// what is kept here can only refuse.
+    /// By a 128-bit keyed hash alone, so that whoever floods it with names takes no memory for them.
+    /// That two names meet under a secret key takes 2^64 of them.
     unfound: Bounded<u128, Kept<V>>,
     /// Look-ups under way; at most one per request that waits.
     flights: Mutex<HashMap<K, Flight<V>>>,

@@ -41,19 +41,8 @@ impl Lookups {
         }
     }
 
-    /// Answers the questions of a claim made by `peer`. Questions about an address that is no
-    /// evidence are not asked.
-    pub async fn answer(&self, questions: &Questions, peer: &Peer, now: Time) -> Evidence {
-        match self.recall(questions, now) {
-            Some(evidence) => evidence,
-            // Boxed, because this future is large, and a request whose answers are at hand
-            // should not have to carry it around.
-            None => Box::pin(self.look_up(questions, peer, now)).await,
-        }
-    }
-
-    /// The answers, if all of them are at hand.
-    fn recall(&self, questions: &Questions, now: Time) -> Option<Evidence> {
+    /// The answers to the questions of a claim, if all of them are at hand.
+    pub fn recall(&self, questions: &Questions, now: Time) -> Option<Evidence> {
         let (Some(name), None) = (questions.record(), &questions.network) else { return None };
         let record = self.records.peek(name, now)?;
         let revocations = match holds_live_key(&record, now) {
@@ -65,7 +54,9 @@ impl Lookups {
         Some(Evidence { record, revocations, ..Evidence::default() })
     }
 
-    async fn look_up(&self, questions: &Questions, peer: &Peer, now: Time) -> Evidence {
+    /// Answers the questions of a claim made by `peer`. Questions about an address that is no
+    /// evidence are not asked.
+    pub async fn look_up(&self, questions: &Questions, peer: &Peer, now: Time) -> Evidence {
         let source = Source::from(peer.address);
         let record = async {
             match questions.record() {

@@ -56,13 +56,18 @@ async fn a_proxy_header_on_a_unix_socket_names_the_client() {
     let socket = folder.path().join("site.sock");
     let upstream = Upstream::start().await.unwrap();
     let running = gateway(&upstream, &listening(&socket, "trusted_proxies = 'unix'")).await;
-    let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c".to_vec();
-    header.extend([203, 0, 113, 7, 192, 0, 2, 1, 0x30, 0x39, 0x01, 0xbb]);
-    let mut stream = UnixStream::connect(&socket).await.unwrap();
-    stream.write_all(&[header, request("").into_bytes()].concat()).await.unwrap();
-    let answer = Messages::new(stream).next(Kind::Answer).await.unwrap().unwrap();
-    assert_eq!(answer.status(), 200);
-    assert_eq!(upstream.wait_for(1).await[0].field("x-forwarded-for"), Some("203.0.113.7"));
+    for (at, (source, client)) in
+        [([203, 0, 113, 7], "203.0.113.7"), ([0, 0, 0, 0], "unknown")].into_iter().enumerate()
+    {
+        let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c".to_vec();
+        header.extend(source);
+        header.extend([192, 0, 2, 1, 0x30, 0x39, 0x01, 0xbb]);
+        let mut stream = UnixStream::connect(&socket).await.unwrap();
+        stream.write_all(&[header, request("").into_bytes()].concat()).await.unwrap();
+        let answer = Messages::new(stream).next(Kind::Answer).await.unwrap().unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(upstream.wait_for(at + 1).await[at].field("x-forwarded-for"), Some(client));
+    }
     running.stop().await;
 }
 
@@ -100,9 +105,29 @@ async fn a_socket_is_the_groups_goes_with_its_gateway_and_is_taken_from_nobody()
     assert_eq!(exchange(&socket, &request("")).await.status(), 200, "the first still answers");
     running.stop().await;
     assert!(!socket.exists());
+    let program = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    assert!(start(&upstream, &socket).await.is_err(), "another program listens there");
+    drop(program);
+    std::fs::remove_file(&socket).unwrap();
     std::fs::write(&socket, "somebody's").unwrap();
     assert!(start(&upstream, &socket).await.is_err());
     assert_eq!(std::fs::read(&socket).unwrap(), b"somebody's", "what is no socket stays");
+}
+
+#[tokio::test]
+async fn a_gateway_that_lost_its_socket_neither_loses_its_right_to_it_nor_removes_anothers() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("site.sock");
+    let upstream = Upstream::start().await.unwrap();
+    let running = gateway(&upstream, &listening(&socket, "")).await;
+    std::fs::remove_file(&socket).unwrap();
+    assert!(start(&upstream, &socket).await.is_err(), "the first still holds the lock");
+    std::fs::remove_file(folder.path().join("site.sock.lock")).unwrap();
+    let second = gateway(&upstream, &listening(&socket, "")).await;
+    running.stop().await;
+    assert_eq!(exchange(&socket, &request("")).await.status(), 200, "the second's socket stays");
+    second.stop().await;
+    assert!(!socket.exists());
 }
 
 async fn start(upstream: &Upstream, socket: &Path) -> Result<(), StartError> {

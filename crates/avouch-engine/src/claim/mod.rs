@@ -40,15 +40,16 @@ impl<'a> Claim<'a> {
             SaipField::NotText => return Err(Unreadable::because(Reason::HeaderMalformed)),
             SaipField::Delegation => return Err(Unreadable::because(Reason::ModeUnsupported)),
         };
+        let waits = header.as_ref().is_some_and(|header| header.signed.is_some() && header.domain.is_some());
         let mut claim = Self { header, crawler: None };
-        if claim.domain().is_none() {
+        if !waits {
             claim.hear_user_agent(request, catalogue);
         }
         Ok(claim)
     }
 
-    /// Adds what the user agent says. Where the header names a domain this waits until the header
-    /// proved worth the search.
+    /// Adds what the user agent says. Beside a signed header that names a domain this waits until
+    /// the header did not fail, which nearly every forged one does for less than the search takes.
     pub(crate) fn hear_user_agent(&mut self, request: &Request<'a>, catalogue: &'a Catalogue) {
         if self.crawler.is_none() {
             self.crawler = request.user_agent().and_then(|agent| catalogue.find(agent));
@@ -65,16 +66,16 @@ impl<'a> Claim<'a> {
         self.header.as_ref()
     }
 
-    /// The crawler the user agent names.
+    /// The crawler the user agent names, once it was heard.
     #[must_use]
-    pub const fn crawler(&self) -> Option<&'a Crawler> {
+    pub(crate) const fn crawler(&self) -> Option<&'a Crawler> {
         self.crawler
     }
 
     /// Whether header and user agent claim different domains, aliases and relaxed alignment
-    /// considered.
+    /// considered, as far as the user agent was heard.
     #[must_use]
-    pub fn conflicts(&self) -> bool {
+    pub(crate) fn conflicts(&self) -> bool {
         self.domain().zip(self.crawler).is_some_and(|(domain, crawler)| !crawler.speaks_for(domain))
     }
 

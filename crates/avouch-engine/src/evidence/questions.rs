@@ -49,7 +49,7 @@ impl Questions {
         names.filter(move |name| Some(*name) != decisive)
     }
 
-    /// The questions of a claim that does not contradict itself.
+    /// The questions of a claim.
     ///
     /// # Errors
     /// [`NameError`] when agent and domain together are too long a name for DNS.

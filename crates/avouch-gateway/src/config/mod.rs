@@ -341,7 +341,7 @@ mod tests {
         [admin]
         listen = "127.0.0.1:9180"
         [verify]
-        listen = "unix:/run/verify.sock"
+        listen = "unix:/run/verify\"\\t.sock"
         [dns]
         resolvers = ["127.0.0.53", "[::1]:5353"]
         trust_anchor = "root.ds"

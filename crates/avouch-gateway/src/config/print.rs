@@ -41,7 +41,7 @@ impl Config {
             writeln!(f, "\n[admin]\nlisten = \"{listen}\"")?;
         }
         if let Some(listen) = &self.verify {
-            writeln!(f, "\n[verify]\nlisten = \"{listen}\"")?;
+            writeln!(f, "\n[verify]\nlisten = {}", Quoted(listen))?;
         }
         self.dns(f)?;
         if let Some(policy) = &self.policy {

@@ -1,13 +1,14 @@
 //! What connections come in by: a TCP port, or a Unix socket on this machine.
 
+use std::fs::{File, Permissions, TryLockError};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener, UnixSocket, UnixStream};
 
 use crate::config::Endpoint;
 use crate::trust::Remote;
@@ -15,16 +16,23 @@ use crate::trust::Remote;
 /// Owner and group may connect; others only if the operator lets them.
 const MODE: u32 = 0o660;
 
+/// Connections that wait in the kernel to be accepted, as of TCP.
+const BACKLOG: u32 = 1024;
+
 /// An open place to listen.
 pub(crate) enum Door {
     Tcp(TcpListener),
     Unix(UnixDoor),
 }
 
-/// A Unix socket. Its file goes when it is closed.
+/// A Unix socket. Its file goes when it is closed, if it is still there.
 pub(crate) struct UnixDoor {
     listener: UnixListener,
     path: PathBuf,
+    /// Which file it is: device and inode.
+    file: (u64, u64),
+    /// Held as long as the door is open, so that a socket nobody holds is one that a crash left.
+    _lock: File,
 }
 
 impl Door {
@@ -47,11 +55,14 @@ impl Door {
 
 impl UnixDoor {
     async fn open(path: &Path) -> io::Result<Self> {
+        let lock = lock(path)?;
         remove_abandoned(path).await?;
-        let listener = UnixListener::bind(path)?;
-        let door = Self { listener, path: path.to_owned() };
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(MODE))?;
-        Ok(door)
+        let socket = UnixSocket::new_stream()?;
+        socket.bind(path)?;
+        // Before it listens, so that nobody can connect whom the mode keeps out.
+        std::fs::set_permissions(path, Permissions::from_mode(MODE))?;
+        let file = file(path)?;
+        Ok(Self { listener: socket.listen(BACKLOG)?, path: path.to_owned(), file, _lock: lock })
     }
 
     pub(super) async fn accept(&self) -> io::Result<UnixStream> {
@@ -61,13 +72,34 @@ impl UnixDoor {
 
 impl Drop for UnixDoor {
     fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_file(&self.path) {
+        // What else stands there by now is another's.
+        if file(&self.path).is_ok_and(|there| there == self.file)
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
             tracing::warn!(path = %self.path.display(), %error, "cannot remove the socket");
         }
     }
 }
 
-/// Removes a socket that a crash left behind. One that somebody still listens on stays, and so does
+/// Takes the right to listen at a path, by a lock on a file beside it that stays there.
+fn lock(path: &Path) -> io::Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = File::options().create(true).truncate(false).write(true).open(name)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(io::ErrorKind::AddrInUse.into()),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Device and inode of what stands at a path.
+fn file(path: &Path) -> io::Result<(u64, u64)> {
+    let found = std::fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
+/// Removes a socket that a crash left behind. One that another program listens on stays, and so does
 /// any other kind of file: the bind that follows then says that the address is in use.
 async fn remove_abandoned(path: &Path) -> io::Result<()> {
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());

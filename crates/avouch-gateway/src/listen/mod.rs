@@ -143,6 +143,7 @@ where
     let mut stream = Prefixed::new(stream, limits.body_pause);
     if snapshot.config.trusted_proxies.holds(remote)
         && let Said::From(told) = in_time(limits.head_time, proxy_header(&mut stream)).await?
+        && !told.ip().to_canonical().is_unspecified()
     {
         remote = Remote { address: told.ip().to_canonical(), told: true, ..remote };
     }

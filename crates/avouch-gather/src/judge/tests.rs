@@ -329,6 +329,29 @@ fn a_crawlers_user_agent_is_a_claim() {
 }
 
 #[test]
+fn a_second_claim_conflicts_whatever_the_first_came_to_short_of_failing() {
+    let key = signer(KeyType::Ed25519, "new", Some("acme.example"));
+    let published = b64u::encode(key.public().octets());
+    let world = World::with_zone(&format!("new._saip TXT \"v=saip1; t=y; pk={published}\""));
+    let visit = |saip: String, user_agent| {
+        let peer = [198, 51, 100, 7]; // acme.example's own address
+        world.judge(Visit { saip: Some(saip), user_agent, peer, ..Visit::default() })
+    };
+    let elsewhere = signer(KeyType::Ed25519, "bot", Some("elsewhere.test"));
+    let bare = || "dom=\"acme.example\"; id=\"bot\"".to_owned();
+    let direct = |signer: &Signer| sign(signer, Mode::Direct, Content::Empty, NOW);
+    let own = "acme-crawler/1.0";
+    assert_eq!(visit(bare(), own).standing(), Standing::Partial);
+    failed(&visit(bare(), CRAWLER), Reason::ClaimsConflict);
+    assert_eq!(visit(direct(&key), own).reasons()[0], Reason::Testing);
+    failed(&visit(direct(&key), CRAWLER), Reason::ClaimsConflict);
+    assert_eq!(visit(direct(&elsewhere), own).standing(), Standing::Undetermined(Persistence::Temporary));
+    failed(&visit(direct(&elsewhere), CRAWLER), Reason::ClaimsConflict);
+    let nobody = signer(KeyType::Ed25519, "nobody", Some("acme.example"));
+    failed(&visit(direct(&nobody), CRAWLER), Reason::KeyNotPublished);
+}
+
+#[test]
 fn a_malformed_header_is_a_claim_that_failed() {
     let world = World::new();
     failed(&world.judge_saip("dom=\"acme.example\""), Reason::HeaderMalformed);

@@ -51,11 +51,14 @@ values! {
 /// A name of up to seven octets as a number that no other name shares, so that it is compared at
 /// once; zero for longer ones.
 const fn number(name: &[u8]) -> u64 {
+    if name.len() > 7 {
+        return 0;
+    }
     let (mut number, mut rest) = (1, name);
     while let [first, after @ ..] = rest {
         (number, rest) = (number << 8 | *first as u64, after);
     }
-    if name.len() < 8 { number } else { 0 }
+    number
 }
 
 impl fmt::Display for Value {

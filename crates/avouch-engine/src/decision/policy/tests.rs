@@ -81,6 +81,8 @@ fn conditions_on_the_request_match_it_and_nothing_near_it() {
     }
     let mapped = Facts { address: "::ffff:192.0.2.7".parse().unwrap(), asn: None, ..on("/") };
     assert!(matches_with("accept", "ip = '192.0.2.7'", &verdict, &mapped));
+    let unknown = Facts { address: "0.0.0.0".parse().unwrap(), ..on("/") };
+    assert!(!matches_with("accept", "ip = '0.0.0.0/1'", &verdict, &unknown), "no address is in no network");
     assert!(!matches_with("accept", "asn = 64500", &verdict, &mapped));
     assert!(!matches_with("reject", "asn = 64500", &verdict, &mapped));
 }
