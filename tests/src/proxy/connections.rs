@@ -101,6 +101,28 @@ async fn the_slow_are_let_go() {
 }
 
 #[tokio::test]
+async fn an_http2_client_that_opens_no_window_does_not_keep_its_place_at_the_upstream() {
+    let upstream = Upstream::start().await.unwrap();
+    let lines = "limits = { forwarded = 1, waiting = 1, wait = '10ms', body_pause = '400ms' }";
+    let running = gateway(&upstream, lines).await;
+    let stream = TcpStream::connect(running.addresses[0]).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(0)
+        .handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let request = http::Request::get("http://www.shop.example/").body(Empty::<Bytes>::new()).unwrap();
+    let held = sender.send_request(request).await.unwrap();
+    assert_eq!(held.status(), 200, "the head comes, the body has no room");
+    let ask = || async { exchange(running.addresses[0], REQUEST).await.unwrap().unwrap().status() };
+    assert_eq!(ask().await, 503, "its place is taken");
+    while ask().await != 200 {}
+    drop(held);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn one_source_cannot_take_every_connection() {
     let upstream = Upstream::start().await.unwrap();
     let lines = "limits = { connections_per_source = 2 }\ntrusted_proxies = '127.0.0.9'";

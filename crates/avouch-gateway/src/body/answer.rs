@@ -46,6 +46,11 @@ impl AnswerBody {
         self
     }
 
+    /// Ends it before its end; the log says so.
+    pub(super) fn break_off(mut self) {
+        self.entry.iter_mut().for_each(|entry| entry.broke_off());
+    }
+
     fn count(&mut self, frame: &Frame<Bytes>) {
         if let (Some(entry), Some(data)) = (&mut self.entry, frame.data_ref()) {
             entry.sent(data.len());

@@ -3,10 +3,12 @@
 mod answer;
 mod pause;
 mod request;
+mod watched;
 
 pub(crate) use answer::AnswerBody;
 pub(crate) use pause::Pause;
 pub(crate) use request::RequestBody;
+pub(crate) use watched::Watch;
 
 /// Why a body stops before its end.
 #[derive(Debug, thiserror::Error)]

@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
+use crate::body::Watch;
 use crate::config::Limits;
 use crate::gate::Gate;
 use crate::trust::Remote;
@@ -256,12 +257,17 @@ where
         .max_concurrent_streams(u32::try_from(limits.streams).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(limits.pending_resets)
         .max_local_error_reset_streams(limits.error_resets);
+    let watch = Arc::new(Watch::new(limits.body_pause));
+    let watching = Arc::clone(&watch);
     let service = service_fn(move |request| {
-        let origin = Arc::clone(&origin);
-        async move { Ok::<_, Infallible>(crate::serve(&origin, request).await) }
+        let (origin, watch) = (Arc::clone(&origin), Arc::clone(&watching));
+        async move { Ok::<_, Infallible>(crate::serve(&origin, request).await.map(|body| watch.over(body))) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    until_stopped(connection, stop, |connection| connection.graceful_shutdown()).await
+    tokio::select! {
+        ended = until_stopped(connection, stop, |connection| connection.graceful_shutdown()) => ended,
+        () = watch.keep() => Ok(()),
+    }
 }
 
 /// Serves a connection to its end; after a stop was asked for, only what is under way.
