@@ -90,7 +90,7 @@ pub(crate) fn whole(world: &World) -> Figure {
     );
     Figure {
         name: "whole check of a verified request / its two signature checks",
-        ratio: compared.ratio,
+        ratio: compared.ratio(),
         goal: 1.02,
         limit: 1.05,
         detail: format!(
@@ -119,7 +119,7 @@ pub(crate) fn policy(world: &World) -> Figure {
     let compared = in_turn(51, (decide, TIMES), (|_| assert!(bare.iter().all(Bare::check_one)), AGENTS));
     Figure {
         name: "policy of 20 rules, the last one matching / one signature check",
-        ratio: compared.ratio,
+        ratio: compared.ratio(),
         goal: 1.0 / 400.0,
         limit: 1.0 / 400.0,
         detail: format!("{:.0} ns / {:.2} µs", compared.subject, compared.limit / 1e3),

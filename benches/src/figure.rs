@@ -30,30 +30,33 @@ fn processor_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("a thread's time is not negative")
 }
 
-/// What one of `subject` and one of `limit` took, in nanoseconds, and how they compare.
+/// What one of `subject` and one of `limit` takes, in nanoseconds, when nothing gets in its way.
 pub(crate) struct Comparison {
     pub(crate) subject: f64,
     pub(crate) limit: f64,
-    pub(crate) ratio: f64,
 }
 
-/// Runs batches of `subject` and `limit` in turn, `rounds` times each, and compares the medians of
-/// what they took. The ratio is the median of the rounds' own ratios: the two batches of a round
-/// meet the same machine, which may be a faster or slower one in the next.
+impl Comparison {
+    pub(crate) fn ratio(&self) -> f64 {
+        self.subject / self.limit
+    }
+}
+
+/// Runs batches of `subject` and `limit` in turn, `rounds` times each, and compares the fastest of
+/// both. Whoever shares the processor slows branches and look-ups more than arithmetic, so that
+/// medians would measure the neighbours.
 pub(crate) fn in_turn(
     rounds: usize,
     (mut subject, subjects): (impl FnMut(usize), usize),
     (mut limit, limits): (impl FnMut(usize), usize),
 ) -> Comparison {
-    let (mut taken, mut ratios) = ((Vec::new(), Vec::new()), Vec::new());
+    let mut best = (Duration::MAX, Duration::MAX);
     for round in 0..rounds {
-        let limit = time(|| limit(round)).as_nanos() as f64 / limits as f64;
-        let subject = time(|| subject(round)).as_nanos() as f64 / subjects as f64;
-        ratios.push(subject / limit);
-        taken.0.push(subject);
-        taken.1.push(limit);
+        best.1 = best.1.min(time(|| limit(round)));
+        best.0 = best.0.min(time(|| subject(round)));
     }
-    Comparison { subject: median(taken.0), limit: median(taken.1), ratio: median(ratios) }
+    let each = |batch: Duration, count: usize| batch.as_nanos() as f64 / count as f64;
+    Comparison { subject: each(best.0, subjects), limit: each(best.1, limits) }
 }
 
 /// The value in the middle.

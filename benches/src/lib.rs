@@ -1,8 +1,8 @@
 //! Speed as ratios: each figure against a bare limit measured in the same run.
 //!
 //! `cargo xtask bench` runs this and writes `docs/performance.md`. Subject and limit are timed in
-//! turn, batch by batch, so that a machine that slows down slows both; the median of the
-//! rounds' ratios is the figure.
+//! turn, batch by batch, so that a machine that slows down slows both; the ratio of the two
+//! fastest batches is the figure.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot set up its world has nothing to say")]
 

@@ -39,7 +39,7 @@ fn figure(world: &World, name: &'static str, requests: &[String], reason: &str, 
     let compared = in_turn(31, (|_| refuse(), AGENTS), (bare, AGENTS));
     Figure {
         name,
-        ratio: compared.ratio,
+        ratio: compared.ratio(),
         goal: 1.0 / 50.0,
         limit: 1.0 / 50.0,
         detail: format!("{:.0} ns / {:.2} µs", compared.subject, compared.limit / 1e3),

@@ -49,8 +49,6 @@ impl Matcher {
             }
             Self::Method(methods) => methods.iter().any(|method| **method == *view.facts.method),
             Self::Authority(globs) => globs.iter().any(|glob| glob.matches(view.facts.authority)),
-            // Behind a Unix socket there may be no address, and no network holds it.
-            Self::Ip(_) if view.facts.address.is_unspecified() => false,
             Self::Ip(networks) => networks.iter().any(|network| network.contains(view.address)),
             Self::Asn(numbers) => view.facts.asn.is_some_and(|asn| numbers.contains(&asn)),
             Self::Path(_) if view.facts.path.is_ambiguous() => !allows,

@@ -174,7 +174,7 @@ impl<'a> View<'a> {
         pseudonym: Option<&'a Fingerprint>,
         facts: &'a Facts<'a>,
     ) -> Self {
-        Self { traits, identity, pseudonym, facts, address: Place::of(facts.address) }
+        Self { traits, identity, pseudonym, facts, address: Place::of_client(facts.address) }
     }
 }
 

@@ -9,7 +9,16 @@ use ipnet::IpNet;
 pub(super) struct Network {
     bits: u128,
     mask: u128,
-    is_v4: bool,
+    family: Family,
+}
+
+/// Addresses are compared within one family only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    V4,
+    V6,
+    /// No address is known, and no network holds it.
+    None,
 }
 
 impl Network {
@@ -18,17 +27,17 @@ impl Network {
         let host_bits = network.max_prefix_len().saturating_sub(network.prefix_len());
         // An IPv6 network of prefix 0 has 128 host bits, more than a shift can be.
         let mask = u128::MAX.checked_shl(u32::from(host_bits)).unwrap_or(0);
-        Self { bits: place.bits & mask, mask, is_v4: place.is_v4 }
+        Self { bits: place.bits & mask, mask, family: place.family }
     }
 
     pub(super) const fn contains(self, place: Place) -> bool {
-        place.bits & self.mask == self.bits && place.is_v4 == self.is_v4
+        place.bits & self.mask == self.bits && place.family as u8 == self.family as u8
     }
 
     /// An address in it.
     pub(super) fn example(&self) -> IpAddr {
         match u32::try_from(self.bits) {
-            Ok(bits) if self.is_v4 => IpAddr::V4(Ipv4Addr::from_bits(bits)),
+            Ok(bits) if self.family == Family::V4 => IpAddr::V4(Ipv4Addr::from_bits(bits)),
             _ => IpAddr::V6(Ipv6Addr::from_bits(self.bits)),
         }
     }
@@ -38,16 +47,22 @@ impl Network {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     bits: u128,
-    is_v4: bool,
+    family: Family,
 }
 
 impl Place {
     /// IPv4 mapped into IPv6 is IPv4.
     pub(super) const fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
-            IpAddr::V4(v4) => Self { bits: v4.to_bits() as u128, is_v4: true },
-            IpAddr::V6(v6) => Self { bits: v6.to_bits(), is_v4: false },
+            IpAddr::V4(v4) => Self { bits: v4.to_bits() as u128, family: Family::V4 },
+            IpAddr::V6(v6) => Self { bits: v6.to_bits(), family: Family::V6 },
         }
+    }
+
+    /// The place of a client; behind a Unix socket it may have none, and is unspecified.
+    pub(super) const fn of_client(address: IpAddr) -> Self {
+        let place = Self::of(address);
+        if address.is_unspecified() { Self { family: Family::None, ..place } } else { place }
     }
 }
 
