@@ -58,9 +58,3 @@ pub(crate) fn in_turn(
     let each = |batch: Duration, count: usize| batch.as_nanos() as f64 / count as f64;
     Comparison { subject: each(best.0, subjects), limit: each(best.1, limits) }
 }
-
-/// The value in the middle.
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}

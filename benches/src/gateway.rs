@@ -3,7 +3,7 @@
 //! Upstream, copy and gateway are processes of their own (this program again, with a part to play),
 //! so that what the kernel charges them with is theirs alone.
 
-use crate::figure::{Figure, median};
+use crate::figure::Figure;
 use avouch_dns::{Dns, ZoneFiles};
 use avouch_engine::evidence::Dnssec;
 use avouch_gateway::config::Config;
@@ -117,6 +117,11 @@ impl Drop for Player {
         drop(self.process.stdin.take());
         self.process.wait().expect("the player ends");
     }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Requests over several connections at once, on each one after the other.

@@ -139,7 +139,7 @@ impl<'a> Opened<'a> {
             _ => Ok(None),
         };
         // What failed is no better for a second claim beside it; all else is compared with it.
-        if !matches!(weighed, Err(Shortfall::Failed(_))) {
+        if self.claim.hears_last() && !matches!(weighed, Err(Shortfall::Failed(_))) {
             self.claim.hear_user_agent(self.request, &self.site.catalogue);
             if self.claim.conflicts() {
                 weighed = Err(Shortfall::Failed(Reason::ClaimsConflict));

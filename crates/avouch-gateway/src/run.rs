@@ -15,10 +15,7 @@ use avouch_keys::assertion::AssertionKey;
 use avouch_keys::entropy::SystemEntropy;
 use avouch_wire::content::ContentDigest;
 use axum::Router;
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
 use metrics_exporter_prometheus::BuildError;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -119,20 +116,14 @@ impl Gateway {
         for endpoint in &config.listen {
             doors.push(open_door(endpoint).await?);
         }
-        let admin = match config.admin {
-            Some(address) => Some(listen_on(address).await?),
-            None => None,
-        };
-        let verify = match &config.verify {
-            Some(endpoint) => Some(open_door(endpoint).await?),
-            None => None,
-        };
+        let admin = open_maybe(config.admin.map(Endpoint::from).as_ref()).await?;
+        let verify = open_maybe(config.verify.as_ref()).await?;
         let gate = Arc::new(open(config, surroundings)?);
         let (stop, stopping) = watch::channel(false);
         let mut running = Running {
             addresses: doors.iter().filter_map(|(endpoint, _)| endpoint.tcp()).collect(),
             listening: doors.iter().map(|(endpoint, _)| endpoint.clone()).collect(),
-            admin: admin.as_ref().map(|(address, _)| *address),
+            admin: admin.as_ref().and_then(|(endpoint, _)| endpoint.tcp()),
             verify: verify.as_ref().map(|(endpoint, _)| endpoint.clone()),
             gate: Arc::clone(&gate),
             stop,
@@ -142,15 +133,11 @@ impl Gateway {
             let accepting = listen::accept(Arc::clone(&gate), door, Arc::clone(&room), stopping.clone());
             running.tasks.spawn(accepting);
         }
-        if let Some((_, listener)) = admin {
-            running.tasks.spawn(serve(listener, admin::router(Arc::clone(&gate))));
+        if let Some((_, door)) = admin {
+            running.tasks.spawn(serve(door, admin::router(Arc::clone(&gate))));
         }
         if let Some((_, door)) = verify {
-            let router = verify::router(Arc::clone(&gate));
-            match door {
-                Door::Tcp(listener) => running.tasks.spawn(serve(listener, router)),
-                Door::Unix(listener) => running.tasks.spawn(serve(listener, router)),
-            };
+            running.tasks.spawn(serve(door, verify::router(Arc::clone(&gate))));
         }
         running.tasks.spawn(tend(gate));
         Ok(running)
@@ -230,14 +217,13 @@ impl Signals {
     }
 }
 
-async fn serve<L>(listener: L, router: Router)
-where
-    L: Listener,
-    L::Addr: std::fmt::Debug,
-    Remote: for<'a> Connected<IncomingStream<'a, L>>,
-{
+async fn serve(door: Door, router: Router) {
     let service = router.into_make_service_with_connect_info::<Remote>();
-    if let Err(error) = axum::serve(listener, service).await {
+    let served = match door {
+        Door::Tcp(listener) => axum::serve(listener, service).await,
+        Door::Unix(listener) => axum::serve(listener, service).await,
+    };
+    if let Err(error) = served {
         tracing::error!(%error, "a listener ended");
     }
 }
@@ -265,10 +251,11 @@ fn judge_settings(config: &Config) -> avouch_gather::Settings {
     }
 }
 
-async fn listen_on(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {
-    let failed = |source| StartError::Listen { address: address.into(), source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    Ok((listener.local_addr().map_err(failed)?, listener))
+async fn open_maybe(endpoint: Option<&Endpoint>) -> Result<Option<(Endpoint, Door)>, StartError> {
+    match endpoint {
+        Some(endpoint) => open_door(endpoint).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 async fn open_door(endpoint: &Endpoint) -> Result<(Endpoint, Door), StartError> {

@@ -1,6 +1,6 @@
 //! Whose word about the client is taken: forwarding headers and PROXY v2 from `trusted_proxies` only.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use avouch_engine::request as engine;
 use avouch_wire::authority::Scheme;
@@ -82,6 +82,18 @@ pub(crate) struct Remote {
     pub(crate) unix: bool,
     /// A trusted proxy's PROXY header named the address.
     pub(crate) told: bool,
+}
+
+impl Remote {
+    /// The other end of a TCP connection.
+    pub(crate) const fn tcp(address: SocketAddr) -> Self {
+        Self { address: address.ip().to_canonical(), unix: false, told: false }
+    }
+
+    /// The other end of a Unix socket, which has no address.
+    pub(crate) const fn unix() -> Self {
+        Self { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), unix: true, told: false }
+    }
 }
 
 impl TrustedProxies {
@@ -184,7 +196,7 @@ fn address(text: &str) -> Option<IpAddr> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(address.to_canonical());
     }
-    if let Ok(socket) = text.parse::<std::net::SocketAddr>() {
+    if let Ok(socket) = text.parse::<SocketAddr>() {
         return Some(socket.ip().to_canonical());
     }
     let inner = text.strip_prefix('[')?.strip_suffix(']')?;

@@ -15,7 +15,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
-use super::gateway;
+use super::{gateway, proxy_header};
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: www.shop.example\r\n\r\n";
 
@@ -63,9 +63,7 @@ async fn tls_speaks_http1_and_http2_by_alpn() {
 
 #[tokio::test]
 async fn a_proxy_header_is_believed_from_trusted_proxies_only() {
-    let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c".to_vec();
-    header.extend([203, 0, 113, 7, 192, 0, 2, 1, 0x30, 0x39, 0x01, 0xbb]);
-    let with_header = [header.as_slice(), REQUEST.as_bytes()].concat();
+    let with_header = [proxy_header([203, 0, 113, 7]), REQUEST.into()].concat();
     let upstream = Upstream::start().await.unwrap();
     let running = gateway(&upstream, "trusted_proxies = '127.0.0.1'").await;
     assert_eq!(exchange(running.addresses[0], &with_header).await.unwrap().unwrap().status(), 200);

@@ -16,9 +16,13 @@ use testkit::upstream::Upstream;
 /// A gateway in front of `upstream`, with these lines on top of the least configuration, that
 /// knows this zone of acme.example.
 async fn gateway_with_zone(upstream: &Upstream, lines: &str, records: &str) -> Running {
-    let listen = if lines.starts_with("listen =") { "" } else { "listen = '127.0.0.1:0'\n" };
+    gateway_at(upstream, "'127.0.0.1:0'", lines, records).await
+}
+
+/// The same, listening there.
+async fn gateway_at(upstream: &Upstream, listen: &str, lines: &str, records: &str) -> Running {
     let text = format!(
-        "{listen}upstream = '{}'\nprivate_peers = 'clients'\nlog.access = 'off'\nstore.fresh = true\n{lines}",
+        "listen = {listen}\nupstream = '{}'\nprivate_peers = 'clients'\nlog.access = 'off'\nstore.fresh = true\n{lines}",
         upstream.url()
     );
     let config = Config::parse("test", &text).unwrap();
@@ -26,6 +30,12 @@ async fn gateway_with_zone(upstream: &Upstream, lines: &str, records: &str) -> R
     let zones = ZoneFiles::parse(&[("acme", zone.as_str())], Dnssec::Insecure).unwrap();
     let surroundings = Surroundings { dns: Some(Dns::Zones(zones)), ..Surroundings::default() };
     Gateway::start(config, surroundings).await.unwrap()
+}
+
+/// A PROXY v2 header in which a proxy says that the client is `source`.
+fn proxy_header(source: [u8; 4]) -> Vec<u8> {
+    let start = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c".as_slice();
+    [start, &source, &[192, 0, 2, 1, 0x30, 0x39, 0x01, 0xbb]].concat()
 }
 
 async fn gateway(upstream: &Upstream, lines: &str) -> Running {

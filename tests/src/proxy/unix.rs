@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use avouch_gateway::config::{Config, Endpoint};
-use avouch_gateway::{Gateway, StartError, Surroundings};
+use avouch_gateway::{Gateway, Running, StartError, Surroundings};
 use testkit::bind::free_port;
 use testkit::message::{Kind, Message, Messages};
 use testkit::nginx::Nginx;
@@ -14,7 +14,7 @@ use testkit::upstream::Upstream;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 
-use super::gateway;
+use super::{gateway, gateway_at, proxy_header};
 
 async fn exchange(socket: &Path, request: &str) -> Message {
     let mut stream = UnixStream::connect(socket).await.unwrap();
@@ -22,9 +22,9 @@ async fn exchange(socket: &Path, request: &str) -> Message {
     Messages::new(stream).next(Kind::Answer).await.unwrap().unwrap()
 }
 
-/// The lines that have a gateway listen on this socket too.
-fn listening(socket: &Path, more: &str) -> String {
-    format!("listen = ['127.0.0.1:0', 'unix:{}']\n{more}", socket.display())
+/// A gateway that listens on this socket too.
+async fn listening(upstream: &Upstream, socket: &Path, lines: &str) -> Running {
+    gateway_at(upstream, &format!("['127.0.0.1:0', 'unix:{}']", socket.display()), lines, "").await
 }
 
 fn request(told: &str) -> String {
@@ -42,7 +42,7 @@ async fn the_word_of_a_proxy_on_a_unix_socket_is_taken_only_when_it_is_listed() 
         ("trusted_proxies = '127.0.0.0/8'", &named, "unknown"),
     ] {
         let upstream = Upstream::start().await.unwrap();
-        let running = gateway(&upstream, &listening(&socket, trusted)).await;
+        let running = listening(&upstream, &socket, trusted).await;
         assert_eq!(exchange(&socket, told).await.status(), 200);
         let received = upstream.wait_for(1).await;
         assert_eq!(received[0].field("x-forwarded-for"), Some(client), "{trusted}");
@@ -55,15 +55,12 @@ async fn a_proxy_header_on_a_unix_socket_names_the_client() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("site.sock");
     let upstream = Upstream::start().await.unwrap();
-    let running = gateway(&upstream, &listening(&socket, "trusted_proxies = 'unix'")).await;
+    let running = listening(&upstream, &socket, "trusted_proxies = 'unix'").await;
     for (at, (source, client)) in
         [([203, 0, 113, 7], "203.0.113.7"), ([0, 0, 0, 0], "unknown")].into_iter().enumerate()
     {
-        let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c".to_vec();
-        header.extend(source);
-        header.extend([192, 0, 2, 1, 0x30, 0x39, 0x01, 0xbb]);
         let mut stream = UnixStream::connect(&socket).await.unwrap();
-        stream.write_all(&[header, request("").into_bytes()].concat()).await.unwrap();
+        stream.write_all(&[proxy_header(source), request("").into_bytes()].concat()).await.unwrap();
         let answer = Messages::new(stream).next(Kind::Answer).await.unwrap().unwrap();
         assert_eq!(answer.status(), 200);
         assert_eq!(upstream.wait_for(at + 1).await[at].field("x-forwarded-for"), Some(client));
@@ -98,7 +95,7 @@ async fn a_socket_is_the_groups_goes_with_its_gateway_and_is_taken_from_nobody()
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
     assert!(socket.exists(), "as after a crash");
     let upstream = Upstream::start().await.unwrap();
-    let running = gateway(&upstream, &listening(&socket, "")).await;
+    let running = listening(&upstream, &socket, "").await;
     assert_eq!(running.listening[1], Endpoint::Unix(socket.clone()));
     assert_eq!(socket.metadata().unwrap().permissions().mode() & 0o777, 0o660);
     assert!(start(&upstream, &socket).await.is_err_and(|error| error.to_string().contains("in use")));
@@ -119,11 +116,11 @@ async fn a_gateway_that_lost_its_socket_neither_loses_its_right_to_it_nor_remove
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("site.sock");
     let upstream = Upstream::start().await.unwrap();
-    let running = gateway(&upstream, &listening(&socket, "")).await;
+    let running = listening(&upstream, &socket, "").await;
     std::fs::remove_file(&socket).unwrap();
     assert!(start(&upstream, &socket).await.is_err(), "the first still holds the lock");
     std::fs::remove_file(folder.path().join("site.sock.lock")).unwrap();
-    let second = gateway(&upstream, &listening(&socket, "")).await;
+    let second = listening(&upstream, &socket, "").await;
     running.stop().await;
     assert_eq!(exchange(&socket, &request("")).await.status(), 200, "the second's socket stays");
     second.stop().await;
@@ -141,7 +138,7 @@ async fn a_real_nginx_reaches_the_gateway_by_its_socket() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("site.sock");
     let upstream = Upstream::start().await.unwrap();
-    let running = gateway(&upstream, &listening(&socket, "trusted_proxies = 'unix'")).await;
+    let running = listening(&upstream, &socket, "trusted_proxies = 'unix'").await;
     let port = free_port().unwrap();
     let site = format!(
         "server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://unix:{}; proxy_set_header Host \

@@ -84,8 +84,7 @@ impl Catalogue {
         let mut automaton = AhoCorasick::builder();
         // Built once and searched for every request: the kind that is largest and fastest.
         automaton.kind(Some(AhoCorasickKind::DFA));
-        // Agents begin with all sorts of letters: looking for first ones before names costs more.
-        automaton.prefilter(false).ascii_case_insensitive(true).match_kind(MatchKind::LeftmostLongest);
+        automaton.ascii_case_insensitive(true).match_kind(MatchKind::LeftmostLongest);
         Self { crawlers, tokens: automaton.build(&tokens).ok(), owners }
     }
 

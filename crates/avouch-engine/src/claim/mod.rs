@@ -40,20 +40,23 @@ impl<'a> Claim<'a> {
             SaipField::NotText => return Err(Unreadable::because(Reason::HeaderMalformed)),
             SaipField::Delegation => return Err(Unreadable::because(Reason::ModeUnsupported)),
         };
-        let waits = header.as_ref().is_some_and(|header| header.signed.is_some() && header.domain.is_some());
         let mut claim = Self { header, crawler: None };
-        if !waits {
+        if !claim.hears_last() {
             claim.hear_user_agent(request, catalogue);
         }
         Ok(claim)
     }
 
-    /// Adds what the user agent says. Beside a signed header that names a domain this waits until
-    /// the header did not fail, which nearly every forged one does for less than the search takes.
+    /// Whether the user agent is heard last: beside a signed header that names a domain it waits
+    /// until the header did not fail, which nearly every forged one does for less than the search
+    /// takes.
+    pub(crate) fn hears_last(&self) -> bool {
+        self.header.as_ref().is_some_and(|header| header.signed.is_some() && header.domain.is_some())
+    }
+
+    /// Adds what the user agent says.
     pub(crate) fn hear_user_agent(&mut self, request: &Request<'a>, catalogue: &'a Catalogue) {
-        if self.crawler.is_none() {
-            self.crawler = request.user_agent().and_then(|agent| catalogue.find(agent));
-        }
+        self.crawler = request.user_agent().and_then(|agent| catalogue.find(agent));
     }
 
     fn domain(&self) -> Option<&Domain<'a>> {

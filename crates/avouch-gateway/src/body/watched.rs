@@ -47,7 +47,7 @@ impl Watch {
     pub(crate) fn over(&self, body: AnswerBody) -> Watched {
         let state = State { body: Some(body), ready: Some(Instant::now()) };
         let shared = Arc::new(Shared(Mutex::new(state)));
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = self.answers();
         if answers.len() >= CLEAR && answers.len() == answers.capacity() {
             answers.retain(|answer| answer.strong_count() > 0);
         }
@@ -59,11 +59,15 @@ impl Watch {
     pub(crate) async fn keep(&self) {
         loop {
             tokio::time::sleep(self.limit / 2).await;
-            self.answers.lock().unwrap_or_else(PoisonError::into_inner).retain(|answer| {
+            self.answers().retain(|answer| {
                 let Some(answer) = answer.upgrade() else { return false };
                 !answer.let_go(self.limit)
             });
         }
+    }
+
+    fn answers(&self) -> MutexGuard<'_, Vec<Weak<Shared>>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fs::{File, Permissions, TryLockError};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -110,18 +109,6 @@ async fn remove_abandoned(path: &Path) -> io::Result<()> {
         return std::fs::remove_file(path);
     }
     Ok(())
-}
-
-impl Remote {
-    /// The other end of a TCP connection.
-    pub(crate) const fn tcp(address: SocketAddr) -> Self {
-        Self { address: address.ip().to_canonical(), unix: false, told: false }
-    }
-
-    /// The other end of a Unix socket, which has no address.
-    pub(crate) const fn unix() -> Self {
-        Self { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), unix: true, told: false }
-    }
 }
 
 impl Connected<IncomingStream<'_, TcpListener>> for Remote {
