@@ -19,27 +19,58 @@ fn block_holds(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> bool {
     block.iter().fold(true, |all, octet| all & is(*octet))
 }
 
+/// 0x01 in each octet of a word.
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+
+/// The highest bit of each octet of a word.
+const HIGHEST: u64 = ONES << 7;
+
+/// The first eight octets, the first one lowest; zero where there are fewer.
+#[inline]
+pub(crate) const fn word(octets: &[u8]) -> u64 {
+    if let Some(word) = octets.first_chunk() {
+        return u64::from_le_bytes(*word);
+    }
+    let (mut word, mut rest) = (0, octets);
+    while let [before @ .., last] = rest {
+        (word, rest) = (word << 8 | *last as u64, before);
+    }
+    word
+}
+
+/// How many octets of a word stand before the first that is this one.
+#[inline]
+pub(crate) const fn find(word: u64, octet: u8) -> Option<usize> {
+    let found = is(word, octet) & HIGHEST;
+    if found == 0 { None } else { Some(found.trailing_zeros() as usize / 8) }
+}
+
 /// How many octets at the front lie in 0x21–0x7E and are neither quote nor backslash.
-///
-/// Looks at eight at once: each of the four tests sets the highest bit of an octet that fails it. A borrow or carry
-/// may set it above such an octet too, never below; the lowest that is set is right.
 #[inline]
 pub(crate) fn quotable(octets: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGHEST: u64 = ONES << 7;
-    let below = |word: u64, least: u8| word.wrapping_sub(ONES * u64::from(least)) & !word;
-    let is = |word: u64, octet: u8| below(word ^ (ONES * u64::from(octet)), 1);
-    let (words, rest) = octets.as_chunks::<8>();
-    for (at, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let above = word.wrapping_add(ONES) | word;
-        let failed = (below(word, 0x21) | above | is(word, b'"') | is(word, b'\\')) & HIGHEST;
+    let is_quotable =
+        |octet: u8| (octet.cast_signed() > 0x20) & (octet != 0x7f) & (octet != b'"') & (octet != b'\\');
+    let (blocks, _) = octets.as_chunks::<BLOCK>();
+    let mut at = blocks.iter().take_while(|block| block_holds(block, is_quotable)).count() * BLOCK;
+    loop {
+        let word = word(octets.get(at..).unwrap_or_default());
+        let failed = (below(word, 0x21) | is(word, 0x7f) | is(word, b'"') | is(word, b'\\') | word) & HIGHEST;
         if failed != 0 {
-            return at * 8 + failed.trailing_zeros() as usize / 8;
+            return at + failed.trailing_zeros() as usize / 8;
         }
+        at += 8;
     }
-    let is_quotable = |octet: &u8| matches!(octet, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    octets.len() - rest.len() + rest.iter().position(|octet| !is_quotable(octet)).unwrap_or(rest.len())
+}
+
+/// Sets the highest bit of each octet below this one, 0x80 at most. A borrow may set it above such an octet too, never
+/// below it: the lowest that is set is right.
+const fn below(word: u64, octet: u8) -> u64 {
+    word.wrapping_sub(ONES * octet as u64) & !word
+}
+
+/// As [`below`], of each octet that is this one.
+const fn is(word: u64, octet: u8) -> u64 {
+    below(word ^ (ONES * octet as u64), 1)
 }
 
 #[cfg(test)]

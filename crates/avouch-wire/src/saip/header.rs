@@ -354,6 +354,9 @@ mod tests {
             "Dom=\"acme.example\";id=\"a\"",
             "\0dom=\"acme.example\";id=\"a\"",
             "dom=\"acme.example\";idid=\"a\"",
+            "dom=\"acme.example\";id\0=\"a\"",
+            "dom=\"acme.example\";=\"a\"",
+            "dom=\"acme.example\";\"id\"=\"a\"",
             "dom=\"acme.example\";id=\"a",
             "dom=\"acme.example\";id=\"a\";\u{a0}x=\"y\"",
         ] {
@@ -415,6 +418,12 @@ mod tests {
     fn an_unknown_name_may_not_stand_twice_either() {
         let at = full("").len() + 2;
         assert!(Header::parse(&full("; later=\"1\"; other=\"1\"")).is_ok());
+        for name in ["i", "rproofs", "rproofs1", "rproofs12", "a-name-of-some-length"] {
+            assert!(
+                Header::parse(&full(&format!("; {name}=\"1\""))).is_ok_and(|header| header.has_unknown),
+                "{name}"
+            );
+        }
         let twice = full("; later=\"1\"; later=\"1\"");
         assert_eq!(Header::parse(&twice), Err(HeaderError::Unknown(at + "later=\"1\"; ".len())));
         let many = |count: usize| (0..count).map(|at| format!("; x{at}=\"1\"")).collect::<String>();

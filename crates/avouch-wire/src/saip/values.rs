@@ -23,12 +23,13 @@ macro_rules! values {
             /// How many there are.
             const COUNT: usize = [$($name),*].len();
 
-            /// The value of this name; `None` for names that mean nothing here.
+            /// The value whose name is the first `length` octets of a word, of up to seven; `None`
+            /// for names that mean nothing here.
             #[inline]
             #[expect(non_upper_case_globals, reason = "each is called as its value is")]
-            fn named(name: &[u8]) -> Option<Self> {
-                $(const $value: u64 = number($name.as_bytes());)*
-                match number(name) {
+            const fn named(word: u64, length: usize) -> Option<Self> {
+                $(const $value: u64 = number(octets::word($name.as_bytes()), $name.len());)*
+                match number(word, length) {
                     $($value => Some(Self::$value),)*
                     _ => None,
                 }
@@ -48,17 +49,11 @@ values! {
     Rpk "rpk", Rcert "rcert", Rproof "rproof", Pk "pk", Re "re", Seq "seq", Sig "sig"
 }
 
-/// A name of up to seven octets as a number that no other name shares, so that it is compared at
-/// once; zero for longer ones.
-const fn number(name: &[u8]) -> u64 {
-    if name.len() > 7 {
-        return 0;
-    }
-    let (mut number, mut rest) = (1, name);
-    while let [first, after @ ..] = rest {
-        (number, rest) = (number << 8 | *first as u64, after);
-    }
-    number
+/// The first octets of a word, of up to seven, as a number that no other octets share.
+#[inline]
+const fn number(word: u64, length: usize) -> u64 {
+    let end = 1 << (8 * length);
+    word & (end - 1) | end
 }
 
 impl fmt::Display for Value {
@@ -82,16 +77,19 @@ impl<'a> Values<'a> {
         if text.len() > MAX_HEADER {
             return Err(HeaderError::TooLong);
         }
-        let mut at = skip_blanks(text, 0);
+        let mut rest = without_blanks(text);
         loop {
-            let pair = Pair::read(text, at)?;
+            let at = text.len() - rest.len();
+            let (pair, after) = Pair::read(rest, at)?;
             self.put(&pair, at)?;
-            at = skip_blanks(text, pair.end);
-            match text.as_bytes().get(at) {
-                Some(b';') => at = skip_blanks(text, at + 1),
-                Some(_) => return Err(HeaderError::Pair(at)),
-                None => return Ok(()),
+            rest = without_blanks(after);
+            if rest.is_empty() {
+                return Ok(());
             }
+            let Some(after) = rest.strip_prefix(';') else {
+                return Err(HeaderError::Pair(text.len() - rest.len()));
+            };
+            rest = without_blanks(after);
         }
     }
 
@@ -140,36 +138,39 @@ struct Pair<'a> {
     name: &'a str,
     known: Option<Value>,
     value: &'a str,
-    /// The offset after it.
-    end: usize,
 }
 
 impl<'a> Pair<'a> {
-    /// Reads the pair that begins at an offset.
+    /// Reads the pair at the front of a text, which stands at this offset of the header; and what comes after it.
     #[inline]
-    fn read(text: &'a str, at: usize) -> Result<Self, HeaderError> {
-        let rest = text.as_bytes().get(at..).unwrap_or_default();
-        let length = rest.iter().position(|octet| *octet == b'=').ok_or(HeaderError::Pair(at))?;
-        let name = text.get(at..at + length).ok_or(HeaderError::Pair(at))?;
-        let known = Value::named(name.as_bytes());
-        if rest.get(length + 1) != Some(&b'"') || (known.is_none() && !is_name(name)) {
-            return Err(HeaderError::Pair(at));
-        }
-        let (begin, rest) = (at + length + 2, rest.get(length + 2..).unwrap_or_default());
-        let length = octets::quotable(rest);
-        match text.get(begin..begin + length) {
-            Some(value) if length > 0 && rest.get(length) == Some(&b'"') => {
-                Ok(Self { name, known, value, end: begin + length + 1 })
-            }
-            _ => Err(HeaderError::Octet(begin)),
+    fn read(text: &'a str, at: usize) -> Result<(Self, &'a str), HeaderError> {
+        let (name, known, rest) = read_name(text).ok_or(HeaderError::Pair(at))?;
+        let rest = rest.strip_prefix("=\"").ok_or(HeaderError::Pair(at))?;
+        let begin = HeaderError::Octet(at + text.len() - rest.len());
+        let (value, rest) = rest.split_at_checked(octets::quotable(rest.as_bytes())).ok_or(begin)?;
+        match rest.strip_prefix('"') {
+            Some(rest) if !value.is_empty() => Ok((Self { name, known, value }, rest)),
+            _ => Err(begin),
         }
     }
 }
 
-/// The offset of the first octet from `at` on that is neither SP nor HTAB.
-fn skip_blanks(text: &str, at: usize) -> usize {
-    let rest = text.as_bytes().get(at..).unwrap_or_default();
-    at + rest.iter().position(|octet| !matches!(octet, b' ' | b'\t')).unwrap_or(rest.len())
+/// The name before the first `=`, the value it stands for, and what comes after it.
+#[inline]
+fn read_name(text: &str) -> Option<(&str, Option<Value>, &str)> {
+    let word = octets::word(text.as_bytes());
+    // Names that mean something here are so short that their `=` stands in the first word.
+    let short = octets::find(word, b'=');
+    let length = short.or_else(|| text.find('='))?;
+    let known = short.and_then(|length| Value::named(word, length));
+    let (name, rest) = text.split_at_checked(length)?;
+    (known.is_some() || is_name(name)).then_some((name, known, rest))
+}
+
+/// What comes after SP and HTAB.
+fn without_blanks(text: &str) -> &str {
+    let blanks = text.bytes().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
+    text.get(blanks..).unwrap_or_default()
 }
 
 fn is_name(text: &str) -> bool {
