@@ -85,7 +85,7 @@ impl SecretKey {
 
     /// A signature of 64 octets: Ed25519's, or r ‖ s of ECDSA with SHA-256.
     ///
-    /// For this crate alone: whoever calls it has built `message` from typed parts under a context string.
+    /// For this crate alone: whoever calls it has built `message` from typed parts, under a context string or in the form of RFC 9421.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<[u8; 64], KeyError> {
         match &self.material {
             Material::Ed25519(key) => Ok(key.sign(message).to_bytes()),

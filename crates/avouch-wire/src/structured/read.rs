@@ -1,0 +1,252 @@
+//! Reading, top down, as RFC 9651 section 4.2 goes.
+
+use super::{
+    BareItem, Bytes, Dictionary, InnerList, Item, List, MAX_FIELD, MAX_MEMBERS, Member, Parameters,
+    StructuredError,
+};
+
+type Read<T> = Result<T, StructuredError>;
+
+/// A place in a field value.
+pub(super) struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads the whole of a field value, blanks around it aside.
+    pub(super) fn whole<T>(text: &'a str, read: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
+        if text.len() > MAX_FIELD {
+            return Err(StructuredError::TooLong);
+        }
+        let mut reader = Self { text, at: 0 };
+        reader.skip(|octet| octet == b' ');
+        let value = read(&mut reader)?;
+        reader.skip(|octet| octet == b' ');
+        if reader.rest().is_empty() { Ok(value) } else { Err(reader.expected("the end of the field")) }
+    }
+
+    pub(super) fn list(&mut self) -> Read<List<'a>> {
+        let mut members = Vec::new();
+        while !self.rest().is_empty() {
+            self.admit(members.len())?;
+            members.push(self.member()?);
+            self.comma()?;
+        }
+        Ok(List(members))
+    }
+
+    pub(super) fn dictionary(&mut self) -> Read<Dictionary<'a>> {
+        let mut members: Vec<(&str, Member<'_>)> = Vec::new();
+        while !self.rest().is_empty() {
+            self.admit(members.len())?;
+            let at = self.at;
+            let name = self.key()?;
+            if members.iter().any(|(other, _)| *other == name) {
+                return Err(StructuredError::Repeated(at));
+            }
+            let member = match self.take(b'=') {
+                true => self.member()?,
+                false => Member::Item(Item { bare: BareItem::Boolean(true), parameters: self.parameters()? }),
+            };
+            members.push((name, member));
+            self.comma()?;
+        }
+        Ok(Dictionary(members))
+    }
+
+    /// What divides members; there is one after it.
+    fn comma(&mut self) -> Read<()> {
+        self.skip(|octet| matches!(octet, b' ' | b'\t'));
+        if self.rest().is_empty() {
+            return Ok(());
+        }
+        if !self.take(b',') {
+            return Err(self.expected("a comma"));
+        }
+        self.skip(|octet| matches!(octet, b' ' | b'\t'));
+        if self.rest().is_empty() { Err(self.expected("a member after the comma")) } else { Ok(()) }
+    }
+
+    fn member(&mut self) -> Read<Member<'a>> {
+        match self.peek() {
+            Some(b'(') => Ok(Member::List(self.inner_list()?)),
+            _ => Ok(Member::Item(self.item()?)),
+        }
+    }
+
+    fn inner_list(&mut self) -> Read<InnerList<'a>> {
+        self.expect(b'(', "(")?;
+        let mut items = Vec::new();
+        loop {
+            self.skip(|octet| octet == b' ');
+            if self.take(b')') {
+                return Ok(InnerList { items, parameters: self.parameters()? });
+            }
+            self.admit(items.len())?;
+            items.push(self.item()?);
+            if !matches!(self.peek(), Some(b' ' | b')')) {
+                return Err(self.expected("a blank or )"));
+            }
+        }
+    }
+
+    pub(super) fn item(&mut self) -> Read<Item<'a>> {
+        Ok(Item { bare: self.bare_item()?, parameters: self.parameters()? })
+    }
+
+    fn parameters(&mut self) -> Read<Parameters<'a>> {
+        let mut parameters: Vec<(&str, BareItem<'_>)> = Vec::new();
+        while self.take(b';') {
+            self.skip(|octet| octet == b' ');
+            self.admit(parameters.len())?;
+            let at = self.at;
+            let name = self.key()?;
+            if parameters.iter().any(|(other, _)| *other == name) {
+                return Err(StructuredError::Repeated(at));
+            }
+            let value = if self.take(b'=') { self.bare_item()? } else { BareItem::Boolean(true) };
+            parameters.push((name, value));
+        }
+        Ok(Parameters(parameters))
+    }
+
+    fn key(&mut self) -> Read<&'a str> {
+        if !matches!(self.peek(), Some(b'a'..=b'z' | b'*')) {
+            return Err(self.expected("a name, which begins with a-z or *"));
+        }
+        Ok(self.skip(|octet| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'*')))
+    }
+
+    fn bare_item(&mut self) -> Read<BareItem<'a>> {
+        match self.peek() {
+            Some(b'"') => self.string(),
+            Some(b':') => self.bytes(),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b'a'..=b'z' | b'A'..=b'Z' | b'*') => Ok(BareItem::Token(self.skip(is_token_octet))),
+            Some(b'?') => self.boolean(),
+            Some(b'@') => self.date(),
+            Some(b'%') => self.display_string(),
+            _ => Err(self.expected("a value")),
+        }
+    }
+
+    fn string(&mut self) -> Read<BareItem<'a>> {
+        self.expect(b'"', "a quote")?;
+        let begin = self.at;
+        loop {
+            self.skip(|octet| (0x20..=0x7e).contains(&octet) && octet != b'"' && octet != b'\\');
+            if self.peek() == Some(b'"') {
+                let text = self.since(begin);
+                self.at += 1;
+                return Ok(BareItem::String(text));
+            }
+            self.expect(b'\\', "the quote that ends the string, or an octet of 0x20-0x7E")?;
+            if !self.take(b'"') {
+                self.expect(b'\\', "a quote or backslash after the backslash")?;
+            }
+        }
+    }
+
+    fn bytes(&mut self) -> Read<BareItem<'a>> {
+        self.expect(b':', "a colon")?;
+        let begin = self.at;
+        let text = self.skip(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/' | b'='));
+        let bytes = Bytes::parse(text).ok_or(StructuredError::Expected(begin, "base64 with its padding"))?;
+        self.expect(b':', "the colon that ends the byte sequence")?;
+        Ok(BareItem::Bytes(bytes))
+    }
+
+    /// An integer of up to 15 digits, or a decimal of up to 12 and 3.
+    fn number(&mut self) -> Read<BareItem<'a>> {
+        let begin = self.at;
+        let is_negative = self.take(b'-');
+        let sign = if is_negative { -1 } else { 1 };
+        let whole = self.skip(|octet| octet.is_ascii_digit());
+        let wrong = |what| StructuredError::Expected(begin, what);
+        if self.peek() != Some(b'.') {
+            let number = digits(whole, 15).ok_or(wrong("an integer of 1 to 15 digits"))?;
+            return Ok(BareItem::Integer(sign * number));
+        }
+        self.at += 1;
+        let fraction = self.skip(|octet| octet.is_ascii_digit());
+        let number = digits(whole, 12).zip(digits(fraction, 3));
+        let (whole, part) =
+            number.ok_or(wrong("a decimal of up to 12 digits and up to 3 after the point"))?;
+        let unit = [100, 10, 1].get(fraction.len() - 1).copied().unwrap_or(1);
+        Ok(BareItem::Decimal(sign * (whole * 1000 + part * unit)))
+    }
+
+    fn boolean(&mut self) -> Read<BareItem<'a>> {
+        self.expect(b'?', "?")?;
+        match self.take(b'1') {
+            true => Ok(BareItem::Boolean(true)),
+            false => self.expect(b'0', "?0 or ?1").map(|()| BareItem::Boolean(false)),
+        }
+    }
+
+    fn date(&mut self) -> Read<BareItem<'a>> {
+        let begin = self.at;
+        self.expect(b'@', "@")?;
+        match self.number()? {
+            BareItem::Integer(seconds) => Ok(BareItem::Date(seconds)),
+            _ => Err(StructuredError::Expected(begin, "a date in whole seconds")),
+        }
+    }
+
+    fn display_string(&mut self) -> Read<BareItem<'a>> {
+        let begin = self.at;
+        self.expect(b'%', "%")?;
+        self.expect(b'"', "a quote after %")?;
+        let text = self.skip(|octet| (0x20..=0x7e).contains(&octet) && octet != b'"');
+        self.expect(b'"', "the quote that ends the string, or an octet of 0x20-0x7E")?;
+        let wrong = StructuredError::Expected(begin, "UTF-8, percent-encoded in lower case");
+        super::write::unicode(text).map(|_| BareItem::DisplayString(text)).ok_or(wrong)
+    }
+
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn since(&self, begin: usize) -> &'a str {
+        self.text.get(begin..self.at).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// Passes octets while `is` holds for them, which it does for ASCII only, and gives them.
+    fn skip(&mut self, is: impl Fn(u8) -> bool) -> &'a str {
+        let begin = self.at;
+        self.at += self.rest().bytes().take_while(|octet| is(*octet)).count();
+        self.since(begin)
+    }
+
+    fn take(&mut self, octet: u8) -> bool {
+        let stands = self.peek() == Some(octet);
+        self.at += usize::from(stands);
+        stands
+    }
+
+    fn expect(&mut self, octet: u8, what: &'static str) -> Read<()> {
+        if self.take(octet) { Ok(()) } else { Err(self.expected(what)) }
+    }
+
+    const fn expected(&self, what: &'static str) -> StructuredError {
+        StructuredError::Expected(self.at, what)
+    }
+
+    const fn admit(&self, count: usize) -> Read<()> {
+        if count < MAX_MEMBERS { Ok(()) } else { Err(StructuredError::TooMany(self.at)) }
+    }
+}
+
+fn is_token_octet(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:/".contains(&octet)
+}
+
+/// The number that 1 to `most` digits stand for.
+fn digits(text: &str, most: usize) -> Option<i64> {
+    if text.is_empty() || text.len() > most { None } else { text.parse().ok() }
+}
