@@ -17,3 +17,4 @@ pub mod structured;
 pub mod target;
 pub mod time;
 pub mod verdict;
+pub mod web_bot_auth;
