@@ -1,13 +1,13 @@
 //! A thousand agents, their records, and requests they signed.
 
 use avouch_dns::{Dns, ZoneFiles};
-use avouch_engine::claim::Catalogue;
+use avouch_engine::claim::{BotRules, Catalogue};
 use avouch_engine::evidence::Dnssec;
 use avouch_engine::pipeline::Site;
 use avouch_engine::request::{Content, Head, Peer, Request};
 use avouch_engine::verdict::Verdict;
 use avouch_gather::clock::ManualClock;
-use avouch_gather::{Judge, Settings, budget, replay};
+use avouch_gather::{Directories, Judge, Settings, budget, replay};
 use avouch_keys::SecretKey;
 use avouch_keys::entropy::SystemEntropy;
 use avouch_keys::saip::{Mode, RequestToSign, Signer, Speaker};
@@ -51,10 +51,17 @@ impl World {
         let budget = budget::Settings { burst: u32::MAX, ..budget::Settings::default() };
         let settings = Settings { replay, budget, ..Settings::default() };
         let clock = Arc::new(ManualClock::at(NOW));
-        let judge = Judge::new(&settings, Dns::Zones(zones), clock).expect("nothing on disk");
+        let judge =
+            Judge::new(&settings, Dns::Zones(zones), Directories::default(), clock).expect("nothing on disk");
         let authorities = vec![Authority::parse(SITE, Scheme::Https).expect("sound")];
         let catalogue = Arc::new(Catalogue::built_in().expect("sound"));
-        let site = Site { authorities, accept_draft: false, catalogue, named: BTreeSet::new() };
+        let site = Site {
+            authorities,
+            accept_draft: false,
+            catalogue,
+            bots: BotRules::default(),
+            named: BTreeSet::new(),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         Self { signers, judge, site, runtime }
     }
@@ -88,7 +95,7 @@ pub(crate) fn request(saip: &str) -> Request<'_> {
         target: PATH,
         authority: None,
         scheme: Scheme::Https,
-        fields: fields.into_iter(),
+        fields: || fields.into_iter(),
         peer: Peer::client([203, 0, 113, 9].into()),
         content: Content::Empty,
     };

@@ -10,9 +10,10 @@
 
 mod nonce;
 
+pub(crate) use nonce::Freshness;
 pub use nonce::{Committed, Nonce, NotCommitted, Share};
 
-use crate::claim::{Catalogue, Claim};
+use crate::claim::{BotRules, Catalogue, Claim};
 use crate::evidence::{self, Epoch, Evidence, Proof, Questions, Shortfall, Trail};
 use crate::reason::Reason;
 use crate::request::{AddressEvidence, Request};
@@ -33,6 +34,8 @@ pub struct Site {
     pub accept_draft: bool,
     /// The crawlers it knows.
     pub catalogue: Arc<Catalogue>,
+    /// What it asks of Web Bot Auth signatures.
+    pub bots: BotRules,
     /// The registrable domains its policy names, which have a reserved share of the replay table.
     pub named: BTreeSet<String>,
 }
@@ -75,19 +78,19 @@ pub struct Proved<'a> {
 /// Stage 1: the request makes a claim; what can be refused without looking anything up, is.
 #[must_use]
 pub fn open<'a>(request: &'a Request<'a>, site: &'a Site, now: Time) -> Step<Opened<'a>> {
-    let claim = match Claim::read(request, &site.catalogue) {
+    let mut claim = match Claim::read(request, &site.catalogue) {
         Ok(claim) => claim,
         Err(unreadable) => {
             let mut trail = Trail::new();
-            trail.note(CheckName::Syntax, Outcome::Fail, unreadable.detail(), None);
+            trail.note(CheckName::Syntax, Outcome::Fail, unreadable.detail, None);
             return settle(Conclusion::Short(Shortfall::Failed(unreadable.reason)), None, trail);
         }
     };
-    if claim.header().is_none() && claim.crawler().is_none() {
+    if claim.is_empty() {
         return settle(Conclusion::Anonymous, None, Trail::default());
     }
     let mut trail = Trail::new();
-    match admit(&claim, request, site, now, &mut trail) {
+    match admit(&mut claim, request, site, now, &mut trail) {
         Ok(questions) => Step::Next(Opened { request, site, claim, questions, trail }),
         Err(shortfall) => settle(Conclusion::Short(shortfall), Some(&claim), trail),
     }
@@ -95,7 +98,7 @@ pub fn open<'a>(request: &'a Request<'a>, site: &'a Site, now: Time) -> Step<Ope
 
 /// Syntax, time and authority, in this order; then what remains to be asked.
 fn admit(
-    claim: &Claim<'_>,
+    claim: &mut Claim<'_>,
     request: &Request<'_>,
     site: &Site,
     now: Time,
@@ -117,6 +120,10 @@ fn admit(
             evidence::meant_for_us(signed, request, &site.authorities, trail)?;
         }
     }
+    if claim.bot().is_some() {
+        trail.pass(CheckName::Syntax);
+        evidence::admit_signatures(claim, request, &site.authorities, site.bots, now, trail)?;
+    }
     Questions::of(claim).map_err(|_| Shortfall::Failed(Reason::HeaderMalformed))
 }
 
@@ -130,8 +137,13 @@ impl<'a> Opened<'a> {
     /// Stage 3: the evidence is weighed.
     #[must_use]
     pub fn weigh(mut self, evidence: &Evidence, now: Time) -> Step<Proved<'a>> {
-        let mut weighed = match self.claim.header() {
-            Some(header @ Header { signed: Some(signed), .. }) => {
+        let mut weighed = match (self.claim.header(), self.claim.bot()) {
+            (_, Some(bot)) => {
+                let (request, rules) = (self.request, self.site.bots);
+                let proof = evidence::prove_by_directory(bot, request, evidence, rules, now, &mut self.trail);
+                proof.map(Some)
+            }
+            (Some(header @ Header { signed: Some(signed), .. }), None) => {
                 let proof = evidence::prove(self.request, header, signed, evidence, now, &mut self.trail);
                 evidence::limits(header, signed, &self.site.authorities, &mut self.trail);
                 proof.map(Some)
@@ -154,6 +166,12 @@ impl<'a> Opened<'a> {
                 trail: self.trail,
             }),
             Ok(_) => self.weigh_network(evidence, now),
+            // What the address says of a claim stands, though a signature beside it could not be checked.
+            Err(unknown @ Shortfall::Unknown(..)) if self.questions.network.is_some() => {
+                let conclusion =
+                    self.network(evidence, now).map_or(Conclusion::Short(unknown), Conclusion::Consistent);
+                settle(conclusion, Some(&self.claim), self.trail)
+            }
             Err(shortfall) => settle(Conclusion::Short(shortfall), Some(&self.claim), self.trail),
         }
     }
@@ -195,10 +213,10 @@ impl Proved<'_> {
     /// it takes no room in the table.
     #[must_use]
     pub fn nonce(&self) -> Option<Nonce<'_>> {
-        let signed = self.signed()?;
+        let (signed, key) = (self.signed()?, self.proof.key.as_ref()?);
         let domain = self.header()?.domain.as_ref();
         let share = domain.map_or(Share::Pseudonyms, |domain| self.site.share_of(domain.registrable()));
-        let (key, nonce, timestamp) = (&self.proof.key, signed.nonce, signed.timestamp);
+        let (nonce, timestamp) = (signed.nonce, signed.timestamp);
         (!self.proof.testing).then_some(Nonce::new(key, nonce, timestamp, share))
     }
 
@@ -216,9 +234,9 @@ impl Proved<'_> {
 
     fn conclusion(&mut self, committed: Option<Result<Committed, NotCommitted>>, epoch: Epoch) -> Conclusion {
         let mechanism = self.proof.mechanism;
-        let committed = match committed {
+        let freshness = match committed {
             _ if epoch != self.epoch => return Conclusion::Short(Shortfall::of_changed_epoch()),
-            Some(Ok(committed)) => committed,
+            Some(Ok(committed)) => Freshness::Committed(committed),
             Some(Err(refused)) => {
                 self.trail.note(CheckName::Replay, refused.outcome(), "", None);
                 return Conclusion::Short(refused.shortfall());
@@ -232,15 +250,16 @@ impl Proved<'_> {
                 );
                 return Conclusion::Testing(mechanism);
             }
+            None if self.claim.bot().is_some() => Freshness::Unsigned,
             None => return Conclusion::Short(Shortfall::unknown(evidence::Cause::NotAsked)),
         };
         let unbound = [Reason::AudienceUnbound, Reason::DomainUnbound, Reason::AuthoritiesUnset];
-        match self.proof.published {
-            false => Conclusion::Pseudonym(self.proof.key, committed),
-            true if self.trail.noticed.iter().any(|reason| unbound.contains(reason)) => {
-                Conclusion::Unbound(mechanism, committed)
+        match (self.proof.published, self.proof.key) {
+            (false, Some(key)) => Conclusion::Pseudonym(key, freshness),
+            _ if self.trail.noticed.iter().any(|reason| unbound.contains(reason)) => {
+                Conclusion::Unbound(mechanism, freshness)
             }
-            true => Conclusion::Proved(mechanism, committed),
+            _ => Conclusion::Proved(mechanism, freshness),
         }
     }
 

@@ -45,6 +45,8 @@ reasons! {
         "Name a domain in dom and publish the key at its _saip name to be known by it.";
     SignatureVerified, "signature-verified", "Every signature holds under a key the domain publishes, and the request was not seen before.",
         "Nothing needs mending.";
+    DirectoryVerified, "directory-verified", "A Web Bot Auth signature for this site holds under a key that the domain's directory or record lists.",
+        "Nothing needs mending; a nonce would show that the request is new.";
     ForwardConfirmed, "forward-confirmed", "The client's address resolves to a name within the claimed domain, and that name back to the address.",
         "Nothing needs mending; a signature would raise the class to 3.";
     AddressOfDomain, "address-of-domain", "The claimed domain resolves to the client's address.",
@@ -68,7 +70,7 @@ reasons! {
         "Send exactly one field named SAIP.";
     ModeUnsupported, "mode-unsupported", "The claim uses a mode that this version does not verify.",
         "Use rolling, direct or stateless mode.";
-    Expired, "expired", "The signed timestamp is older than 300 seconds.",
+    Expired, "expired", "The signed timestamp is older than 300 seconds, or the end that was signed is reached.",
         "Sign each request when it is sent, and keep the clock right.";
     AheadOfTime, "ahead-of-time", "The signed timestamp is more than 30 seconds ahead.",
         "Keep the clock right.";
@@ -82,6 +84,46 @@ reasons! {
         "Name the algorithm of the key that signs.";
     BadKey, "bad-key", "The key in the header is not a point of its curve, or a weak one.",
         "Send the key that signs, as it was generated.";
+    SignatureMissing, "signature-missing", "Signature-Agent names a domain, and there is no signature.",
+        "Send Signature-Input and Signature, or leave Signature-Agent out.";
+    SignatureMalformed, "signature-malformed", "Signature-Input or Signature cannot be read.",
+        "Compare the fields with docs/formats/http-signatures.md; avouch verify says where they break.";
+    TagMissing, "tag-missing", "Signature-Agent names a domain, and no signature has the tag web-bot-auth.",
+        "Sign with tag=\"web-bot-auth\".";
+    ComponentRepeated, "component-repeated", "A signature covers the same component twice.",
+        "Cover each component once.";
+    CoverageEmpty, "coverage-empty", "A signature covers nothing.",
+        "Cover @authority and signature-agent at least.";
+    AuthorityUncovered, "authority-uncovered", "A signature covers neither @authority nor @target-uri, so it could be relayed from another site.",
+        "Cover @authority.";
+    KeyidInvalid, "keyid-invalid", "keyid is missing, or not the thumbprint of a key.",
+        "Send the RFC 7638 thumbprint of the key in base64url.";
+    AgentMissing, "agent-missing", "A Web Bot Auth signature names no domain, for there is no Signature-Agent.",
+        "Send Signature-Agent, and cover it.";
+    AgentMalformed, "agent-malformed", "Signature-Agent does not name a domain in a form that is known.",
+        "Send an https origin of a registered domain; docs/formats/web-bot-auth.md shows the forms.";
+    AgentNotHttps, "agent-not-https", "The URL in Signature-Agent is not of https, so nobody vouches for what stands there.",
+        "Serve the key directory by https.";
+    AgentNotCovered, "agent-not-covered", "The signature does not cover a Signature-Agent of its own, so it is no proof for that domain.",
+        "Cover \"signature-agent\", or its member under the signature's label.";
+    TimesMissing, "times-missing", "created or expires is missing, so the signature would count for ever.",
+        "Sign created and expires.";
+    LifetimeTooLong, "lifetime-too-long", "expires lies before created, or further behind it than this site accepts.",
+        "Let a signature last for a minute; 24 hours are the most.";
+    AlgorithmRefused, "algorithm-refused", "This site does not take the algorithm of the signature.",
+        "Sign with ed25519, ecdsa-p256-sha256, ecdsa-p384-sha384 or rsa-pss-sha512.";
+    KeyNotListed, "key-not-listed", "The domain's key directory was read, and lists no key of this thumbprint.",
+        "Publish the key in the directory; caches keep an earlier one for as long as it asked them to.";
+    KeyExpired, "key-expired", "The directory lists the key with times at which it does not count.",
+        "Publish a key whose nbf and exp lie around now.";
+    PublicTestKey, "public-test-key", "The key is an example of a specification, whose private part everyone knows.",
+        "Make a key of your own.";
+    ComponentMissing, "component-missing", "The signature covers something that the request does not have.",
+        "Cover what is sent; proxies on the way may have removed a field.";
+    ComponentUnusable, "component-unusable", "The signature covers something that has no one value in this request.",
+        "Cover fields that are text and stand once, or use bs and key.";
+    DigestUnusable, "digest-unusable", "The signature covers Content-Digest, which says nothing about the content.",
+        "Send sha-256 or sha-512.";
     KeyNotPublished, "key-not-published", "There is no _saip record at the agent's name.",
         "Publish the agent's key; avouch dns record prints the record.";
     NoLiveKey, "no-live-key", "The records at the agent's name hold no key in force.",
@@ -123,6 +165,10 @@ reasons! {
         "Mend the zone's signatures; avouch dns check says where the chain breaks.";
     DnssecIndeterminate, "dnssec-indeterminate", "DNSSEC validation could reach no conclusion.",
         "Mend the delegation between the zone and its parent.";
+    DirectoryUnreachable, "directory-unreachable", "The domain's key directory could not be fetched, and its record does not list the key.",
+        "Try again; the domain's operator checks the directory, or publishes the key at _saip as well.";
+    DirectoryUnusable, "directory-unusable", "What the domain serves as its key directory is none.",
+        "Serve a JWK Set with status 200, of at most 256 KiB and 100 keys.";
     AnswerExpired, "answer-expired", "The DNS answer's time to live ran out before it could be used.",
         "Publish the record with a TTL of a minute or more; 0 can never be used.";
     NotLookedUp, "not-looked-up", "Evidence the claim needs was not gathered.",

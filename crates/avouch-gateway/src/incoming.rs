@@ -44,7 +44,7 @@ pub(crate) async fn content(
     };
     let signed = ContentDigest(digest.octets());
     match Box::pin(body.read_ahead()).await {
-        Ok(Some(digest)) => Ok((Content::Read(digest), Some(signed))),
+        Ok(Some(digest)) => Ok((Content::Read(digest.into()), Some(signed))),
         Ok(None) => Ok((Content::Streaming, Some(signed))),
         Err(error) => Err(Problem::of_body(&error)),
     }
@@ -57,7 +57,7 @@ pub(crate) fn read<'a>(parts: &'a Parts, peer: &Peer, content: Content) -> Resul
         target: target(parts),
         authority: parts.uri.authority().map(http::uri::Authority::as_str),
         scheme: peer.scheme,
-        fields: parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())),
+        fields: || parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())),
         peer: peer.into(),
         content,
     };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use avouch_dns::Dns;
+use avouch_gather::Directories;
 use avouch_gather::Judge;
 use avouch_gather::clock::{Clock, SystemClock};
 use avouch_gather::replay::StoreError;
@@ -234,7 +235,7 @@ fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> 
     let dns = dns.map_or_else(|| load::dns(&config.dns), Ok);
     let judge = judge_settings(&config);
     let (snapshot, dns) = load::both(Snapshot::new(config, None), dns)?;
-    let judge = Judge::new(&judge, dns, Arc::clone(&clock))?;
+    let judge = Judge::new(&judge, dns, Directories::Unreachable, Arc::clone(&clock))?;
     let assertion_key = AssertionKey::generate(&mut SystemEntropy)?;
     Ok(Gate::new(Parts { snapshot, judge, clock, log, numbers: Numbers::new()?, assertion_key }))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use avouch_engine::claim::Catalogue;
+use avouch_engine::claim::{BotRules, Catalogue};
 use avouch_engine::decision::Terms;
 use avouch_engine::pipeline::Site;
 use avouch_engine::reason::Reason;
@@ -151,6 +151,7 @@ fn site<'d>(
         authorities: config.authorities.clone(),
         accept_draft: config.accept_draft,
         catalogue: Arc::new(catalogue),
+        bots: BotRules::default(),
         named,
     }
 }

@@ -1,6 +1,7 @@
 //! The judge: drives a request through the engine's pipeline and fetches what it asks for.
 
 use crate::clock::Clock;
+use crate::directories::Directories;
 use crate::lookups::Lookups;
 use crate::replay::{Entry, StoreError, Table};
 use crate::{budget, cache, replay};
@@ -41,9 +42,14 @@ impl Judge {
     ///
     /// # Errors
     /// [`StoreError`] when the folder of the replay table cannot be used.
-    pub fn new(settings: &Settings, dns: Dns, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+    pub fn new(
+        settings: &Settings,
+        dns: Dns,
+        directories: Directories,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
-            lookups: Lookups::new(dns, settings.cache, settings.budget, Arc::clone(&clock)),
+            lookups: Lookups::new(dns, directories, settings.cache, settings.budget, Arc::clone(&clock)),
             table: Table::open(&settings.replay, Arc::clone(&clock))?,
             private: settings.private,
             epoch: AtomicU64::new(0),
@@ -102,5 +108,7 @@ impl Judge {
     }
 }
 
+#[cfg(test)]
+mod bots;
 #[cfg(test)]
 mod tests;

@@ -1,14 +1,16 @@
-//! Looks up what a claim needs: DNS keys and revocations, forward confirmation, the replay table.
+//! Looks up what a claim needs: DNS keys and revocations, key directories, forward confirmation, the replay table.
 
 mod bounded;
 pub mod budget;
 pub mod cache;
 pub mod clock;
+mod directories;
 mod hash_key;
 mod judge;
 mod lookups;
 pub mod meter;
 pub mod replay;
 
+pub use directories::{Directories, Documents};
 pub use judge::{Judge, Settings};
 pub use lookups::Lookups;

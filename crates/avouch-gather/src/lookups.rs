@@ -3,6 +3,7 @@
 use crate::budget::{Budget, Source};
 use crate::cache::AnswerCache;
 use crate::clock::Clock;
+use crate::directories::Directories;
 use crate::{budget, cache};
 use avouch_dns::{Dns, Txt};
 use avouch_engine::evidence::{Answer, Evidence, Network, NetworkQuestion, Questions, Records};
@@ -20,6 +21,7 @@ const MAX_POINTERS: usize = 4;
 /// All look-ups of a verifier: our cache before the DNS, the budget between them.
 pub struct Lookups {
     dns: Dns,
+    directories: Directories,
     clock: Arc<dyn Clock>,
     budget: Budget,
     records: AnswerCache<String, Arc<Records>>,
@@ -30,9 +32,16 @@ pub struct Lookups {
 impl Lookups {
     /// Look-ups that start with an empty cache.
     #[must_use]
-    pub fn new(dns: Dns, cache: cache::Settings, budget: budget::Settings, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        dns: Dns,
+        directories: Directories,
+        cache: cache::Settings,
+        budget: budget::Settings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             dns,
+            directories,
             budget: Budget::new(budget),
             records: AnswerCache::new(cache, Arc::clone(&clock)),
             addresses: AnswerCache::new(cache, Arc::clone(&clock)),
@@ -43,7 +52,9 @@ impl Lookups {
 
     /// The answers to the questions of a claim, if all of them are at hand.
     pub fn recall(&self, questions: &Questions, now: Time) -> Option<Evidence> {
-        let (Some(name), None) = (questions.record(), &questions.network) else { return None };
+        let (Some(name), None, None) = (questions.record(), &questions.network, &questions.directory) else {
+            return None;
+        };
         let record = self.records.peek(name, now)?;
         let revocations = match holds_live_key(&record, now) {
             true => {
@@ -73,11 +84,13 @@ impl Lookups {
             }
         };
         let (record, network) = tokio::join!(record, network);
+        let directory = questions.directory.as_ref().map(|question| self.directories.look_up(question, now));
         let revocations = match holds_live_key(&record, now) {
             true => join_all(questions.revocations().map(|name| self.records(name, source, now))).await,
             false => Vec::new(),
         };
-        Evidence { record, revocations, network, ..Evidence::default() }
+        let directory = directory.unwrap_or_default();
+        Evidence { record, revocations, network, directory, ..Evidence::default() }
     }
 
     async fn records(&self, name: &str, source: Source, now: Time) -> Answer<Arc<Records>> {

@@ -1,6 +1,6 @@
-//! Digests of content, as `cd` carries them.
+//! Digests of content, as `cd` and `Content-Digest` carry them.
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{Context, SHA256, SHA512, digest};
 use std::fmt;
 
 /// SHA-256 of a request's content: after transfer decoding, before content decoding, without
@@ -15,6 +15,31 @@ impl ContentDigest {
         let mut hasher = ContentHasher::new();
         hasher.update(content);
         hasher.finish()
+    }
+}
+
+/// Digests of one content, as far as anyone asks for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContentDigests {
+    /// SHA-256, which `cd` asks for.
+    pub sha256: ContentDigest,
+    /// SHA-512, which `Content-Digest` may ask for.
+    pub sha512: Option<[u8; 64]>,
+}
+
+impl ContentDigests {
+    /// All digests of content held in memory.
+    #[must_use]
+    pub fn of(content: &[u8]) -> Self {
+        let mut sha512 = [0; 64];
+        sha512.iter_mut().zip(digest(&SHA512, content).as_ref()).for_each(|(to, from)| *to = *from);
+        Self { sha256: ContentDigest::of(content), sha512: Some(sha512) }
+    }
+}
+
+impl From<ContentDigest> for ContentDigests {
+    fn from(sha256: ContentDigest) -> Self {
+        Self { sha256, sha512: None }
     }
 }
 

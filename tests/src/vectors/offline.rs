@@ -2,7 +2,7 @@
 
 use super::{compare, difference};
 use avouch_dns::{Dns, ZoneFiles};
-use avouch_engine::claim::Catalogue;
+use avouch_engine::claim::{BotRules, Catalogue};
 use avouch_engine::decision::policy::Facts;
 use avouch_engine::decision::{Mode, Policy, Terms, decide};
 use avouch_engine::evidence::Dnssec;
@@ -11,10 +11,10 @@ use avouch_engine::request::{Content, Head, Peer, Request};
 use avouch_engine::verdict::{Unchecked, Verdict};
 use avouch_gather::clock::ManualClock;
 use avouch_gather::meter::RateTable;
-use avouch_gather::{Judge, Settings, replay};
+use avouch_gather::{Directories, Judge, Settings, replay};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::capture::Capture;
-use avouch_wire::content::ContentDigest;
+use avouch_wire::content::ContentDigests;
 use avouch_wire::target::NormalPath;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -36,13 +36,13 @@ async fn came(case: &Case) -> Expect {
     let capture = Capture::parse(&case.message).unwrap();
     let peer = if case.unlisted_proxy { Peer::untrusted_proxy } else { Peer::client };
     let body = capture.body();
-    let content = if body.is_empty() { Content::Empty } else { Content::Read(ContentDigest::of(body)) };
+    let content = if body.is_empty() { Content::Empty } else { Content::Read(ContentDigests::of(body)) };
     let request = Request::read(Head {
         method: capture.method(),
         target: capture.target(),
         authority: None,
         scheme: Scheme::Https,
-        fields: capture.fields(),
+        fields: || capture.fields(),
         peer: peer(case.peer),
         content,
     });
@@ -58,7 +58,8 @@ fn judge(case: &Case) -> Judge {
     let zones = ZoneFiles::parse(&texts, Dnssec::Insecure).unwrap();
     let replay = replay::Settings { capacity: 1 << 14, fresh: true, ..replay::Settings::default() };
     let settings = Settings { replay, private: true, ..Settings::default() };
-    Judge::new(&settings, Dns::Zones(zones), Arc::new(ManualClock::at(case.now))).unwrap()
+    Judge::new(&settings, Dns::Zones(zones), Directories::default(), Arc::new(ManualClock::at(case.now)))
+        .unwrap()
 }
 
 fn site(case: &Case) -> Site {
@@ -67,6 +68,7 @@ fn site(case: &Case) -> Site {
         authorities: case.authorities.iter().map(authority).collect(),
         accept_draft: case.draft,
         catalogue: Arc::new(Catalogue::built_in().unwrap()),
+        bots: BotRules::default(),
         named: BTreeSet::new(),
     }
 }

@@ -1,29 +1,34 @@
 //! What a request says about who sends it.
 
+mod bot;
 mod catalogue;
 
+pub use bot::BotRules;
+pub(crate) use bot::{Bot, Candidate};
 pub use catalogue::{Catalogue, Crawler};
 
 use crate::reason::Reason;
 use crate::request::{Request, SaipField};
-use avouch_wire::name::{AgentId, Domain, Identity};
+use crate::verdict::Mechanism;
+use avouch_wire::name::{AgentId, Identity};
 use avouch_wire::saip::{Header, HeaderError};
 
-/// What a request says about who sends it: by a SAIP header, by its user agent, by both, or not at
-/// all. Only this module makes one.
+/// What a request says about who sends it: by a SAIP header, by Web Bot Auth signatures, by its user
+/// agent, by several of them, or not at all. Only this module makes one.
 #[derive(Clone, Debug)]
 pub struct Claim<'a> {
     header: Option<Header<'a>>,
+    bot: Option<Bot<'a>>,
     crawler: Option<&'a Crawler>,
 }
 
 /// A claim that cannot even be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
     /// Why.
     pub reason: Reason,
-    /// Where the header breaks, when it is the header.
-    pub error: Option<HeaderError>,
+    /// What breaks where, in words; empty when the reason says it all.
+    pub detail: String,
 }
 
 impl<'a> Claim<'a> {
@@ -32,7 +37,7 @@ impl<'a> Claim<'a> {
     /// # Errors
     /// [`Unreadable`] when the request claims something in a way that cannot be read; it is then
     /// an invalid claim, never no claim.
-    pub fn read(request: &Request<'a>, catalogue: &'a Catalogue) -> Result<Self, Unreadable> {
+    pub fn read(request: &'a Request<'a>, catalogue: &'a Catalogue) -> Result<Self, Unreadable> {
         let header = match request.saip() {
             SaipField::Absent => None,
             SaipField::One(text) => Some(Header::parse(text).map_err(Unreadable::header)?),
@@ -40,7 +45,11 @@ impl<'a> Claim<'a> {
             SaipField::NotText => return Err(Unreadable::because(Reason::HeaderMalformed)),
             SaipField::Delegation => return Err(Unreadable::because(Reason::ModeUnsupported)),
         };
-        let mut claim = Self { header, crawler: None };
+        let bot = match request.signature_fields() {
+            Some(fields) => Bot::read(fields)?,
+            None => None,
+        };
+        let mut claim = Self { header, bot, crawler: None };
         if !claim.hears_last() {
             claim.hear_user_agent(request, catalogue);
         }
@@ -54,13 +63,28 @@ impl<'a> Claim<'a> {
         self.header.as_ref().is_some_and(|header| header.signed.is_some() && header.domain.is_some())
     }
 
+    /// The Web Bot Auth signatures, where they are what proves the claim: a signed header beside
+    /// them says more, and decides.
+    pub(crate) fn bot(&self) -> Option<&Bot<'a>> {
+        self.bot.as_ref().filter(|_| self.header.as_ref().is_none_or(|header| header.signed.is_none()))
+    }
+
+    /// Leaves only the signatures that pass; `true` if there are any.
+    pub(crate) fn keep_signatures(&mut self, passes: impl FnMut(&Candidate<'a>) -> bool) -> bool {
+        self.bot.as_mut().is_some_and(|bot| {
+            bot.candidates.retain(passes);
+            !bot.candidates.is_empty()
+        })
+    }
+
     /// Adds what the user agent says.
     pub(crate) fn hear_user_agent(&mut self, request: &Request<'a>, catalogue: &'a Catalogue) {
         self.crawler = request.user_agent().and_then(|agent| catalogue.find(agent));
     }
 
-    fn domain(&self) -> Option<&Domain<'a>> {
-        self.header.as_ref()?.domain.as_ref()
+    /// Whether anything is claimed, as far as the user agent was heard.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.header.is_none() && self.bot.is_none() && self.crawler.is_none()
     }
 
     /// The SAIP header.
@@ -75,17 +99,25 @@ impl<'a> Claim<'a> {
         self.crawler
     }
 
-    /// Whether header and user agent claim different domains, aliases and relaxed alignment
-    /// considered, as far as the user agent was heard.
+    /// Whether header, signatures and user agent claim different domains, aliases and relaxed
+    /// alignment considered, as far as the user agent was heard.
     #[must_use]
     pub(crate) fn conflicts(&self) -> bool {
-        self.domain().zip(self.crawler).is_some_and(|(domain, crawler)| !crawler.speaks_for(domain))
+        let header = self.header.as_ref().and_then(|header| header.domain.as_ref());
+        let bot = self.bot.as_ref().and_then(Bot::domain);
+        let apart = header.zip(bot).is_some_and(|(one, other)| !one.is_aligned_with(other));
+        let mut domains = header.into_iter().chain(bot);
+        let is_other = |crawler: &Crawler| domains.any(|domain| !crawler.speaks_for(domain));
+        apart || self.bot.as_ref().is_some_and(Bot::conflicts) || self.crawler.is_some_and(is_other)
     }
 
-    /// Whoever is meant, if the claim holds: the signed agent, or the domain that a bare claim or a
-    /// crawler's user agent names (an address speaks for a domain, not for one of its agents).
+    /// Whoever is meant, if the claim holds: the signed agent, or the domain that signatures, a bare
+    /// claim or a crawler's user agent name (an address speaks for a domain, not for one of its agents).
     #[must_use]
-    pub fn identity(&self) -> Option<Identity> {
+    pub fn identity(&self, mechanism: Mechanism) -> Option<Identity> {
+        if mechanism == Mechanism::WebBotAuth {
+            return self.bot.as_ref().and_then(Bot::domain).cloned().map(Identity::of_domain);
+        }
         let crawler = || self.crawler.map(|crawler| Identity::of_domain(crawler.domain().clone()));
         let Some(header) = &self.header else { return crawler() };
         let Some(domain) = header.domain.clone() else { return crawler() };
@@ -101,9 +133,11 @@ impl<'a> Claim<'a> {
     /// The name that is claimed, as logs show it.
     #[must_use]
     pub fn name(&self) -> Option<String> {
-        let crawler = || self.crawler.map(|crawler| crawler.domain().as_str().to_owned());
-        let Some(header) = &self.header else { return crawler() };
-        let Some(domain) = &header.domain else { return crawler() };
+        let bot = self.bot.iter().filter_map(Bot::domain);
+        let crawler = self.crawler.iter().map(|crawler| crawler.domain());
+        let other = || bot.chain(crawler).next().map(|domain| domain.as_str().to_owned());
+        let Some(header) = &self.header else { return other() };
+        let Some(domain) = &header.domain else { return other() };
         if header.agent.is_domain_itself() {
             return Some(domain.as_str().to_owned());
         }
@@ -112,21 +146,19 @@ impl<'a> Claim<'a> {
 }
 
 impl Unreadable {
-    /// Where the header breaks, in words.
-    #[must_use]
-    pub fn detail(&self) -> String {
-        self.error.map(|error| error.to_string()).unwrap_or_default()
+    fn because(reason: Reason) -> Self {
+        Self { reason, detail: String::new() }
     }
 
-    const fn because(reason: Reason) -> Self {
-        Self { reason, error: None }
+    const fn with(reason: Reason, detail: String) -> Self {
+        Self { reason, detail }
     }
 
-    const fn header(error: HeaderError) -> Self {
+    fn header(error: HeaderError) -> Self {
         let reason = match error {
             HeaderError::Unsupported(_) => Reason::ModeUnsupported,
             _ => Reason::HeaderMalformed,
         };
-        Self { reason, error: Some(error) }
+        Self::with(reason, error.to_string())
     }
 }

@@ -58,6 +58,10 @@ pub enum Cause {
     Bogus,
     /// DNSSEC validation could not reach a conclusion.
     Indeterminate,
+    /// A key directory could not be fetched.
+    DirectoryUnreachable,
+    /// What was fetched is no key directory.
+    DirectoryUnusable,
 }
 
 /// Whether trying again later can help.
@@ -74,9 +78,13 @@ impl Cause {
     #[must_use]
     pub const fn persistence(self) -> Persistence {
         match self {
-            Self::NotAsked | Self::Timeout | Self::ServerFailure | Self::Unreachable | Self::Budget => {
-                Persistence::Temporary
-            }
+            Self::NotAsked
+            | Self::Timeout
+            | Self::ServerFailure
+            | Self::Unreachable
+            | Self::Budget
+            | Self::DirectoryUnreachable
+            | Self::DirectoryUnusable => Persistence::Temporary,
             Self::Bogus | Self::Indeterminate => Persistence::Permanent,
         }
     }

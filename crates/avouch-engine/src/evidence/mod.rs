@@ -2,6 +2,7 @@
 //! and what they prove.
 
 mod answer;
+mod directory;
 mod network;
 mod proof;
 mod questions;
@@ -10,13 +11,15 @@ mod trail;
 pub use answer::{Answer, Cause, Dnssec, Persistence};
 pub use network::Network;
 pub use proof::Proof;
-pub use questions::{NetworkQuestion, Questions};
+pub use questions::{DirectoryQuestion, NetworkQuestion, Questions};
 
+pub(crate) use directory::{admit_signatures, prove_by_directory};
 pub(crate) use network::{confirm, delegated};
 pub(crate) use proof::{limits, meant_for_us, prove, timely};
 pub(crate) use trail::{Shortfall, Trail};
 
 use avouch_wire::record::Published;
+use avouch_wire::web_bot_auth::Directory;
 use std::sync::Arc;
 
 /// The count of revocations a verifier has heard of. A verdict is used only if it has not moved
@@ -42,6 +45,8 @@ pub struct Evidence {
     pub revocations: Vec<Answer<Arc<Records>>>,
     /// What reverse and forward DNS say of the client's address.
     pub network: Network,
+    /// The keys that stand at the URL of a Web Bot Auth signature. Their DNSSEC standing says nothing.
+    pub directory: Answer<Arc<Directory>>,
     /// The epoch read before anything was looked up.
     pub epoch: Epoch,
 }

@@ -16,8 +16,8 @@ use std::sync::Arc;
 pub struct Proof {
     /// How the signature is tied to the long-term key.
     pub(crate) mechanism: Mechanism,
-    /// The long-term key.
-    pub(crate) key: Fingerprint,
+    /// The long-term key; `None` of those that SAIP does not use, which have other names.
+    pub(crate) key: Option<Fingerprint>,
     /// Whether a domain publishes that key.
     pub(crate) published: bool,
     /// Whether it does so for testing only.
@@ -89,7 +89,7 @@ pub(crate) fn prove(
         (Mode::Stateless { key }, None) => {
             let key = carried_key(key)?;
             trail.record(CheckName::Signature, signing.holds(&key))?;
-            let key = *key.fingerprint();
+            let key = Some(*key.fingerprint());
             Proof { mechanism: Mechanism::SaipStateless, key, published: false, testing: false }
         }
         (mode, _) => {
@@ -139,7 +139,7 @@ impl Signing<'_> {
             }
         };
         trail.valid_until(live.until);
-        Ok(Proof { mechanism, key: *live.value.fingerprint(), published: true, testing: live.testing })
+        Ok(Proof { mechanism, key: Some(*live.value.fingerprint()), published: true, testing: live.testing })
     }
 
     /// The published key that certified the rolling one.
@@ -243,7 +243,7 @@ pub(super) fn usable(answer: &Answer<Arc<Records>>, now: Time) -> Result<Option<
 
 /// The content must be what was signed, where it was signed and is at hand.
 fn content(request: &Request<'_>, signed: &Signed<'_>, trail: &mut Trail) -> Result<(), Shortfall> {
-    let actual = signed.content.and_then(|signed| Some((signed.octets(), request.content().digest()?.0)));
+    let actual = signed.content.and_then(|signed| Some((signed.octets(), request.content().sha256()?.0)));
     match actual {
         Some((signed, actual)) if signed != actual => {
             trail.record(CheckName::Body, Err(Shortfall::Failed(Reason::BodyMismatch)))

@@ -3,7 +3,11 @@
 use crate::claim::Claim;
 use avouch_wire::name::{AgentId, Domain, NameError, ancestors};
 use avouch_wire::saip::Mode;
+use avouch_wire::web_bot_auth::{Agent, Discovery};
 use std::iter;
+
+/// The agent id that stands for the domain itself.
+const DOMAIN_ITSELF: &str = "_";
 
 /// What has to be looked up for a claim. Names are as DNS takes them, without the trailing dot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +18,17 @@ pub struct Questions {
     by_domain: bool,
     /// What to find out about the client's address.
     pub network: Option<NetworkQuestion>,
+    /// Which keys to fetch.
+    pub directory: Option<DirectoryQuestion>,
+}
+
+/// Where keys of Web Bot Auth signatures stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectoryQuestion {
+    /// The URL, by which an answer is kept too.
+    pub url: String,
+    /// What stands there.
+    pub discovery: Discovery,
 }
 
 /// What to find out about the client's address.
@@ -54,20 +69,40 @@ impl Questions {
     /// # Errors
     /// [`NameError`] when agent and domain together are too long a name for DNS.
     pub(crate) fn of(claim: &Claim<'_>) -> Result<Self, NameError> {
+        if let Some(candidate) = claim.bot().and_then(|bot| bot.candidates.first()) {
+            return Self::of_bot(claim, &candidate.agent);
+        }
+        Self::of_others(claim)
+    }
+
+    /// The keys stand at the URL, and may stand in the domain's own record; one of them, for the signatures of one
+    /// request shall not make many look-ups.
+    fn of_bot(claim: &Claim<'_>, agent: &Agent) -> Result<Self, NameError> {
+        let directory = DirectoryQuestion { url: agent.url.clone(), discovery: agent.discovery };
+        Ok(Self {
+            name: Some(AgentId::parse(DOMAIN_ITSELF)?.record_name(&agent.domain)?),
+            by_domain: true,
+            directory: Some(directory),
+            network: Self::of_others(claim)?.network,
+        })
+    }
+
+    fn of_others(claim: &Claim<'_>) -> Result<Self, NameError> {
         let Some(header) = claim.header() else { return Ok(Self::of_crawler(claim)) };
         let Some(domain) = &header.domain else { return Ok(Self::of_crawler(claim)) };
         let Some(signed) = &header.signed else { return Self::of_bare_claim(domain) };
         // A key that travels along must stand at the domain's own name.
         let by_domain = matches!(signed.mode, Mode::Stateless { .. });
-        Ok(Self { name: Some(header.agent.record_name(domain)?), by_domain, network: None })
+        Ok(Self { name: Some(header.agent.record_name(domain)?), by_domain, ..Self::default() })
     }
 
     fn of_bare_claim(domain: &Domain<'_>) -> Result<Self, NameError> {
         let domain = domain.clone().into_owned();
         Ok(Self {
-            name: Some(AgentId::parse("_")?.record_name(&domain)?),
+            name: Some(AgentId::parse(DOMAIN_ITSELF)?.record_name(&domain)?),
             by_domain: true,
             network: Some(NetworkQuestion { within: vec![domain.clone()], forward: Some(domain) }),
+            directory: None,
         })
     }
 
@@ -82,7 +117,7 @@ mod tests {
     use super::*;
 
     fn questions(name: &str, by_domain: bool) -> Questions {
-        Questions { name: Some(name.to_owned()), by_domain, network: None }
+        Questions { name: Some(name.to_owned()), by_domain, ..Questions::default() }
     }
 
     #[test]

@@ -24,6 +24,8 @@ impl Shortfall {
             Cause::Budget => Reason::LookupBudget,
             Cause::Bogus => Reason::DnssecBogus,
             Cause::Indeterminate => Reason::DnssecIndeterminate,
+            Cause::DirectoryUnreachable => Reason::DirectoryUnreachable,
+            Cause::DirectoryUnusable => Reason::DirectoryUnusable,
         };
         Self::Unknown(reason, cause.persistence())
     }
@@ -100,6 +102,14 @@ impl Trail {
         let outcome = result.as_ref().err().map_or(Outcome::Pass, |shortfall| shortfall.outcome());
         self.note(name, outcome, "", None);
         result
+    }
+
+    /// Takes over what another trail noted.
+    pub(crate) fn take(&mut self, other: Self) {
+        self.checks.extend(other.checks);
+        self.not_checked.extend(other.not_checked);
+        self.noticed.extend(other.noticed);
+        other.valid_until.into_iter().for_each(|until| self.valid_until(until));
     }
 
     /// Shortens how long the verdict may be relied on.

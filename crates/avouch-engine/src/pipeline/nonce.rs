@@ -87,8 +87,29 @@ pub struct Committed {
     private: bool,
 }
 
-impl Committed {
+/// How a proved request is known to be new.
+#[derive(Debug)]
+pub(crate) enum Freshness {
+    /// Its nonce was committed.
+    Committed(Committed),
+    /// It was signed without a nonce, as Web Bot Auth lets it be; only its times bound it.
+    Unsigned,
+}
+
+impl Freshness {
     pub(crate) fn note(&self, trail: &mut Trail) {
+        match self {
+            Self::Committed(committed) => committed.note(trail),
+            Self::Unsigned => {
+                trail.note(CheckName::Replay, Outcome::Skipped, "not signed for one use", None);
+                trail.not_checked.push(Unchecked::Replay);
+            }
+        }
+    }
+}
+
+impl Committed {
+    fn note(&self, trail: &mut Trail) {
         if self.private {
             trail.note(CheckName::Replay, Outcome::Skipped, "judged against a table of its own", None);
             trail.not_checked.push(Unchecked::Replay);

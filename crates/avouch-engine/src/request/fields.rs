@@ -1,6 +1,7 @@
 //! The few fields that judgement reads.
 
 use super::RequestError;
+use std::borrow::Cow;
 
 /// The SAIP field of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,12 +22,56 @@ pub(super) struct Fields<'a> {
     pub(super) host: Option<&'a str>,
     pub(super) saip: SaipField<'a>,
     pub(super) user_agent: Option<&'a [u8]>,
+    /// Whether there is a field that only HTTP message signatures come with.
+    pub(super) is_signed: bool,
+}
+
+/// The fields of HTTP message signatures, the lines of each joined, and all others, for a signature
+/// may cover any.
+#[derive(Clone, Debug)]
+pub struct SignatureFields<'a> {
+    /// `Signature-Input`; `None` where there is none, or where it is not text.
+    pub input: Option<Cow<'a, str>>,
+    /// `Signature`.
+    pub signature: Option<Cow<'a, str>>,
+    /// `Signature-Agent`.
+    pub agent: Option<Cow<'a, str>>,
+    /// `Content-Digest`.
+    pub content_digest: Option<Cow<'a, str>>,
+    /// Every field, in order.
+    pub all: Vec<(&'a str, &'a [u8])>,
+}
+
+impl<'a> SignatureFields<'a> {
+    pub(super) fn read(fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
+        let all: Vec<_> = fields.collect();
+        Self {
+            input: joined(&all, "signature-input"),
+            signature: joined(&all, "signature"),
+            agent: joined(&all, "signature-agent"),
+            content_digest: joined(&all, "content-digest"),
+            all,
+        }
+    }
+}
+
+/// The lines of a field as one (RFC 9110 section 5.3), if there are any and all are ASCII.
+fn joined<'a>(all: &[(&'a str, &'a [u8])], name: &str) -> Option<Cow<'a, str>> {
+    let lines = all.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
+    let lines: Vec<_> = lines
+        .map(|(_, value)| std::str::from_utf8(value).ok().filter(|text| text.is_ascii()))
+        .collect::<Option<_>>()?;
+    match lines.as_slice() {
+        [] => None,
+        [line] => Some(Cow::Borrowed(line)),
+        lines => Some(Cow::Owned(lines.join(", "))),
+    }
 }
 
 pub(super) fn read<'a>(
     fields: impl Iterator<Item = (&'a str, &'a [u8])>,
 ) -> Result<Fields<'a>, RequestError> {
-    let mut read = Fields { host: None, saip: SaipField::Absent, user_agent: None };
+    let mut read = Fields { host: None, saip: SaipField::Absent, user_agent: None, is_signed: false };
     for (name, value) in fields {
         if name.eq_ignore_ascii_case("host") {
             let host = std::str::from_utf8(value).map_err(|_| RequestError::Disagreement)?;
@@ -39,9 +84,16 @@ pub(super) fn read<'a>(
             }
         } else if is_saip(name) {
             read.saip = saip(read.saip, name, value);
+        } else if is_of_signatures(name) {
+            read.is_signed = true;
         }
     }
     Ok(read)
+}
+
+/// `Signature` alone is also the field of an older protocol, which names nobody here.
+fn is_of_signatures(name: &str) -> bool {
+    name.eq_ignore_ascii_case("signature-input") || name.eq_ignore_ascii_case("signature-agent")
 }
 
 /// Whether a name is one of ours, also when spelled with underscores.
@@ -101,6 +153,22 @@ mod tests {
         for name in ["saipan", "x-saip", "saip-x", "sai", "saïp"] {
             assert_eq!(saip_of(&[(name, b"x")]), SaipField::Absent, "{name}");
         }
+    }
+
+    #[test]
+    fn the_lines_of_a_signature_are_joined_and_every_field_is_kept() {
+        let fields: &[(&str, &[u8])] = &[
+            ("Signature-Input", b"a=()"),
+            ("signature-INPUT", b"b=()"),
+            ("Signature", b"a=::"),
+            ("Signature-Agent", b"\xff"),
+            ("Host", b"shop.example"),
+        ];
+        assert!(read(fields.iter().copied()).unwrap().is_signed);
+        assert!(!read([("Signature", &b"keyId=x"[..])].into_iter()).unwrap().is_signed);
+        let read = SignatureFields::read(fields.iter().copied());
+        assert_eq!((read.input.as_deref(), read.signature.as_deref()), (Some("a=(), b=()"), Some("a=::")));
+        assert_eq!((read.agent, read.all.len()), (None, 5));
     }
 
     #[test]

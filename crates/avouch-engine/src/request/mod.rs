@@ -3,11 +3,12 @@
 mod fields;
 mod peer;
 
-pub use fields::SaipField;
+pub use fields::{SaipField, SignatureFields};
 pub use peer::{AddressEvidence, Peer};
 
 use avouch_wire::authority::{Authority, AuthorityError, Scheme};
-use avouch_wire::content::ContentDigest;
+use avouch_wire::content::{ContentDigest, ContentDigests};
+use avouch_wire::http_signature::{Message, Start};
 use avouch_wire::target::{Target, TargetError, is_token};
 use thiserror::Error;
 
@@ -22,7 +23,7 @@ pub struct Head<'a, F> {
     pub authority: Option<&'a str>,
     /// The scheme the site is served under: from configuration, else the listener's.
     pub scheme: Scheme,
-    /// The fields, in order: name (any case) and value.
+    /// Gives the fields, in order: name (any case) and value.
     pub fields: F,
     /// Who connected.
     pub peer: Peer,
@@ -35,19 +36,29 @@ pub struct Head<'a, F> {
 pub enum Content {
     /// There is none.
     Empty,
-    /// All of it was read; this is its digest.
-    Read(ContentDigest),
+    /// All of it was read; these are its digests.
+    Read(ContentDigests),
     /// It is still to come; whoever forwards it compares the digest.
     Streaming,
 }
 
 impl Content {
-    /// The digest, where it is known.
+    /// The SHA-256 digest, where it is known.
     #[must_use]
-    pub fn digest(self) -> Option<ContentDigest> {
+    pub fn sha256(self) -> Option<ContentDigest> {
         match self {
             Self::Empty => Some(ContentDigest::of(b"")),
-            Self::Read(digest) => Some(digest),
+            Self::Read(digests) => Some(digests.sha256),
+            Self::Streaming => None,
+        }
+    }
+
+    /// All digests, where they are known.
+    #[must_use]
+    pub fn digests(self) -> Option<ContentDigests> {
+        match self {
+            Self::Empty => Some(ContentDigests::of(b"")),
+            Self::Read(digests) => Some(digests),
             Self::Streaming => None,
         }
     }
@@ -89,6 +100,16 @@ pub struct Request<'a> {
     saip: SaipField<'a>,
     user_agent: Option<&'a [u8]>,
     content: Content,
+    sent: Sent<'a>,
+    /// Boxed, for hardly any request has them.
+    signature_fields: Option<Box<SignatureFields<'a>>>,
+}
+
+/// The first line as it was sent, which HTTP message signatures may cover.
+#[derive(Clone, Copy, Debug)]
+struct Sent<'a> {
+    scheme: Scheme,
+    target: &'a str,
 }
 
 impl<'a> Request<'a> {
@@ -96,15 +117,16 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// [`RequestError`]; the answer is 400, and no claim is read from such a request.
-    pub fn read<F>(head: Head<'a, F>) -> Result<Self, RequestError>
+    pub fn read<F, I>(head: Head<'a, F>) -> Result<Self, RequestError>
     where
-        F: Iterator<Item = (&'a str, &'a [u8])>,
+        F: Fn() -> I,
+        I: Iterator<Item = (&'a str, &'a [u8])>,
     {
         if !is_token(head.method) {
             return Err(RequestError::Method);
         }
         let target = Target::parse(head.method, head.target)?;
-        let read = fields::read(head.fields)?;
+        let read = fields::read((head.fields)())?;
         let named = match head.method {
             "CONNECT" => Some(head.target),
             _ => head.authority.or(target.origin().map(|(_, authority)| authority)),
@@ -118,6 +140,8 @@ impl<'a> Request<'a> {
             saip: read.saip,
             user_agent: read.user_agent,
             content: head.content,
+            sent: Sent { scheme: head.scheme, target: head.target },
+            signature_fields: read.is_signed.then(|| Box::new(SignatureFields::read((head.fields)()))),
         })
     }
 
@@ -162,6 +186,25 @@ impl<'a> Request<'a> {
     pub const fn content(&self) -> Content {
         self.content
     }
+
+    /// The fields of HTTP message signatures, where there are any.
+    #[must_use]
+    pub fn signature_fields(&self) -> Option<&SignatureFields<'a>> {
+        self.signature_fields.as_deref()
+    }
+
+    /// The request as HTTP message signatures cover it; without fields where there are none of theirs.
+    pub(crate) fn message(&self) -> Message<'_> {
+        let start = Start::Request {
+            method: self.method,
+            scheme: self.sent.scheme.as_str(),
+            authority: self.authority.as_str(),
+            path: self.path(),
+            target: self.sent.target,
+        };
+        let fields = self.signature_fields().map_or(&[][..], |fields| &fields.all);
+        Message { start, fields, trailers: &[], request: None }
+    }
 }
 
 /// The one authority that target, `:authority` and Host agree on.
@@ -189,7 +232,7 @@ mod tests {
         authority: Option<&'a str>,
         fields: &[(&'a str, &'a str)],
     ) -> Result<Request<'a>, RequestError> {
-        let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
+        let fields = || fields.iter().map(|(name, value)| (*name, value.as_bytes()));
         let peer = Peer::client([192, 0, 2, 1].into());
         Request::read(Head {
             method,

@@ -64,6 +64,7 @@ pub enum CheckName {
     Time,
     Authority,
     DnsKey,
+    DirectoryKey,
     Revocation,
     Certificate,
     Signature,
@@ -84,6 +85,7 @@ impl CheckName {
             Self::Time => "time",
             Self::Authority => "authority",
             Self::DnsKey => "dns-key",
+            Self::DirectoryKey => "directory-key",
             Self::Revocation => "revocation",
             Self::Certificate => "rcert",
             Self::Signature => "signature",
@@ -128,8 +130,10 @@ impl Outcome {
 pub enum Unchecked {
     /// The content: not signed, or still to be compared as it streams by.
     Body,
-    /// Replay: judged offline, against a table of its own.
+    /// Replay: judged offline, against a table of its own; or signed without a nonce.
     Replay,
+    /// Revocation: the domain's record could not be looked up, and its directory vouches alone.
+    Revocation,
 }
 
 impl Unchecked {
@@ -139,6 +143,7 @@ impl Unchecked {
         match self {
             Self::Body => "body",
             Self::Replay => "replay",
+            Self::Revocation => "revocation",
         }
     }
 }

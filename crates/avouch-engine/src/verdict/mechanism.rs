@@ -9,6 +9,8 @@ pub enum Mechanism {
     SaipDirect,
     /// A key that travels with the request.
     SaipStateless,
+    /// A Web Bot Auth signature, by a key of the domain's directory or record.
+    WebBotAuth,
     /// The claimed domain's record names the client's network.
     DelegationRecord,
     /// PTR within the domain, confirmed forward.
@@ -21,10 +23,11 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// Every mechanism.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::SaipRolling,
         Self::SaipDirect,
         Self::SaipStateless,
+        Self::WebBotAuth,
         Self::DelegationRecord,
         Self::ForwardConfirmed,
         Self::ForwardAddress,
@@ -38,6 +41,7 @@ impl Mechanism {
             Self::SaipRolling => "saip-rolling",
             Self::SaipDirect => "saip-direct",
             Self::SaipStateless => "saip-stateless",
+            Self::WebBotAuth => "web-bot-auth",
             Self::DelegationRecord => "delegation-record",
             Self::ForwardConfirmed => "forward-confirmed",
             Self::ForwardAddress => "forward-address",

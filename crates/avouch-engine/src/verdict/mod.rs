@@ -118,14 +118,14 @@ pub struct Verdict {
 impl Verdict {
     /// Puts a verdict together from what judgement came to.
     pub(crate) fn reach(conclusion: &Conclusion, claim: Option<&Claim<'_>>, mut trail: Trail) -> Self {
-        conclusion.committed().into_iter().for_each(|committed| committed.note(&mut trail));
+        conclusion.freshness().into_iter().for_each(|freshness| freshness.note(&mut trail));
         let standing = conclusion.standing();
         let established = matches!(standing.class(), Class::Partial | Class::Verified);
         let mut reasons = trail.noticed;
         reasons.insert(0, conclusion.reason());
         Self {
             standing,
-            identity: claim.filter(|_| established).and_then(Claim::identity),
+            identity: claim.filter(|_| established).and_then(|claim| claim.identity(conclusion.mechanism())),
             claimed: claim.filter(|_| !established).and_then(Claim::name),
             mechanism: conclusion.mechanism(),
             pseudonym: conclusion.pseudonym(),
@@ -145,7 +145,8 @@ impl Verdict {
         self.mechanism = Mechanism::None;
         self.pseudonym = None;
         self.claimed = self.claimed.or_else(|| self.identity.take().map(|identity| identity.to_string()));
-        self.reasons.retain(|reason| *reason != Reason::SignatureVerified);
+        self.reasons
+            .retain(|reason| !matches!(reason, Reason::SignatureVerified | Reason::DirectoryVerified));
         self.reasons.insert(0, Reason::BodyMismatch);
         self.not_checked.retain(|unchecked| *unchecked != Unchecked::Body);
         let check = Check { name: CheckName::Body, outcome: Outcome::Fail, detail: "".into(), dnssec: None };

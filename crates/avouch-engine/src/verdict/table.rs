@@ -6,6 +6,7 @@
 //! | a key that no domain vouches for signed the request | 0 | pseudonymous |
 //! | the key is published for testing only, and everything holds | 0 | anonymous |
 //! | every signature holds under a published key, bound to this site, and the request is new | 3 | verified |
+//! | a signature without a nonce holds under a key of the domain's directory, bound to this site | 3 | verified |
 //! | the same, but the signature does not bind this site or the domain | 2 | partial |
 //! | DNS connects the client's address with the claimed domain | 2 | partial |
 //! | the claim failed | 1 | invalid |
@@ -13,7 +14,7 @@
 
 use super::{Mechanism, Standing};
 use crate::evidence::Shortfall;
-use crate::pipeline::Committed;
+use crate::pipeline::Freshness;
 use crate::reason::Reason;
 use avouch_wire::key::Fingerprint;
 
@@ -23,13 +24,14 @@ pub(crate) enum Conclusion {
     /// No claim.
     Anonymous,
     /// A key that no domain vouches for signed the request, which is new.
-    Pseudonym(Fingerprint, Committed),
+    Pseudonym(Fingerprint, Freshness),
     /// The key is published for testing only.
     Testing(Mechanism),
-    /// Every signature holds, and the request is new. Nothing else leads to class 3.
-    Proved(Mechanism, Committed),
+    /// Every signature holds, and the request is new as far as it was signed to be. Nothing else
+    /// leads to class 3.
+    Proved(Mechanism, Freshness),
     /// The same, except that the signature does not bind this site or the domain.
-    Unbound(Mechanism, Committed),
+    Unbound(Mechanism, Freshness),
     /// DNS connects the client's address with the claimed domain.
     Consistent(Mechanism),
     /// The claim failed or could not be checked.
@@ -59,11 +61,11 @@ impl Conclusion {
         }
     }
 
-    /// What was committed to the replay table for it.
-    pub(crate) const fn committed(&self) -> Option<&Committed> {
+    /// How it is known to be new.
+    pub(crate) const fn freshness(&self) -> Option<&Freshness> {
         match self {
-            Self::Pseudonym(_, committed) | Self::Proved(_, committed) | Self::Unbound(_, committed) => {
-                Some(committed)
+            Self::Pseudonym(_, freshness) | Self::Proved(_, freshness) | Self::Unbound(_, freshness) => {
+                Some(freshness)
             }
             Self::Anonymous | Self::Testing(_) | Self::Consistent(_) | Self::Short(_) => None,
         }
@@ -83,6 +85,9 @@ impl Conclusion {
             Self::Anonymous => Reason::NoClaim,
             Self::Pseudonym(..) => Reason::Pseudonym,
             Self::Testing(_) => Reason::Testing,
+            Self::Proved(Mechanism::WebBotAuth, _) | Self::Unbound(Mechanism::WebBotAuth, _) => {
+                Reason::DirectoryVerified
+            }
             Self::Proved(..) | Self::Unbound(..) => Reason::SignatureVerified,
             Self::Consistent(Mechanism::ForwardAddress) => Reason::AddressOfDomain,
             Self::Consistent(Mechanism::DelegationRecord) => Reason::NetworkDelegated,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::ManualClock;
 use avouch_dns::ZoneFiles;
-use avouch_engine::claim::Catalogue;
+use avouch_engine::claim::{BotRules, Catalogue};
 use avouch_engine::evidence::{Dnssec, Persistence};
 use avouch_engine::reason::Reason;
 use avouch_engine::request::{Content, Head, Peer};
@@ -13,7 +13,7 @@ use avouch_keys::entropy::SystemEntropy;
 use avouch_keys::saip::{Mode, RequestToSign, Signer, Speaker};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::b64u;
-use avouch_wire::content::ContentDigest;
+use avouch_wire::content::ContentDigests;
 use avouch_wire::key::KeyType;
 use avouch_wire::name::{AgentId, Domain};
 use avouch_wire::target::Target;
@@ -81,13 +81,20 @@ impl World {
         let clock = Arc::new(ManualClock::at(NOW));
         let replay = replay::Settings { capacity: 1 << 14, fresh: true, ..replay::Settings::default() };
         let settings = Settings { replay, ..Settings::default() };
-        let judge = Judge::new(&settings, Dns::Zones(zones), Arc::<ManualClock>::clone(&clock) as _).unwrap();
+        let judge = Judge::new(
+            &settings,
+            Dns::Zones(zones),
+            Directories::default(),
+            Arc::<ManualClock>::clone(&clock) as _,
+        )
+        .unwrap();
         let authority = Authority::parse("www.shop.example", Scheme::Https).unwrap();
         let catalogue = Arc::new(Catalogue::built_in().unwrap());
         let site = Site {
             authorities: vec![authority],
             accept_draft: false,
             catalogue,
+            bots: BotRules::default(),
             named: std::collections::BTreeSet::new(),
         };
         Self { judge, clock, site, signers }
@@ -107,7 +114,7 @@ impl World {
             target: visit.path,
             authority: None,
             scheme: Scheme::Https,
-            fields: fields.into_iter(),
+            fields: || fields.iter().copied(),
             peer: Peer::client(visit.peer.into()),
             content: visit.content,
         });
@@ -131,7 +138,7 @@ fn sign(signer: &Signer, mode: Mode, content: Content, now: Time) -> String {
     let target = Target::parse("GET", "/a?b").unwrap();
     let authority = Authority::parse("www.shop.example", Scheme::Https).unwrap();
     let request =
-        RequestToSign { method: "GET", target: &target, authority: &authority, content: content.digest() };
+        RequestToSign { method: "GET", target: &target, authority: &authority, content: content.sha256() };
     signer.sign(request, mode, now).unwrap()
 }
 
@@ -226,9 +233,9 @@ fn the_time_window_is_exact() {
 #[test]
 fn a_digest_binds_the_content() {
     let world = World::new();
-    let signed = Content::Read(ContentDigest::of(b"hello"));
+    let signed = Content::Read(ContentDigests::of(b"hello"));
     let saip = Some(sign(&world.signers[0].1, Mode::Direct, signed, NOW));
-    let swapped = Content::Read(ContentDigest::of(b"hallo"));
+    let swapped = Content::Read(ContentDigests::of(b"hallo"));
     failed(
         &world.judge(Visit { saip: saip.clone(), content: swapped, ..Visit::default() }),
         Reason::BodyMismatch,

@@ -1,8 +1,7 @@
 //! Digests of content, as `Content-Digest` carries them (RFC 9530).
 
+use crate::content::{ContentDigest, ContentDigests};
 use crate::structured::{BareItem, Dictionary, Member, StructuredError};
-use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest::{Context, SHA256, SHA512};
 use data_encoding::BASE64;
 use std::fmt;
 use thiserror::Error;
@@ -48,29 +47,26 @@ impl FieldDigest {
     /// The `sha-256` digest of content, to be written.
     #[must_use]
     pub fn of(content: &[u8]) -> Self {
-        let digest = crate::content::ContentDigest::of(content);
-        Self { sha256: Some(digest.0), sha512: None }
+        Self { sha256: Some(ContentDigest::of(content).0), sha512: None }
     }
 
-    /// Digests content as it streams by, with the algorithms this one holds.
+    /// Whether every digest is that of the content; `None` where one was not computed.
     #[must_use]
-    pub fn hasher(&self) -> DigestHasher {
-        DigestHasher {
-            sha256: self.sha256.map(|_| Context::new(&SHA256)),
-            sha512: self.sha512.map(|_| Context::new(&SHA512)),
-        }
-    }
-
-    /// Whether every digest is that of the content a hasher saw.
-    #[must_use]
-    pub fn is_of(&self, seen: DigestHasher) -> bool {
-        let matches = |own: Option<&[u8]>, seen: Option<Context>| match (own, seen) {
+    pub fn is_of(&self, content: &ContentDigests) -> Option<bool> {
+        let sha256 = self.sha256.is_none_or(|own| own == content.sha256.0);
+        let sha512 = match (self.sha512, content.sha512) {
             (None, _) => true,
-            (Some(own), Some(seen)) => verify_slices_are_equal(own, seen.finish().as_ref()).is_ok(),
+            (Some(own), Some(actual)) => own == actual,
+            (Some(_), None) if sha256 => return None,
             (Some(_), None) => false,
         };
-        matches(self.sha256.as_ref().map(|own| &own[..]), seen.sha256)
-            & matches(self.sha512.as_ref().map(|own| &own[..]), seen.sha512)
+        Some(sha256 && sha512)
+    }
+
+    /// Whether the content's SHA-512 has to be computed.
+    #[must_use]
+    pub const fn needs_sha512(&self) -> bool {
+        self.sha512.is_some()
     }
 }
 
@@ -104,35 +100,12 @@ impl fmt::Debug for FieldDigest {
     }
 }
 
-/// Digests content as it streams by.
-#[derive(Clone)]
-pub struct DigestHasher {
-    sha256: Option<Context>,
-    sha512: Option<Context>,
-}
-
-impl DigestHasher {
-    /// Takes the next octets.
-    pub fn update(&mut self, octets: &[u8]) {
-        self.sha256.iter_mut().chain(&mut self.sha512).for_each(|context| context.update(octets));
-    }
-}
-
-impl fmt::Debug for DigestHasher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DigestHasher(..)")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn is_of(field: &str, content: &[u8]) -> bool {
-        let digest = FieldDigest::parse(field).unwrap();
-        let mut hasher = digest.hasher();
-        content.chunks(3).for_each(|piece| hasher.update(piece));
-        digest.is_of(hasher)
+        FieldDigest::parse(field).unwrap().is_of(&ContentDigests::of(content)).unwrap()
     }
 
     #[test]
@@ -145,6 +118,10 @@ mod tests {
         assert!(is_of(&format!("md5=:AAAA:, {sha512}"), b"{\"hello\": \"world\"}"));
         assert!(!is_of(&format!("{sha256}, {sha512}"), b"{\"hello\": \"world\"}"), "each must match");
         assert!(is_of(&FieldDigest::of(b"abc").to_string(), b"abc"));
+        let without = ContentDigests::from(ContentDigest::of(b"{\"hello\": \"world\"}"));
+        let is_of = |field: &str| FieldDigest::parse(field).unwrap().is_of(&without);
+        assert_eq!(is_of(sha512), None, "was not computed");
+        assert_eq!(is_of(&format!("{sha256}, {sha512}")), Some(false), "one that differs is enough");
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod times;
 pub use algorithm::{Algorithm, Algorithms, Disagreement};
 pub use base::{BaseError, Hindrance};
 pub use component::{Component, ComponentError, Form, Part};
-pub use digest::{DigestError, DigestHasher, FieldDigest};
+pub use digest::{DigestError, FieldDigest};
 pub use input::{Labelled, MAX_SIGNATURES, Signature, SignatureError, SignatureInput, SignaturesError, read};
 pub use jwk::{Jwk, JwkError, Thumbprint};
 pub use key::VerificationKey;

@@ -3,21 +3,22 @@
 use crate::failure::Failure;
 use crate::{files, instant};
 use avouch_dns::{Dns, ZoneFiles};
-use avouch_engine::claim::Catalogue;
+use avouch_engine::claim::{BotRules, Catalogue};
 use avouch_engine::decision::Policy;
 use avouch_engine::decision::policy::Facts;
 use avouch_engine::evidence::Dnssec;
 use avouch_engine::pipeline::Site;
-use avouch_engine::request::{Content, Head, Peer, Request};
+use avouch_engine::request::{Content, Head, Peer, Request, RequestError};
 use avouch_engine::verdict::Verdict;
 use avouch_gather::clock::{Clock as _, ManualClock, SystemClock};
 use avouch_gather::replay;
-use avouch_gather::{Judge, Settings};
+use avouch_gather::{Directories, Documents, Judge, Settings};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::capture::Capture;
-use avouch_wire::content::ContentDigest;
-use avouch_wire::target::NormalPath;
+use avouch_wire::content::ContentDigests;
+use avouch_wire::target::{NormalPath, Target};
 use avouch_wire::time::Time;
+use avouch_wire::web_bot_auth::WELL_KNOWN;
 use clap::{Args, ValueEnum};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -36,6 +37,10 @@ pub(super) struct Judging {
     /// How the zone files' answers count
     #[arg(long, value_enum, default_value_t)]
     zone_dnssec: ZoneDnssec,
+    /// The key directory of an origin, or the keys or metadata at another URL, that Signature-Agent
+    /// names: a file that stands for what would be fetched; may be repeated
+    #[arg(long, value_name = "URL=FILE", value_parser = directory)]
+    directory: Vec<(String, PathBuf)>,
     /// The client's address; without it the address is no evidence, as behind an unknown proxy
     #[arg(long, value_name = "IP")]
     peer: Option<IpAddr>,
@@ -82,7 +87,7 @@ impl Judging {
             Ok(capture) => capture,
             Err(error) => return Ok(Judged::Refused(error.to_string())),
         };
-        let request = match Request::read(self.head(&capture)) {
+        let request = match self.read(&capture) {
             Ok(request) => request,
             Err(error) => return Ok(Judged::Refused(error.to_string())),
         };
@@ -111,26 +116,37 @@ impl Judging {
         let zones = ZoneFiles::parse(&zones, dnssec).map_err(Failure::configuration)?;
         let replay = replay::Settings { capacity: NONCES, folder: None, fresh: true };
         let settings = Settings { replay, private: true, ..Settings::default() };
-        let judge = Judge::new(&settings, Dns::Zones(zones), Arc::new(ManualClock::at(now)));
+        let judge =
+            Judge::new(&settings, Dns::Zones(zones), self.directories()?, Arc::new(ManualClock::at(now)));
         judge.map_err(Failure::unknown)
     }
 
-    fn head<'a>(&self, capture: &'a Capture<'a>) -> Head<'a, impl Iterator<Item = (&'a str, &'a [u8])>> {
-        Head {
+    /// Documents that stand for what would be fetched.
+    fn directories(&self) -> Result<Directories, Failure> {
+        let mut documents = Documents::default();
+        for (url, path) in &self.directory {
+            documents.add(url.clone(), files::read(path)?);
+        }
+        Ok(Directories::Given(documents))
+    }
+
+    /// The captured request, as the gateway would read it.
+    fn read<'a>(&self, capture: &'a Capture<'a>) -> Result<Request<'a>, RequestError> {
+        Request::read(Head {
             method: capture.method(),
             target: capture.target(),
             authority: None,
             scheme: self.scheme,
-            fields: capture.fields(),
+            fields: || capture.fields(),
             peer: match self.peer {
                 Some(address) => Peer::client(address),
                 None => Peer::untrusted_proxy(Ipv4Addr::UNSPECIFIED.into()),
             },
             content: match capture.body() {
                 [] => Content::Empty,
-                body => Content::Read(ContentDigest::of(body)),
+                body => Content::Read(ContentDigests::of(body)),
             },
-        }
+        })
     }
 
     fn site(&self, request: &Request<'_>, policy: Option<&Policy>) -> Result<Site, Failure> {
@@ -148,9 +164,21 @@ impl Judging {
             authorities,
             accept_draft: false,
             catalogue: Arc::new(Catalogue::built_in().map_err(Failure::unknown)?),
+            // What is captured may well be an example; the verdict says so.
+            bots: BotRules { refuse_test_keys: false, ..BotRules::default() },
             named: named.map(|domain| domain.registrable().to_owned()).collect(),
         })
     }
+}
+
+/// A URL and a file; an origin stands for the directory at its well-known path.
+fn directory(text: &str) -> Result<(String, PathBuf), String> {
+    let (url, file) = text.rsplit_once('=').ok_or("has the form URL=FILE")?;
+    let target = Target::parse("GET", url).map_err(|error| error.to_string())?;
+    let (scheme, authority) = target.origin().ok_or("needs an absolute URL before the =")?;
+    let authority = Authority::parse(authority, scheme).map_err(|error| error.to_string())?;
+    let path = if target.path() == "/" { WELL_KNOWN } else { target.path() };
+    Ok((format!("{}://{authority}{path}", scheme.as_str()), file.into()))
 }
 
 fn scheme(text: &str) -> Result<Scheme, String> {

@@ -208,6 +208,7 @@ const fn cause(cause: Cause) -> &'static str {
         Cause::Budget => "too many look-ups",
         Cause::Bogus => "DNSSEC validation failed",
         Cause::Indeterminate => "DNSSEC validation came to no conclusion",
+        Cause::DirectoryUnreachable | Cause::DirectoryUnusable => "no key directory is asked for here",
     }
 }
 

@@ -1,0 +1,151 @@
+//! What Web Bot Auth signatures say.
+
+use super::Unreadable;
+use crate::reason::Reason;
+use crate::request::SignatureFields;
+use avouch_wire::http_signature::{
+    self, Algorithms, ComponentError, Labelled, Part, Signature, SignatureError, Thumbprint, TimeError,
+    TimeRules,
+};
+use avouch_wire::name::Domain;
+use avouch_wire::web_bot_auth::{Agent, AgentError, Agents, TAG};
+
+/// What a site asks of Web Bot Auth signatures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BotRules {
+    /// How long a signature may last.
+    pub times: TimeRules,
+    /// Which algorithms count.
+    pub algorithms: Algorithms,
+    /// Whether keys whose private part everyone knows count for nothing. Otherwise they are reported.
+    pub refuse_test_keys: bool,
+}
+
+impl Default for BotRules {
+    fn default() -> Self {
+        Self { times: TimeRules::DEFAULT, algorithms: Algorithms::DEFAULT, refuse_test_keys: true }
+    }
+}
+
+/// The signatures of a request that name a domain, all of them the same one.
+#[derive(Clone, Debug)]
+pub(crate) struct Bot<'a> {
+    pub(crate) candidates: Vec<Candidate<'a>>,
+}
+
+/// One signature that may prove who sends the request.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate<'a> {
+    pub(crate) label: &'a str,
+    pub(crate) signature: Signature<'a>,
+    pub(crate) agent: Agent,
+    pub(crate) thumbprint: Thumbprint,
+}
+
+impl<'a> Bot<'a> {
+    /// Reads what the fields claim; `None` where they claim nothing of this profile. A signature that breaks a rule
+    /// is passed over for the next; when all do, the first says why.
+    pub(crate) fn read(fields: &'a SignatureFields<'a>) -> Result<Option<Self>, Unreadable> {
+        let Some(input) = &fields.input else {
+            return Err(Unreadable::because(Reason::SignatureMissing));
+        };
+        let signature = fields.signature.as_deref().unwrap_or_default();
+        let signatures = http_signature::read(input, signature)
+            .map_err(|error| Unreadable::with(Reason::SignatureMalformed, error.to_string()))?;
+        if !signatures.iter().any(|one| is_ours(one) || (fields.agent.is_some() && one.signature.is_err())) {
+            return match fields.agent {
+                Some(_) => Err(Unreadable::because(Reason::TagMissing)),
+                None => Ok(None),
+            };
+        }
+        let (mut candidates, mut first): (Vec<Candidate<'_>>, _) = (Vec::new(), None);
+        for one in &signatures {
+            match Candidate::read(one, &signatures, fields) {
+                Ok(candidate) => candidates.extend(candidate),
+                Err(unreadable) => first = first.or(Some(unreadable)),
+            }
+        }
+        match (candidates.is_empty(), first) {
+            (true, Some(unreadable)) => Err(unreadable),
+            (true, None) => Ok(None),
+            (false, _) => Ok(Some(Self { candidates })),
+        }
+    }
+
+    /// The domain that is claimed.
+    pub(crate) fn domain(&self) -> Option<&Domain<'static>> {
+        self.candidates.first().map(|candidate| &candidate.agent.domain)
+    }
+
+    /// Whether the signatures claim different domains.
+    pub(crate) fn conflicts(&self) -> bool {
+        let mut domains = self.candidates.iter().map(|candidate| &candidate.agent.domain);
+        domains.next().is_some_and(|first| domains.any(|other| !other.is_aligned_with(first)))
+    }
+}
+
+fn is_ours(one: &Labelled<'_>) -> bool {
+    one.signature.as_ref().is_ok_and(|signature| signature.input.tag == Some(TAG))
+}
+
+impl<'a> Candidate<'a> {
+    /// `None` for a signature of another profile.
+    fn read(
+        one: &Labelled<'a>,
+        all: &[Labelled<'a>],
+        fields: &'a SignatureFields<'a>,
+    ) -> Result<Option<Self>, Unreadable> {
+        let signature = one.signature.as_ref().map_err(unreadable)?;
+        let input = &signature.input;
+        if input.tag != Some(TAG) {
+            return Ok(None);
+        }
+        if input.components().is_empty() {
+            return Err(Unreadable::because(Reason::CoverageEmpty));
+        }
+        if !input.covers(|component| matches!(component.part(), Part::Authority | Part::TargetUri)) {
+            return Err(Unreadable::because(Reason::AuthorityUncovered));
+        }
+        let Some(thumbprint) = input.keyid.and_then(Thumbprint::parse) else {
+            return Err(Unreadable::because(Reason::KeyidInvalid));
+        };
+        let Some(agent) = &fields.agent else {
+            return Err(Unreadable::because(Reason::AgentMissing));
+        };
+        let is_other = |label: &str| label != one.label && all.iter().any(|other| other.label == label);
+        let agent = Agents::parse(agent).and_then(|agents| agents.of(one.label, input, is_other));
+        let agent = agent.map_err(|error| Unreadable::with(reason_of(error), error.to_string()))?;
+        Ok(Some(Self { label: one.label, signature: signature.clone(), agent, thumbprint }))
+    }
+
+    /// Whether it counts at `now` (Unix seconds).
+    pub(crate) fn check_times(&self, now: u64, rules: TimeRules) -> Result<(), Reason> {
+        self.signature.input.check_times(now, rules).map_err(|error| match error {
+            TimeError::NoCreated | TimeError::NoExpires => Reason::TimesMissing,
+            TimeError::Lifetime(_) => Reason::LifetimeTooLong,
+            TimeError::Ahead(_) => Reason::AheadOfTime,
+            TimeError::Expired(_) => Reason::Expired,
+        })
+    }
+}
+
+fn unreadable(error: &SignatureError) -> Unreadable {
+    let reason = match error {
+        SignatureError::Component(ComponentError::Repeated(_)) => Reason::ComponentRepeated,
+        _ => Reason::SignatureMalformed,
+    };
+    Unreadable::with(reason, error.to_string())
+}
+
+const fn reason_of(error: AgentError) -> Reason {
+    match error {
+        AgentError::NotCovered => Reason::AgentNotCovered,
+        AgentError::Scheme => Reason::AgentNotHttps,
+        AgentError::Structured(_)
+        | AgentError::NotAString
+        | AgentError::Type
+        | AgentError::Url
+        | AgentError::Host(_)
+        | AgentError::Path => Reason::AgentMalformed,
+    }
+}

@@ -1,0 +1,210 @@
+//! What the keys of a domain's directory prove, and those of its record beside them.
+
+use super::proof::usable;
+use super::{Answer, Evidence, Proof, Shortfall, Trail};
+use crate::claim::{Bot, BotRules, Candidate, Claim};
+use crate::reason::Reason;
+use crate::request::{Content, Request};
+use crate::verdict::{CheckName, Mechanism, Outcome, Unchecked, Validation};
+use avouch_wire::authority::Authority;
+use avouch_wire::http_signature::{
+    Disagreement, FieldDigest, Form, Hindrance, Part, Thumbprint, VerificationKey,
+};
+use avouch_wire::time::Time;
+
+/// Thumbprints of the keys of RFC 9421 appendix B.1, whose private parts are printed there: RSA, RSA-PSS, P-256
+/// and Ed25519. The Web Bot Auth drafts and demonstrations use them.
+const TEST_KEYS: [&str; 4] = [
+    "BHj8s0GPnMEQtkaULIM-PLgEhLBbuGUQ1vMxmBWZzEo",
+    "oD0HwocPBSfpNy5W3bpJeyFGY_IQ_YpqxSjQ3Yd-CLA",
+    "ydQXMtvbsOsZyFir-Y7A8t7fKEM1gbKPvyFkdpu4fvI",
+    "poqkLGiymh_W0uP6PZFw-dvez3QJT5SolqXBCW38r0U",
+];
+
+/// Leaves the signatures that count now, and are meant for this site.
+pub(crate) fn admit_signatures(
+    claim: &mut Claim<'_>,
+    request: &Request<'_>,
+    ours: &[Authority<'static>],
+    rules: BotRules,
+    now: Time,
+    trail: &mut Trail,
+) -> Result<(), Shortfall> {
+    let mut first = None;
+    let any = claim.keep_signatures(|candidate| match candidate.check_times(now.seconds(), rules.times) {
+        Ok(()) => true,
+        Err(reason) => {
+            first = first.or(Some(reason));
+            false
+        }
+    });
+    let timely = if any { Ok(()) } else { Err(Shortfall::Failed(first.unwrap_or(Reason::Expired))) };
+    trail.record(CheckName::Time, timely)?;
+    // The authority is covered, so what is left to ask is whether it is ours.
+    let is_ours = ours.is_empty() || ours.contains(request.authority());
+    let result = if is_ours { Ok(()) } else { Err(Shortfall::Failed(Reason::AuthorityNotOurs)) };
+    trail.record(CheckName::Authority, result)?;
+    if ours.is_empty() {
+        trail.noticed.push(Reason::AuthoritiesUnset);
+    }
+    Ok(())
+}
+
+/// The first signature that holds under a key of the directory, or of the domain's record.
+pub(crate) fn prove_by_directory(
+    bot: &Bot<'_>,
+    request: &Request<'_>,
+    evidence: &Evidence,
+    rules: BotRules,
+    now: Time,
+    trail: &mut Trail,
+) -> Result<Proof, Shortfall> {
+    not_revoked(evidence, now, trail)?;
+    let mut shortfall = None;
+    let url = bot.candidates.first().map(|candidate| candidate.agent.url.as_str());
+    // Only the first one's keys were looked up.
+    for candidate in bot.candidates.iter().filter(|candidate| Some(candidate.agent.url.as_str()) == url) {
+        let mut own = Trail::default();
+        match prove_one(candidate, request, evidence, rules, now, &mut own) {
+            Ok(proof) => {
+                trail.take(own);
+                return Ok(proof);
+            }
+            Err(fell) => {
+                let (before, _) = shortfall.get_or_insert((fell, own));
+                // Not knowing about one of them is not knowing.
+                *before = before.or_undetermined(fell);
+            }
+        }
+    }
+    let (fell, own) = shortfall.unwrap_or((Shortfall::Failed(Reason::SignatureMissing), Trail::default()));
+    trail.take(own);
+    Err(fell)
+}
+
+/// The domain's record can revoke everything of the domain. Where it cannot be looked up, the directory, which is
+/// what the sender named, vouches alone, and the verdict says so.
+fn not_revoked(evidence: &Evidence, now: Time, trail: &mut Trail) -> Result<(), Shortfall> {
+    evidence.record.until().into_iter().for_each(|until| trail.valid_until(until));
+    let result = match usable(&evidence.record, now) {
+        Ok(Some(records)) if records.published.is_revoked() => Err(Shortfall::Failed(Reason::Revoked)),
+        Ok(_) => Ok(()),
+        Err(unknown) => {
+            trail.not_checked.push(Unchecked::Revocation);
+            trail.note(CheckName::Revocation, unknown.outcome(), "", Validation::of(&evidence.record));
+            return Ok(());
+        }
+    };
+    trail.record(CheckName::Revocation, result)
+}
+
+fn prove_one(
+    candidate: &Candidate<'_>,
+    request: &Request<'_>,
+    evidence: &Evidence,
+    rules: BotRules,
+    now: Time,
+    trail: &mut Trail,
+) -> Result<Proof, Shortfall> {
+    let key = key_of(candidate, evidence, now, trail)?;
+    if TEST_KEYS.iter().any(|known| Thumbprint::parse(known) == Some(candidate.thumbprint)) {
+        if rules.refuse_test_keys {
+            return Err(Shortfall::Failed(Reason::PublicTestKey));
+        }
+        trail.noticed.push(Reason::PublicTestKey);
+    }
+    let input = &candidate.signature.input;
+    let algorithm = key.algorithm(input.alg, rules.algorithms).map_err(|disagreement| {
+        Shortfall::Failed(match disagreement {
+            Disagreement::NotTaken(_) => Reason::AlgorithmRefused,
+            Disagreement::Unknown | Disagreement::Key(_) | Disagreement::Open => Reason::AlgorithmMismatch,
+        })
+    })?;
+    let base = input.base(&request.message()).map_err(|error| {
+        trail.note(CheckName::Signature, Outcome::Fail, error.to_string(), None);
+        Shortfall::Failed(match error.hindrance {
+            Hindrance::Missing => Reason::ComponentMissing,
+            Hindrance::Ambiguous | Hindrance::NotText | Hindrance::NotStructured | Hindrance::TooLong => {
+                Reason::ComponentUnusable
+            }
+        })
+    })?;
+    let holds = key.verify(algorithm, &base, candidate.signature.octets);
+    trail.record(CheckName::Signature, holds.map_err(|_| Shortfall::Failed(Reason::SignatureInvalid)))?;
+    content(candidate, request, trail)?;
+    let fingerprint = key.public().map(|key| *key.fingerprint());
+    Ok(Proof { mechanism: Mechanism::WebBotAuth, key: fingerprint, published: true, testing: false })
+}
+
+/// The key of this thumbprint: of the directory, else of the domain's record, which rescues a directory that is
+/// out of reach.
+fn key_of(
+    candidate: &Candidate<'_>,
+    evidence: &Evidence,
+    now: Time,
+    trail: &mut Trail,
+) -> Result<VerificationKey, Shortfall> {
+    let listed = match &evidence.directory {
+        Answer::Unknown(cause) => Err(Shortfall::unknown(*cause)),
+        answer => match answer.found(now) {
+            Some(directory) => Ok(directory.find(&candidate.thumbprint)),
+            None => Err(Shortfall::of_expired_answer()),
+        },
+    };
+    let seconds = now.seconds();
+    let result = listed.and_then(|jwk| {
+        let jwk = jwk.ok_or(Shortfall::Failed(Reason::KeyNotListed))?;
+        let is_live = jwk.not_before.is_none_or(|from| from <= seconds)
+            && jwk.expires.is_none_or(|until| seconds < until);
+        if is_live { Ok(jwk) } else { Err(Shortfall::Failed(Reason::KeyExpired)) }
+    });
+    let outcome = result.as_ref().err().map_or(Outcome::Pass, |shortfall| shortfall.outcome());
+    let detail = format!("{} {}, {}", candidate.agent.dialect.name(), candidate.label, candidate.agent.url);
+    trail.note(CheckName::DirectoryKey, outcome, detail, None);
+    let shortfall = match result {
+        Ok(jwk) => {
+            evidence.directory.until().into_iter().for_each(|until| trail.valid_until(until));
+            jwk.expires.into_iter().for_each(|until| trail.valid_until(Time::from_seconds(until)));
+            return Ok(jwk.key.clone());
+        }
+        Err(shortfall) => shortfall,
+    };
+    let records = usable(&evidence.record, now).ok().flatten().filter(|records| !records.wildcard);
+    let keys = records.filter(|records| records.published.limit(now).is_none());
+    let own = keys.into_iter().flat_map(|records| records.published.keys(now));
+    let live =
+        own.into_iter().find(|live| !live.testing && Thumbprint::of(live.value) == candidate.thumbprint);
+    let Some(live) = live else { return Err(shortfall) };
+    trail.note(CheckName::DnsKey, Outcome::Pass, "", Validation::of(&evidence.record));
+    trail.valid_until(live.until);
+    Ok(live.value.clone().into())
+}
+
+/// The content must be what `Content-Digest` says, where a signature covers it and the content is at hand.
+fn content(candidate: &Candidate<'_>, request: &Request<'_>, trail: &mut Trail) -> Result<(), Shortfall> {
+    let is_digest = |name: &str, form: Form<'_>| {
+        name == "content-digest" && matches!(form, Form::Joined | Form::Structured | Form::Bytes)
+    };
+    let covered = candidate.signature.input.covers(
+        |component| matches!(component.part(), Part::Field { name, form, trailer: false } if is_digest(name, form)),
+    );
+    if !covered {
+        if request.content() != Content::Empty {
+            trail.not_checked.push(Unchecked::Body);
+        }
+        return Ok(());
+    }
+    let field =
+        request.signature_fields().and_then(|fields| fields.content_digest.as_deref()).unwrap_or_default();
+    let Ok(signed) = FieldDigest::parse(field) else {
+        return trail.record(CheckName::Body, Err(Shortfall::Failed(Reason::DigestUnusable)));
+    };
+    match request.content().digests().and_then(|digests| signed.is_of(&digests)) {
+        Some(true) => trail.record(CheckName::Body, Ok(())),
+        Some(false) => trail.record(CheckName::Body, Err(Shortfall::Failed(Reason::BodyMismatch))),
+        None => {
+            trail.not_checked.push(Unchecked::Body);
+            Ok(())
+        }
+    }
+}
