@@ -11,6 +11,6 @@ mod lookups;
 pub mod meter;
 pub mod replay;
 
-pub use directories::{Directories, Documents};
+pub use directories::{Directories, Documents, FetchSettings, Fetcher};
 pub use judge::{Judge, Settings};
 pub use lookups::Lookups;

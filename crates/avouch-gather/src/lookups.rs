@@ -6,10 +6,13 @@ use crate::clock::Clock;
 use crate::directories::Directories;
 use crate::{budget, cache};
 use avouch_dns::{Dns, Txt};
-use avouch_engine::evidence::{Answer, Evidence, Network, NetworkQuestion, Questions, Records};
+use avouch_engine::evidence::{
+    Answer, DirectoryQuestion, Evidence, Network, NetworkQuestion, Questions, Records,
+};
 use avouch_engine::request::{AddressEvidence, Peer};
 use avouch_wire::record::{Level, Published};
 use avouch_wire::time::Time;
+use avouch_wire::web_bot_auth::Directory;
 use futures_util::future::join_all;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,6 +20,9 @@ use std::sync::Arc;
 /// How many names of one address are followed. Real addresses have one or two; an attacker's may
 /// have hundreds, each of which would cost a look-up.
 const MAX_POINTERS: usize = 4;
+
+/// Most directories kept: every operator of bots there is, many times over.
+const DIRECTORIES: usize = 4096;
 
 /// All look-ups of a verifier: our cache before the DNS, the budget between them.
 pub struct Lookups {
@@ -27,6 +33,7 @@ pub struct Lookups {
     records: AnswerCache<String, Arc<Records>>,
     addresses: AnswerCache<String, Arc<Vec<IpAddr>>>,
     pointers: AnswerCache<IpAddr, Arc<Vec<String>>>,
+    keys: AnswerCache<DirectoryQuestion, Arc<Directory>>,
 }
 
 impl Lookups {
@@ -46,14 +53,20 @@ impl Lookups {
             records: AnswerCache::new(cache, Arc::clone(&clock)),
             addresses: AnswerCache::new(cache, Arc::clone(&clock)),
             pointers: AnswerCache::new(cache, Arc::clone(&clock)),
+            keys: AnswerCache::new(
+                cache::Settings { found: DIRECTORIES, ttl_cap: None, ..cache },
+                Arc::clone(&clock),
+            ),
             clock,
         }
     }
 
     /// The answers to the questions of a claim, if all of them are at hand.
     pub fn recall(&self, questions: &Questions, now: Time) -> Option<Evidence> {
-        let (Some(name), None, None) = (questions.record(), &questions.network, &questions.directory) else {
-            return None;
+        let (Some(name), None) = (questions.record(), &questions.network) else { return None };
+        let directory = match &questions.directory {
+            Some(question) => self.keys.peek(question, now)?,
+            None => Answer::default(),
         };
         let record = self.records.peek(name, now)?;
         let revocations = match holds_live_key(&record, now) {
@@ -62,7 +75,7 @@ impl Lookups {
             }
             false => Vec::new(),
         };
-        Some(Evidence { record, revocations, ..Evidence::default() })
+        Some(Evidence { record, revocations, directory, ..Evidence::default() })
     }
 
     /// Answers the questions of a claim made by `peer`. Questions about an address that is no
@@ -83,13 +96,17 @@ impl Lookups {
                 _ => Network::default(),
             }
         };
-        let (record, network) = tokio::join!(record, network);
-        let directory = questions.directory.as_ref().map(|question| self.directories.look_up(question, now));
+        let directory = async {
+            match &questions.directory {
+                Some(question) => self.directory(question, source, now).await,
+                None => Answer::default(),
+            }
+        };
+        let (record, network, directory) = tokio::join!(record, network, directory);
         let revocations = match holds_live_key(&record, now) {
             true => join_all(questions.revocations().map(|name| self.records(name, source, now))).await,
             false => Vec::new(),
         };
-        let directory = directory.unwrap_or_default();
         Evidence { record, revocations, network, directory, ..Evidence::default() }
     }
 
@@ -102,6 +119,19 @@ impl Lookups {
                 self.ask(source, |now| async move { unite(name, self.dns.txt(name, now).await) })
             })
             .await
+    }
+
+    async fn directory(
+        &self,
+        question: &DirectoryQuestion,
+        source: Source,
+        now: Time,
+    ) -> Answer<Arc<Directory>> {
+        if let Some(answer) = self.keys.peek(question, now) {
+            return answer;
+        }
+        let look_up = |now| async move { self.directories.look_up(question, now).await };
+        self.keys.get(question, || self.ask(source, look_up)).await
     }
 
     async fn network(&self, question: &NetworkQuestion, address: IpAddr, now: Time) -> Network {

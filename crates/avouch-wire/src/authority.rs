@@ -85,6 +85,12 @@ impl<'a> Authority<'a> {
         split_port(&self.0).map_or(&*self.0, |(host, _)| host)
     }
 
+    /// The port, where it is not the scheme's default.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        split_port(&self.0).ok()?.1?.parse().ok()
+    }
+
     /// A copy that owns its text.
     #[must_use]
     pub fn into_owned(self) -> Authority<'static> {

@@ -23,7 +23,7 @@ pub struct Questions {
 }
 
 /// Where keys of Web Bot Auth signatures stand.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DirectoryQuestion {
     /// The URL, by which an answer is kept too.
     pub url: String,

@@ -100,6 +100,16 @@ impl<'a> Component<'a> {
         Self::of(Item { bare: BareItem::String(field), parameters })
     }
 
+    /// A component of the request that a response answers.
+    ///
+    /// # Errors
+    /// [`ComponentError`].
+    pub fn of_request(name: &'a str) -> Result<Self, ComponentError> {
+        let mut parameters = Parameters::default();
+        parameters.push("req", BareItem::Boolean(true));
+        Self::of(Item { bare: BareItem::String(name), parameters })
+    }
+
     /// Reads a component identifier.
     ///
     /// # Errors

@@ -97,6 +97,11 @@ impl Directory {
         self.keys.iter().find(|jwk| jwk.thumbprint == *thumbprint)
     }
 
+    /// Leaves out all other keys.
+    pub fn retain(&mut self, counts: impl Fn(&Thumbprint) -> bool) {
+        self.keys.retain(|jwk| counts(&jwk.thumbprint));
+    }
+
     /// Every key that verifies.
     #[must_use]
     pub fn keys(&self) -> &[Jwk] {

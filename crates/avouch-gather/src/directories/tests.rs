@@ -1,0 +1,318 @@
+//! The fetcher against real HTTPS servers on this machine.
+
+use super::{FetchSettings, Fetcher};
+use avouch_dns::{Dns, ZoneFiles};
+use avouch_engine::evidence::{Answer, Cause, DirectoryQuestion, Dnssec};
+use avouch_keys::SecretKey;
+use avouch_keys::entropy::SystemEntropy;
+use avouch_keys::http_signature::sign;
+use avouch_tls::{Acceptor, Connector, Protocol};
+use avouch_wire::b64u;
+use avouch_wire::http_signature::{Component, Message, SignatureInput, Start, Thumbprint};
+use avouch_wire::key::KeyType;
+use avouch_wire::time::Time;
+use avouch_wire::web_bot_auth::{Directory, Discovery, MAX_DIRECTORY, WELL_KNOWN};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use testkit::certificate::Certificate;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+const NOW: Time = Time::from_seconds(1_790_000_000);
+
+/// What the host of a directory does with a connection.
+#[derive(Clone)]
+enum Script {
+    /// Sends these octets.
+    Answer(Vec<u8>),
+    /// Never answers.
+    Hang,
+    /// Answers an octet at a time.
+    Drip(Vec<u8>),
+}
+
+/// A host with a directory, and a fetcher that may fetch from it.
+struct World {
+    fetcher: Fetcher,
+    script: Arc<Mutex<Script>>,
+    connections: Arc<AtomicUsize>,
+    port: u16,
+    key: SecretKey,
+}
+
+fn answer(status: &str, fields: &str, body: &str) -> Script {
+    let length = body.len();
+    Script::Answer(
+        format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n{fields}\r\n{body}").into_bytes(),
+    )
+}
+
+async fn serve(
+    listener: TcpListener,
+    acceptor: Acceptor,
+    script: Arc<Mutex<Script>>,
+    connections: Arc<AtomicUsize>,
+) {
+    while let Ok((stream, _)) = listener.accept().await {
+        connections.fetch_add(1, Ordering::SeqCst);
+        let (acceptor, script) = (acceptor.clone(), script.lock().unwrap().clone());
+        tokio::spawn(async move {
+            let Ok(mut stream) = acceptor.accept(stream).await else { return };
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head).await;
+            match script {
+                Script::Answer(octets) => drop(stream.write_all(&octets).await),
+                Script::Hang => tokio::time::sleep(Duration::from_secs(60)).await,
+                Script::Drip(octets) => {
+                    for octet in octets {
+                        if stream.write_all(&[octet]).await.is_err() || stream.flush().await.is_err() {
+                            return;
+                        }
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                }
+            }
+            let _ = stream.shutdown().await;
+        });
+    }
+}
+
+impl World {
+    async fn new(settings: FetchSettings) -> Self {
+        let certificate = Certificate::of(&["bot.example", "other.example"]).unwrap();
+        let acceptor =
+            Acceptor::from_pem(certificate.certificate.as_bytes(), certificate.key.as_bytes()).unwrap();
+        let connector = Connector::trusting(certificate.certificate.as_bytes(), &[Protocol::Http1]).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let script = Arc::new(Mutex::new(Script::Hang));
+        let connections = Arc::new(AtomicUsize::new(0));
+        tokio::spawn(serve(listener, acceptor, Arc::clone(&script), Arc::clone(&connections)));
+        let zone = "$ORIGIN example.\n@ 300 IN SOA ns hostmaster 1 3600 600 86400 60\nbot 300 IN A 127.0.0.1\n\
+            other 300 IN A 127.0.0.1\nmetadata 300 IN A 169.254.169.254\nlan 300 IN A 192.168.1.1\n\
+            cgnat 300 IN A 100.64.0.1\nula 300 IN AAAA fd00::1\nlink 300 IN AAAA fe80::1\nhome 300 IN AAAA ::1\n\
+            mapped 300 IN AAAA ::ffff:127.0.0.1\nnat64 300 IN AAAA 64:ff9b::7f00:1\n";
+        let zones = ZoneFiles::parse(&[("example", zone)], Dnssec::Insecure).unwrap();
+        let key = SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy).unwrap();
+        let fetcher = Fetcher::new(Dns::Zones(zones), connector, settings);
+        Self { fetcher, script, connections, port, key }
+    }
+
+    async fn open() -> Self {
+        let allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
+        Self::new(FetchSettings { allowed_networks, require_signed: false }).await
+    }
+
+    fn keys(&self) -> String {
+        let x = b64u::encode(self.key.public().octets());
+        format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}]}}"#)
+    }
+
+    fn plays(&self, script: Script) {
+        *self.script.lock().unwrap() = script;
+    }
+
+    async fn look_up(&self, path: &str, discovery: Discovery, now: Time) -> Answer<Arc<Directory>> {
+        let url = format!("https://bot.example:{}{path}", self.port);
+        self.fetcher.look_up(&DirectoryQuestion { url, discovery }, now).await
+    }
+
+    /// Whether the key was found, and until when; or why not.
+    async fn come(&self, now: Time) -> Result<(bool, u64), Cause> {
+        match self.look_up(WELL_KNOWN, Discovery::Directory, now).await {
+            Answer::Found { value, until, .. } => {
+                let found = value.find(&Thumbprint::of(self.key.public())).is_some();
+                Ok((found, until.seconds() - now.seconds()))
+            }
+            Answer::Unknown(cause) => Err(cause),
+            Answer::Absent { .. } => panic!("a directory is never absent"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_directory_is_fetched_and_kept_as_long_as_it_says() {
+    let world = World::open().await;
+    world.plays(answer("200 OK", "cache-control: max-age=600\r\n", &world.keys()));
+    assert_eq!(world.come(NOW).await, Ok((true, 600)));
+    world.plays(answer("200 OK", "", r#"{"keys":[]}"#));
+    assert_eq!(world.come(NOW).await, Ok((false, 300)), "what is read is newer than what was");
+}
+
+#[tokio::test]
+async fn what_is_no_directory_is_refused() {
+    let world = World::open().await;
+    let long = answer("200 OK", "", &" ".repeat(MAX_DIRECTORY + 1));
+    let keys = world.keys();
+    for (script, cause) in [
+        (answer("404 Not Found", "", &keys), Cause::DirectoryUnreachable),
+        (
+            answer("301 Moved Permanently", "location: https://other.example/\r\n", &keys),
+            Cause::DirectoryUnreachable,
+        ),
+        (answer("203 Non-Authoritative Information", "", &keys), Cause::DirectoryUnreachable),
+        (answer("200 OK", "content-encoding: gzip\r\n", &keys), Cause::DirectoryUnreachable),
+        (answer("200 OK", &format!("a: {}\r\n", "b".repeat(20_000)), &keys), Cause::DirectoryUnreachable),
+        (long, Cause::DirectoryUnreachable),
+        (answer("200 OK", "", "<html>"), Cause::DirectoryUnusable),
+        (
+            Script::Answer(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}".to_vec()),
+            Cause::DirectoryUnreachable,
+        ),
+    ] {
+        let world = World::open().await;
+        world.plays(script);
+        assert_eq!(world.come(NOW).await, Err(cause));
+        assert_eq!(
+            world.connections.load(Ordering::SeqCst),
+            1,
+            "no redirect is followed, nothing is tried twice"
+        );
+    }
+}
+
+#[tokio::test]
+async fn patience_has_an_end() {
+    for script in [Script::Hang, Script::Drip(vec![b'a'; 1000])] {
+        let world = World::open().await;
+        world.plays(script);
+        let begun = std::time::Instant::now();
+        assert_eq!(world.come(NOW).await, Err(Cause::DirectoryUnreachable));
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn an_outage_leaves_known_keys_in_force_and_pauses_grow() {
+    let world = World::open().await;
+    world.plays(answer("200 OK", "", &world.keys()));
+    assert!(world.come(NOW).await.is_ok());
+    world.plays(answer("500 Internal Server Error", "", ""));
+    let later = NOW.after(Duration::from_secs(1000));
+    let (found, pause) = world.come(later).await.unwrap();
+    assert!(found && pause <= 2, "{pause}");
+    let before = world.connections.load(Ordering::SeqCst);
+    assert!(world.come(later).await.unwrap().0);
+    assert_eq!(world.connections.load(Ordering::SeqCst), before, "a pause is a pause");
+    let (mut now, mut pauses) = (later, Vec::new());
+    for _ in 0..10 {
+        now = now.after(Duration::from_secs(301));
+        pauses.push(world.come(now).await.unwrap().1);
+    }
+    assert!(
+        pauses.is_sorted() || pauses.iter().skip(8).all(|pause| (150..=300).contains(pause)),
+        "{pauses:?}"
+    );
+    let week = now.after(Duration::from_secs(8 * 24 * 60 * 60));
+    assert_eq!(world.come(week).await, Err(Cause::DirectoryUnreachable), "not for ever");
+    world.plays(answer("200 OK", "", r#"{"keys":[]}"#));
+    let mended = week.after(Duration::from_secs(301));
+    assert_eq!(world.come(mended).await, Ok((false, 300)), "what is read again counts at once");
+}
+
+#[tokio::test]
+async fn no_address_that_is_not_public_is_connected_to() {
+    let world = World::new(FetchSettings::default()).await;
+    world.plays(answer("200 OK", "", &world.keys()));
+    assert_eq!(world.come(NOW).await, Err(Cause::DirectoryUnreachable), "this machine");
+    let hosts = ["metadata", "lan", "cgnat", "ula", "link", "home", "mapped", "nat64"];
+    let urls = hosts.map(|host| format!("https://{host}.example:{}/", world.port));
+    let spelled =
+        ["127.0.0.1", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "[::1]", "[::ffff:127.0.0.1]"];
+    let numbers = spelled.map(|host| format!("https://{host}:{}/", world.port));
+    for url in urls.into_iter().chain(numbers) {
+        let question = DirectoryQuestion { url: url.clone(), discovery: Discovery::JwksUri };
+        let begun = std::time::Instant::now();
+        let answer = world.fetcher.look_up(&question, NOW).await;
+        assert!(matches!(answer, Answer::Unknown(Cause::DirectoryUnreachable)), "{url}");
+        assert!(begun.elapsed() < Duration::from_millis(900), "{url}: nothing was waited for");
+    }
+    assert_eq!(world.connections.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_metadata_document_may_say_where_the_keys_are() {
+    let world = World::open().await;
+    let place = format!(r#"{{"jwks_uri":"https://bot.example:{}/keys"}}"#, world.port);
+    world.plays(answer("200 OK", "", &place));
+    let answer_of = world.look_up("/card", Discovery::Cimd, NOW).await;
+    assert!(matches!(answer_of, Answer::Unknown(Cause::DirectoryUnusable)), "a place is no place for keys");
+    assert_eq!(world.connections.load(Ordering::SeqCst), 2, "and no third is asked");
+    let held = World::open().await;
+    held.plays(answer("200 OK", "", &format!(r#"{{"jwks":{}}}"#, held.keys())));
+    assert!(matches!(held.look_up("/card", Discovery::Cimd, NOW).await, Answer::Found { .. }));
+    let inside = World::open().await;
+    inside.plays(answer("200 OK", "", r#"{"jwks_uri":"https://metadata.example/keys"}"#));
+    assert!(matches!(inside.look_up("/card", Discovery::Cimd, NOW).await, Answer::Unknown(_)));
+}
+
+#[tokio::test]
+async fn a_stranger_cannot_have_any_number_of_hosts_asked() {
+    let world = World::new(FetchSettings::default()).await;
+    let mut refused = 0;
+    for at in 0..150 {
+        let url = format!("https://bot.example:{}/{at}", world.port);
+        let question = DirectoryQuestion { url, discovery: Discovery::JwksUri };
+        refused += usize::from(matches!(
+            world.fetcher.look_up(&question, NOW).await,
+            Answer::Unknown(Cause::Budget)
+        ));
+    }
+    assert_eq!(refused, 30);
+    let next = world.come(NOW.after(Duration::from_secs(60))).await;
+    assert_eq!(next, Err(Cause::DirectoryUnreachable), "a minute later there is room again");
+}
+
+/// The fields of a signature on an answer with these keys.
+fn vouch(world: &World, authority: &str, key: &SecretKey) -> String {
+    let start =
+        Start::Request { method: "GET", scheme: "https", authority, path: WELL_KNOWN, target: WELL_KNOWN };
+    let request = Message { start, fields: &[], trailers: &[], request: None };
+    let answer = Message {
+        start: Start::Response { status: 200 },
+        fields: &[],
+        trailers: &[],
+        request: Some(&request),
+    };
+    let covered = vec![Component::of_request("@authority").unwrap()];
+    let keyid = Thumbprint::of(world.key.public()).to_string();
+    let mut input = SignatureInput::covering(covered).unwrap();
+    (input.created, input.expires) = (Some(NOW.seconds()), Some(NOW.seconds() + 300));
+    (input.keyid, input.tag) = (Some(keyid.as_str()), Some("http-message-signatures-directory"));
+    let members = sign(key, "binding0", input, &answer).unwrap();
+    format!("signature-input: {}\r\nsignature: {}\r\n", members.signature_input, members.signature)
+}
+
+#[tokio::test]
+async fn a_directory_may_be_signed_and_can_be_asked_to() {
+    let strict = || async {
+        let allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
+        World::new(FetchSettings { allowed_networks, require_signed: true }).await
+    };
+    for (require, signed, by_other, comes) in [
+        (false, false, false, Ok((true, 300))),
+        (false, true, false, Ok((true, 300))),
+        (false, true, true, Err(Cause::DirectoryUnusable)),
+        (true, false, false, Ok((false, 300))),
+        (true, true, false, Ok((true, 300))),
+        (true, true, true, Err(Cause::DirectoryUnusable)),
+    ] {
+        let world = if require { strict().await } else { World::open().await };
+        let other = SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy).unwrap();
+        let authority = format!("bot.example:{}", world.port);
+        let fields = match signed {
+            true => vouch(&world, &authority, if by_other { &other } else { &world.key }),
+            false => String::new(),
+        };
+        world.plays(answer("200 OK", &fields, &world.keys()));
+        assert_eq!(
+            world.come(NOW).await,
+            comes,
+            "required {require}, signed {signed}, by another {by_other}"
+        );
+    }
+    let world = strict().await;
+    world.plays(answer("200 OK", &vouch(&world, "elsewhere.example", &world.key), &world.keys()));
+    assert_eq!(world.come(NOW).await, Err(Cause::DirectoryUnusable), "signed for another place");
+}

@@ -1,0 +1,63 @@
+//! Whether a directory's keys vouch for it: the signatures on the answer that brought it.
+
+use super::fetch::Fetched;
+use avouch_wire::http_signature::{self, Algorithms, Component, Message, Part, Start, Thumbprint, TimeRules};
+use avouch_wire::time::Time;
+use avouch_wire::web_bot_auth::Directory;
+
+/// The tag of such signatures (appendix on origin binding of the draft).
+const TAG: &str = "http-message-signatures-directory";
+
+/// A signature of one of its keys does not hold: the answer is not what the directory's owner sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Forged;
+
+/// The keys that signed the answer for the authority it was asked of. Signatures that are no longer or not yet in time,
+/// and those of other keys, say nothing.
+pub(super) fn by(directory: &Directory, fetched: &Fetched, now: Time) -> Result<Vec<Thumbprint>, Forged> {
+    let joined = |name: &str| {
+        let own = fetched.fields.iter().filter(|(own, _)| own == name);
+        own.map(|(_, value)| String::from_utf8_lossy(value)).collect::<Vec<_>>().join(", ")
+    };
+    let (input, signature) = (joined("signature-input"), joined("signature"));
+    let Ok(signatures) = http_signature::read(&input, &signature) else { return Ok(Vec::new()) };
+    let request = Message {
+        start: Start::Request {
+            method: "GET",
+            scheme: "https",
+            authority: &fetched.authority,
+            path: &fetched.path,
+            target: &fetched.path,
+        },
+        fields: &[],
+        trailers: &[],
+        request: None,
+    };
+    let fields: Vec<_> =
+        fetched.fields.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+    let answer = Message {
+        start: Start::Response { status: 200 },
+        fields: &fields,
+        trailers: &[],
+        request: Some(&request),
+    };
+    let mut by = Vec::new();
+    for signature in signatures.into_iter().filter_map(|one| one.signature.ok()) {
+        let input = &signature.input;
+        let binds =
+            |component: &Component<'_>| component.part() == Part::Authority && component.is_of_request();
+        let counts = input.tag == Some(TAG)
+            && input.covers(binds)
+            && input.check_times(now.seconds(), TimeRules::DEFAULT).is_ok();
+        let key =
+            input.keyid.filter(|_| counts).and_then(Thumbprint::parse).and_then(|own| directory.find(&own));
+        let Some(jwk) = key else { continue };
+        let holds = || {
+            let algorithm = jwk.key.algorithm(input.alg, Algorithms::DEFAULT).ok()?;
+            jwk.key.verify(algorithm, &input.base(&answer).ok()?, signature.octets).ok()
+        };
+        holds().ok_or(Forged)?;
+        by.push(jwk.thumbprint);
+    }
+    Ok(by)
+}
