@@ -59,7 +59,7 @@ impl World {
             authorities,
             accept_draft: false,
             catalogue,
-            bots: BotRules::default(),
+            bots: Some(BotRules::default()),
             named: BTreeSet::new(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");

@@ -35,7 +35,12 @@ const WRAPPERS: &[Wrapper] = &[
         reason: "nothing but its wrapper can take an unvalidated answer for a validated one",
     },
     Wrapper {
-        libraries: &["hyper", "hyper-util", "axum"],
+        libraries: &["hyper", "hyper-util"],
+        only: Only::From(2),
+        reason: "formats, judgement and keys know nothing of connections",
+    },
+    Wrapper {
+        libraries: &["axum"],
         only: Only::From(3),
         reason: "formats, judgement and look-ups know nothing of servers",
     },

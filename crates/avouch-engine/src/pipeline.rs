@@ -34,8 +34,8 @@ pub struct Site {
     pub accept_draft: bool,
     /// The crawlers it knows.
     pub catalogue: Arc<Catalogue>,
-    /// What it asks of Web Bot Auth signatures.
-    pub bots: BotRules,
+    /// What it asks of Web Bot Auth signatures; `None`: it does not read them.
+    pub bots: Option<BotRules>,
     /// The registrable domains its policy names, which have a reserved share of the replay table.
     pub named: BTreeSet<String>,
 }
@@ -78,7 +78,7 @@ pub struct Proved<'a> {
 /// Stage 1: the request makes a claim; what can be refused without looking anything up, is.
 #[must_use]
 pub fn open<'a>(request: &'a Request<'a>, site: &'a Site, now: Time) -> Step<Opened<'a>> {
-    let mut claim = match Claim::read(request, &site.catalogue) {
+    let mut claim = match Claim::read(request, &site.catalogue, site.bots.is_some()) {
         Ok(claim) => claim,
         Err(unreadable) => {
             let mut trail = Trail::new();
@@ -120,9 +120,9 @@ fn admit(
             evidence::meant_for_us(signed, request, &site.authorities, trail)?;
         }
     }
-    if claim.bot().is_some() {
+    if let Some(rules) = site.bots.filter(|_| claim.bot().is_some()) {
         trail.pass(CheckName::Syntax);
-        evidence::admit_signatures(claim, request, &site.authorities, site.bots, now, trail)?;
+        evidence::admit_signatures(claim, request, &site.authorities, rules, now, trail)?;
     }
     Questions::of(claim).map_err(|_| Shortfall::Failed(Reason::HeaderMalformed))
 }
@@ -137,9 +137,9 @@ impl<'a> Opened<'a> {
     /// Stage 3: the evidence is weighed.
     #[must_use]
     pub fn weigh(mut self, evidence: &Evidence, now: Time) -> Step<Proved<'a>> {
-        let mut weighed = match (self.claim.header(), self.claim.bot()) {
-            (_, Some(bot)) => {
-                let (request, rules) = (self.request, self.site.bots);
+        let mut weighed = match (self.claim.header(), self.claim.bot().zip(self.site.bots)) {
+            (_, Some((bot, rules))) => {
+                let request = self.request;
                 let proof = evidence::prove_by_directory(bot, request, evidence, rules, now, &mut self.trail);
                 proof.map(Some)
             }

@@ -3,14 +3,16 @@
 use avouch_engine::reason::Reason;
 use avouch_engine::request::{Content, Head, Request};
 use avouch_wire::content::ContentDigest;
+use avouch_wire::http_signature::{self, FieldDigest, Part};
 use avouch_wire::saip::Header;
+use avouch_wire::web_bot_auth;
 use http::request::Parts;
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use hyper::body::Body;
 
 use crate::answers::Problem;
-use crate::body::RequestBody;
-use crate::config::Limits;
+use crate::body::{RequestBody, Signed};
+use crate::config::{Config, Limits};
 use crate::trust::Peer;
 
 /// Refuses what no upstream should see: targets and heads beyond their limits (HTTP/2 knows none
@@ -29,25 +31,46 @@ pub(crate) fn bounded(parts: &Parts, limits: &Limits) -> Result<(), Problem> {
     Err(Problem { status, ..Problem::of(Reason::RequestMalformed) })
 }
 
-/// What is known of the content before the verdict, and the digest it was signed with.
+/// What is known of the content before the verdict, and the digests it was signed with.
 pub(crate) async fn content(
     parts: &Parts,
     body: &mut RequestBody,
-) -> Result<(Content, Option<ContentDigest>), Problem> {
+    config: &Config,
+) -> Result<(Content, Option<Signed>), Problem> {
     if body.is_end_stream() {
         return Ok((Content::Empty, None));
     }
-    let field = parts.headers.get("saip").and_then(|value| value.to_str().ok());
-    let signed = field.and_then(|text| Header::parse(text).ok()).and_then(|header| header.signed);
-    let Some(digest) = signed.and_then(|signed| signed.content) else {
+    let field = if config.web_bot_auth.enabled { covered_digest(&parts.headers) } else { None };
+    let signed = Signed { cd: saip_digest(&parts.headers), field };
+    if signed.cd.is_none() && signed.field.is_none() {
         return Ok((Content::Streaming, None));
-    };
-    let signed = ContentDigest(digest.octets());
-    match Box::pin(body.read_ahead()).await {
-        Ok(Some(digest)) => Ok((Content::Read(digest.into()), Some(signed))),
+    }
+    match Box::pin(body.read_ahead(signed)).await {
+        Ok(Some(digests)) => Ok((Content::Read(digests), Some(signed))),
         Ok(None) => Ok((Content::Streaming, Some(signed))),
         Err(error) => Err(Problem::of_body(&error)),
     }
+}
+
+fn saip_digest(headers: &HeaderMap) -> Option<ContentDigest> {
+    let header = Header::parse(headers.get("saip")?.to_str().ok()?).ok()?;
+    header.signed?.content.map(|digest| ContentDigest(digest.octets()))
+}
+
+/// What `Content-Digest` says, if a signature covers it that says who sends the request.
+fn covered_digest(headers: &HeaderMap) -> Option<FieldDigest> {
+    let joined = |name: &str| {
+        let lines: Option<Vec<_>> = headers.get_all(name).iter().map(|value| value.to_str().ok()).collect();
+        lines.filter(|lines| !lines.is_empty()).map(|lines| lines.join(", "))
+    };
+    let (field, input, signature) =
+        (joined("content-digest")?, joined("signature-input")?, joined("signature")?);
+    let signatures = http_signature::read(&input, &signature).ok()?;
+    let is_digest = |part| matches!(part, Part::Field { name: "content-digest", .. });
+    let inputs = signatures.iter().filter_map(|one| one.signature.as_ref().ok()).map(|one| &one.input);
+    let mut ours = inputs.filter(|input| input.tag == Some(web_bot_auth::TAG));
+    let covered = ours.any(|input| input.covers(|component| is_digest(component.part())));
+    covered.then(|| FieldDigest::parse(&field).ok())?
 }
 
 /// Reads a head strictly; what cannot be read without doubt is answered 400.

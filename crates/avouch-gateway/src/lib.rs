@@ -92,7 +92,7 @@ async fn treat(
     let (parts, body) = request.into_parts();
     incoming::bounded(&parts, &snapshot.config.limits)?;
     let mut body = RequestBody::new(body, snapshot.config.limits.body_pause);
-    let (content, signed) = incoming::content(&parts, &mut body).await?;
+    let (content, signed) = incoming::content(&parts, &mut body, &snapshot.config).await?;
     let request = incoming::read(&parts, peer, content)?;
     let path = NormalPath::of(request.path());
     let to = snapshot.destination(&path)?;

@@ -4,9 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::config::WebBotAuth;
 use avouch_dns::{AnchorError, Dns, Resolver, ResolverSettings, SettingsError, TrustAnchor};
 use avouch_engine::decision::Policy;
+use avouch_gather::{Directories, FetchSettings, Fetcher};
 use avouch_tls::CertificateError;
+use avouch_tls::{Connector, Protocol};
 use avouch_wire::b64u;
 use avouch_wire::content::ContentDigest;
 use avouch_wire::settings::Problems;
@@ -110,6 +113,29 @@ pub(crate) fn dns(config: &config::Dns) -> Result<Dns, LoadError> {
             .extend(anchors.map_err(|source| LoadError::Anchor { path: path.clone(), source })?);
     }
     Ok(Dns::Live(Resolver::new(&settings)?))
+}
+
+/// Sets up where key directories come from. Without the system's roots none can be fetched, which is
+/// no reason not to start: nothing but signatures of bots needs them.
+pub(crate) fn directories(config: &WebBotAuth, dns: &Dns) -> Result<Directories, LoadError> {
+    if !config.enabled {
+        return Ok(Directories::Unreachable);
+    }
+    let connector = match &config.ca {
+        Some(path) => Connector::trusting(read(path)?.as_bytes(), &[Protocol::Http1])?,
+        None => match Connector::system(&[Protocol::Http1]) {
+            Ok(connector) => connector,
+            Err(error) => {
+                tracing::warn!(%error, "no roots to trust: key directories of bots are out of reach");
+                return Ok(Directories::Unreachable);
+            }
+        },
+    };
+    let settings = FetchSettings {
+        allowed_networks: config.allow_networks.clone(),
+        require_signed: config.require_signed_directories,
+    };
+    Ok(Directories::Fetched(Box::new(Fetcher::new(dns.clone(), connector, settings))))
 }
 
 fn system_resolvers(text: &str) -> Vec<SocketAddr> {

@@ -78,6 +78,15 @@ fn waiting(before: &Config, after: &Config) -> Vec<&'static str> {
         ("[admin]", before.admin != after.admin),
         ("[verify]", before.verify != after.verify),
         ("[dns]", before.dns != after.dns),
+        ("[web_bot_auth] ca", before.web_bot_auth.ca != after.web_bot_auth.ca),
+        (
+            "[web_bot_auth] allow_networks",
+            before.web_bot_auth.allow_networks != after.web_bot_auth.allow_networks,
+        ),
+        (
+            "[web_bot_auth] require_signed_directories",
+            before.web_bot_auth.require_signed_directories != after.web_bot_auth.require_signed_directories,
+        ),
         ("[store]", before.store != after.store),
         ("[log]", before.log != after.log),
         ("limits.connections", old.connections != new.connections),

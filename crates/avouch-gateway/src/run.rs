@@ -77,12 +77,14 @@ pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
     /// Where DNS answers come from; `None`: the resolvers of the configuration.
     pub dns: Option<Dns>,
+    /// Where key directories come from; `None`: they are fetched, as the configuration says.
+    pub directories: Option<Directories>,
 }
 
 impl Default for Surroundings {
     /// The machine's clock, the configuration's resolvers.
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock::new()), dns: None }
+        Self { clock: Arc::new(SystemClock::new()), dns: None, directories: None }
     }
 }
 
@@ -230,12 +232,17 @@ async fn serve(door: Door, router: Router) {
 }
 
 fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> {
-    let Surroundings { clock, dns } = surroundings;
+    let Surroundings { clock, dns, directories } = surroundings;
     let log = AccessLog::open(&config.log, config.limits.log_buffer.0).map_err(StartError::Log)?;
     let dns = dns.map_or_else(|| load::dns(&config.dns), Ok);
     let judge = judge_settings(&config);
+    let bots = config.web_bot_auth.clone();
     let (snapshot, dns) = load::both(Snapshot::new(config, None), dns)?;
-    let judge = Judge::new(&judge, dns, Directories::Unreachable, Arc::clone(&clock))?;
+    let directories = match directories {
+        Some(directories) => directories,
+        None => load::directories(&bots, &dns).map_err(|error| LoadErrors(vec![error]))?,
+    };
+    let judge = Judge::new(&judge, dns, directories, Arc::clone(&clock))?;
     let assertion_key = AssertionKey::generate(&mut SystemEntropy)?;
     Ok(Gate::new(Parts { snapshot, judge, clock, log, numbers: Numbers::new()?, assertion_key }))
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use avouch_engine::claim::{BotRules, Catalogue};
+use avouch_engine::decision::Mode;
 use avouch_engine::decision::Terms;
 use avouch_engine::pipeline::Site;
 use avouch_engine::reason::Reason;
 use avouch_tls::{Acceptor, Protocol};
 use avouch_wire::authority::Scheme;
+use avouch_wire::http_signature::TimeRules;
 use avouch_wire::target::NormalPath;
 use http::HeaderMap;
 
@@ -151,7 +153,12 @@ fn site<'d>(
         authorities: config.authorities.clone(),
         accept_draft: config.accept_draft,
         catalogue: Arc::new(catalogue),
-        bots: BotRules::default(),
+        bots: config.web_bot_auth.enabled.then(|| BotRules {
+            times: TimeRules { max_lifetime: config.web_bot_auth.max_lifetime.as_secs() },
+            refuse_test_keys: config.mode == Mode::Enforce
+                || config.routes.iter().any(|route| route.mode == Some(Mode::Enforce)),
+            ..BotRules::default()
+        }),
         named,
     }
 }

@@ -1,6 +1,6 @@
 //! Digests of content, as `cd` and `Content-Digest` carry them.
 
-use aws_lc_rs::digest::{Context, SHA256, SHA512, digest};
+use aws_lc_rs::digest::{Context, Digest, SHA256, SHA512};
 use std::fmt;
 
 /// SHA-256 of a request's content: after transfer decoding, before content decoding, without
@@ -31,9 +31,9 @@ impl ContentDigests {
     /// All digests of content held in memory.
     #[must_use]
     pub fn of(content: &[u8]) -> Self {
-        let mut sha512 = [0; 64];
-        sha512.iter_mut().zip(digest(&SHA512, content).as_ref()).for_each(|(to, from)| *to = *from);
-        Self { sha256: ContentDigest::of(content), sha512: Some(sha512) }
+        let mut hasher = ContentHasher::of_all();
+        hasher.update(content);
+        hasher.finish_all()
     }
 }
 
@@ -51,28 +51,50 @@ impl fmt::Debug for ContentDigest {
 
 /// Digests content as it streams by.
 #[derive(Clone)]
-pub struct ContentHasher(Context);
+pub struct ContentHasher {
+    sha256: Context,
+    sha512: Option<Context>,
+}
 
 impl ContentHasher {
-    /// Nothing seen yet.
+    /// Nothing seen yet; for SHA-256 alone.
     #[must_use]
     pub fn new() -> Self {
-        Self(Context::new(&SHA256))
+        Self { sha256: Context::new(&SHA256), sha512: None }
+    }
+
+    /// Nothing seen yet; for every digest.
+    #[must_use]
+    pub fn of_all() -> Self {
+        Self { sha512: Some(Context::new(&SHA512)), ..Self::new() }
     }
 
     /// Takes the next octets.
     pub fn update(&mut self, octets: &[u8]) {
-        self.0.update(octets);
+        self.sha256.update(octets);
+        self.sha512.iter_mut().for_each(|context| context.update(octets));
     }
 
-    /// The digest of all that was seen.
+    /// The SHA-256 digest of all that was seen.
     #[must_use]
     pub fn finish(self) -> ContentDigest {
-        let digest = self.0.finish();
-        let mut octets = [0; 32];
-        octets.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
-        ContentDigest(octets)
+        self.finish_all().sha256
     }
+
+    /// The digests of all that was seen.
+    #[must_use]
+    pub fn finish_all(self) -> ContentDigests {
+        ContentDigests {
+            sha256: ContentDigest(octets(&self.sha256.finish())),
+            sha512: self.sha512.map(|context| octets(&context.finish())),
+        }
+    }
+}
+
+fn octets<const N: usize>(digest: &Digest) -> [u8; N] {
+    let mut octets = [0; N];
+    octets.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
+    octets
 }
 
 impl Default for ContentHasher {

@@ -5,6 +5,7 @@ use avouch_dns::{Dns, ZoneFiles};
 use avouch_engine::evidence::Dnssec;
 use avouch_gateway::config::Config;
 use avouch_gateway::{Gateway, Surroundings};
+use avouch_gather::Directories;
 use avouch_gather::clock::ManualClock;
 use serde_json::Value;
 use std::path::Path;
@@ -67,7 +68,11 @@ fn surroundings(case: &Case) -> Surroundings {
     let texts = case.zone_texts();
     let texts: Vec<_> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let zones = ZoneFiles::parse(&texts, Dnssec::Insecure).unwrap();
-    Surroundings { clock: Arc::new(ManualClock::at(case.now)), dns: Some(Dns::Zones(zones)) }
+    Surroundings {
+        clock: Arc::new(ManualClock::at(case.now)),
+        dns: Some(Dns::Zones(zones)),
+        directories: Some(Directories::default()),
+    }
 }
 
 /// The message, its sender named as a proxy names it: one that is trusted, or not.

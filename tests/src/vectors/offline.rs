@@ -68,7 +68,7 @@ fn site(case: &Case) -> Site {
         authorities: case.authorities.iter().map(authority).collect(),
         accept_draft: case.draft,
         catalogue: Arc::new(Catalogue::built_in().unwrap()),
-        bots: BotRules::default(),
+        bots: Some(BotRules::default()),
         named: BTreeSet::new(),
     }
 }

@@ -32,12 +32,16 @@ pub struct Unreadable {
 }
 
 impl<'a> Claim<'a> {
-    /// Reads the claim of a request.
+    /// Reads the claim of a request; Web Bot Auth signatures only if `reads_bots`.
     ///
     /// # Errors
     /// [`Unreadable`] when the request claims something in a way that cannot be read; it is then
     /// an invalid claim, never no claim.
-    pub fn read(request: &'a Request<'a>, catalogue: &'a Catalogue) -> Result<Self, Unreadable> {
+    pub fn read(
+        request: &'a Request<'a>,
+        catalogue: &'a Catalogue,
+        reads_bots: bool,
+    ) -> Result<Self, Unreadable> {
         let header = match request.saip() {
             SaipField::Absent => None,
             SaipField::One(text) => Some(Header::parse(text).map_err(Unreadable::header)?),
@@ -45,7 +49,7 @@ impl<'a> Claim<'a> {
             SaipField::NotText => return Err(Unreadable::because(Reason::HeaderMalformed)),
             SaipField::Delegation => return Err(Unreadable::because(Reason::ModeUnsupported)),
         };
-        let bot = match request.signature_fields() {
+        let bot = match request.signature_fields().filter(|_| reads_bots) {
             Some(fields) => Bot::read(fields)?,
             None => None,
         };

@@ -7,7 +7,7 @@ mod watched;
 
 pub(crate) use answer::AnswerBody;
 pub(crate) use pause::Pause;
-pub(crate) use request::RequestBody;
+pub(crate) use request::{RequestBody, Signed};
 pub(crate) use watched::Watch;
 
 /// Why a body stops before its end.

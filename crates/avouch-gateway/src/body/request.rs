@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use avouch_wire::content::{ContentDigest, ContentHasher};
+use avouch_wire::content::{ContentDigest, ContentDigests, ContentHasher};
+use avouch_wire::http_signature::FieldDigest;
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
@@ -31,10 +32,33 @@ pub(crate) struct RequestBody {
     moved: Option<Arc<AtomicU64>>,
 }
 
-/// Holds the content to a digest: each piece is passed on only when the next has arrived, so the
+/// The digests that a request's content was signed with, one at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Signed {
+    /// That of a SAIP header.
+    pub(crate) cd: Option<ContentDigest>,
+    /// Those of a `Content-Digest` that an HTTP message signature covers.
+    pub(crate) field: Option<FieldDigest>,
+}
+
+impl Signed {
+    fn hasher(&self) -> ContentHasher {
+        match self.field.is_some_and(|field| field.needs_sha512()) {
+            true => ContentHasher::of_all(),
+            false => ContentHasher::new(),
+        }
+    }
+
+    fn holds(&self, content: &ContentDigests) -> bool {
+        self.cd.is_none_or(|cd| cd == content.sha256)
+            && self.field.is_none_or(|field| field.is_of(content) == Some(true))
+    }
+}
+
+/// Holds the content to its digests: each piece is passed on only when the next has arrived, so the
 /// upstream never has the last octet, nor the end, of content that does not match.
 struct Check {
-    expected: ContentDigest,
+    expected: Signed,
     hasher: ContentHasher,
     held: Option<Bytes>,
     /// Says to the request's log entry that it did not match.
@@ -48,10 +72,10 @@ impl RequestBody {
         Self { early: VecDeque::new(), rest, pause: Pause::of(pause), check: None, moved: None }
     }
 
-    /// Reads ahead up to [`JUDGED_BODY`] octets. The digest of the content when that was all of
+    /// Reads ahead up to [`JUDGED_BODY`] octets. The digests of the content when that was all of
     /// it, `None` when there is more. What was read is kept in one piece: kept as it came, a
     /// body of tiny or empty pieces would take many times its length.
-    pub(crate) async fn read_ahead(&mut self) -> Result<Option<ContentDigest>, BodyError> {
+    pub(crate) async fn read_ahead(&mut self, signed: Signed) -> Result<Option<ContentDigests>, BodyError> {
         let (mut content, mut trailers) = (BytesMut::new(), None);
         while let Some(frame) = poll_fn(|cx| self.poll_rest(cx)).await {
             match frame?.into_data() {
@@ -62,17 +86,21 @@ impl RequestBody {
                 break;
             }
         }
-        let digest = (content.len() <= JUDGED_BODY).then(|| ContentDigest::of(&content));
+        let digests = (content.len() <= JUDGED_BODY).then(|| {
+            let mut hasher = signed.hasher();
+            hasher.update(&content);
+            hasher.finish_all()
+        });
         let data = (!content.is_empty()).then(|| Frame::data(content.freeze()));
         self.early.extend(data.into_iter().chain(trailers));
-        Ok(digest)
+        Ok(digests)
     }
 
-    /// Passes the end on only if the whole content has this digest. The flag is set should it not.
-    pub(crate) fn hold_to(&mut self, expected: ContentDigest) -> Arc<AtomicBool> {
+    /// Passes the end on only if the whole content has these digests. The flag is set should it not.
+    pub(crate) fn hold_to(&mut self, expected: Signed) -> Arc<AtomicBool> {
         let mismatch = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&mismatch);
-        self.check = Some(Check { expected, hasher: ContentHasher::new(), held: None, mismatch });
+        self.check = Some(Check { expected, hasher: expected.hasher(), held: None, mismatch });
         flag
     }
 
@@ -125,7 +153,7 @@ impl Check {
     }
 
     fn holds(&self) -> bool {
-        self.hasher.clone().finish() == self.expected
+        self.expected.holds(&self.hasher.clone().finish_all())
     }
 }
 

@@ -5,6 +5,7 @@ mod limits;
 mod print;
 mod route;
 mod upstream;
+mod web_bot_auth;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ pub use endpoint::Endpoint;
 pub use limits::{Limits, Size};
 pub use route::{Disclose, Route};
 pub use upstream::Upstream;
+pub use web_bot_auth::WebBotAuth;
 
 /// How a gateway is set up: `docs/formats/configuration.md` describes each key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub struct Config {
     pub verify: Option<Endpoint>,
     /// How names are looked up.
     pub dns: Dns,
+    /// Whether and how signatures of bots are read, and their keys found.
+    pub web_bot_auth: WebBotAuth,
     /// The policy file; without it the model's table applies.
     pub policy: Option<PathBuf>,
     /// Where used nonces are remembered.
@@ -177,6 +181,7 @@ impl Config {
         let admin = root.sub("admin").and_then(|mut admin| admin.required("listen", |value| value.socket()));
         let verify = root.sub("verify").and_then(|mut verify| verify.required("listen", Endpoint::read));
         let dns = root.sub("dns").map(dns).unwrap_or_default();
+        let web_bot_auth = root.sub("web_bot_auth").map(WebBotAuth::read).unwrap_or_default();
         let policy = root.sub("policy").and_then(|mut policy| policy.required("file", path));
         let store = root.sub("store").map(store).unwrap_or_default();
         let log = root.sub("log").map(log).unwrap_or_default();
@@ -196,6 +201,7 @@ impl Config {
             admin,
             verify,
             dns,
+            web_bot_auth,
             policy,
             store,
             routes,
@@ -207,7 +213,8 @@ impl Config {
     /// Makes relative paths relative to `folder`.
     fn resolve(&mut self, folder: &Path) {
         let files = self.tls.iter_mut().flat_map(|tls| [&mut tls.cert, &mut tls.key]);
-        let files = files.chain(&mut self.policy).chain(&mut self.dns.trust_anchors);
+        let files =
+            files.chain(&mut self.policy).chain(&mut self.dns.trust_anchors).chain(&mut self.web_bot_auth.ca);
         let files = files.chain(self.routes.iter_mut().filter_map(|route| route.policy.as_mut()));
         for file in files {
             *file = folder.join(&file);
@@ -224,7 +231,7 @@ impl Config {
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let tls = self.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
         let policies = self.policy.iter().chain(self.routes.iter().filter_map(|route| route.policy.as_ref()));
-        tls.chain(policies).chain(&self.dns.trust_anchors).map(PathBuf::as_path)
+        tls.chain(policies).chain(&self.dns.trust_anchors).chain(&self.web_bot_auth.ca).map(PathBuf::as_path)
     }
 }
 
@@ -347,6 +354,12 @@ mod tests {
         trust_anchor = "root.ds"
         trust_ad_from = ["127.0.0.53"]
         ttl_cap = "60s"
+        [web_bot_auth]
+        enabled = false
+        ca = "roots.pem"
+        allow_networks = ["10.0.0.0/8"]
+        require_signed_directories = true
+        max_lifetime = "1h"
         [policy]
         file = "policy.toml"
         [store]

@@ -44,6 +44,7 @@ impl Config {
             writeln!(f, "\n[verify]\nlisten = {}", Quoted(listen))?;
         }
         self.dns(f)?;
+        self.web_bot_auth(f)?;
         if let Some(policy) = &self.policy {
             writeln!(f, "\n[policy]\nfile = {}", file(policy))?;
         }
@@ -61,6 +62,15 @@ impl Config {
             LogTarget::File(path) => writeln!(f, "\n[log]\naccess = {}", file(path))?,
         }
         write!(f, "\n[limits]\n{}", self.limits)
+    }
+
+    fn web_bot_auth(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let table = &self.web_bot_auth;
+        writeln!(f, "\n[web_bot_auth]\nenabled = {}", table.enabled)?;
+        table.ca.iter().try_for_each(|ca| writeln!(f, "ca = {}", file(ca)))?;
+        writeln!(f, "allow_networks = {}", List(&table.allow_networks))?;
+        writeln!(f, "require_signed_directories = {}", table.require_signed_directories)?;
+        writeln!(f, "max_lifetime = \"{}ms\"", table.max_lifetime.as_millis())
     }
 
     fn dns(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -18,6 +18,7 @@ use std::time::Duration;
 use testkit::certificate::Certificate;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 const NOW: Time = Time::from_seconds(1_790_000_000);
 
@@ -177,9 +178,8 @@ async fn patience_has_an_end() {
     for script in [Script::Hang, Script::Drip(vec![b'a'; 1000])] {
         let world = World::open().await;
         world.plays(script);
-        let begun = std::time::Instant::now();
-        assert_eq!(world.come(NOW).await, Err(Cause::DirectoryUnreachable));
-        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        let came = timeout(Duration::from_secs(10), world.come(NOW)).await;
+        assert_eq!(came.unwrap(), Err(Cause::DirectoryUnreachable));
     }
 }
 
@@ -223,10 +223,9 @@ async fn no_address_that_is_not_public_is_connected_to() {
     let numbers = spelled.map(|host| format!("https://{host}:{}/", world.port));
     for url in urls.into_iter().chain(numbers) {
         let question = DirectoryQuestion { url: url.clone(), discovery: Discovery::JwksUri };
-        let begun = std::time::Instant::now();
-        let answer = world.fetcher.look_up(&question, NOW).await;
-        assert!(matches!(answer, Answer::Unknown(Cause::DirectoryUnreachable)), "{url}");
-        assert!(begun.elapsed() < Duration::from_millis(900), "{url}: nothing was waited for");
+        // Less than a connection may take: nothing was waited for.
+        let answer = timeout(Duration::from_millis(900), world.fetcher.look_up(&question, NOW)).await;
+        assert!(matches!(answer, Ok(Answer::Unknown(Cause::DirectoryUnreachable))), "{url}");
     }
     assert_eq!(world.connections.load(Ordering::SeqCst), 0);
 }

@@ -165,7 +165,7 @@ impl World {
             authorities: vec![Authority::parse(self.ours, Scheme::Https).unwrap()],
             accept_draft: false,
             catalogue: Arc::new(Catalogue::built_in().unwrap()),
-            bots: self.rules,
+            bots: Some(self.rules),
             named: std::collections::BTreeSet::new(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

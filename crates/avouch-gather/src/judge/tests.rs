@@ -94,7 +94,7 @@ impl World {
             authorities: vec![authority],
             accept_draft: false,
             catalogue,
-            bots: BotRules::default(),
+            bots: Some(BotRules::default()),
             named: std::collections::BTreeSet::new(),
         };
         Self { judge, clock, site, signers }

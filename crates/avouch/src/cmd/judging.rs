@@ -165,7 +165,7 @@ impl Judging {
             accept_draft: false,
             catalogue: Arc::new(Catalogue::built_in().map_err(Failure::unknown)?),
             // What is captured may well be an example; the verdict says so.
-            bots: BotRules { refuse_test_keys: false, ..BotRules::default() },
+            bots: Some(BotRules { refuse_test_keys: false, ..BotRules::default() }),
             named: named.map(|domain| domain.registrable().to_owned()).collect(),
         })
     }

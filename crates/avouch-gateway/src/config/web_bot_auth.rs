@@ -1,0 +1,50 @@
+//! `[web_bot_auth]`: whether and how signatures of bots are read, and their keys found.
+
+use super::path;
+use avouch_wire::http_signature::TimeRules;
+use avouch_wire::settings::{Table, Value};
+use ipnet::IpNet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `[web_bot_auth]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebBotAuth {
+    /// Whether the signatures are read at all.
+    pub enabled: bool,
+    /// Roots that directories' certificates lead to, in place of the system's.
+    pub ca: Option<PathBuf>,
+    /// Networks that are not public, and where directories may stand all the same.
+    pub allow_networks: Vec<IpNet>,
+    /// Whether only keys count that signed the directory they stand in.
+    pub require_signed_directories: bool,
+    /// The longest a signature may last.
+    pub max_lifetime: Duration,
+}
+
+impl Default for WebBotAuth {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            ca: None,
+            allow_networks: Vec::new(),
+            require_signed_directories: false,
+            max_lifetime: Duration::from_secs(TimeRules::DEFAULT.max_lifetime),
+        }
+    }
+}
+
+impl WebBotAuth {
+    pub(super) fn read(mut table: Table<'_>) -> Self {
+        let plain = Self::default();
+        Self {
+            enabled: table.optional("enabled", Value::switch).unwrap_or(plain.enabled),
+            ca: table.optional("ca", path),
+            allow_networks: table.list("allow_networks", Value::network).unwrap_or_default(),
+            require_signed_directories: table
+                .optional("require_signed_directories", Value::switch)
+                .unwrap_or(plain.require_signed_directories),
+            max_lifetime: table.optional("max_lifetime", Value::duration).unwrap_or(plain.max_lifetime),
+        }
+    }
+}
