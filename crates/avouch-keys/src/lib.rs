@@ -1,7 +1,7 @@
 //! Secret keys: made, kept encrypted at rest, and used to sign statements; nothing else sees them.
 //!
 //! In scope: making Ed25519 and P-256 keys ([`SecretKey`]), keeping them in files ([`store`]), signing
-//! requests as an agent ([`saip`], [`http_signature`]) and verdicts as a gateway ([`assertion`]).
+//! requests as an agent ([`saip`], [`web_bot_auth`], [`http_signature`]) and verdicts as a gateway ([`assertion`]).
 //!
 //! Out of scope: public keys and verification (`avouch-wire`), publishing a key (`avouch-dns`), sending the
 //! signed request (`avouch`), TLS keys (`avouch-tls`), asking a person for a passphrase (the command line).
@@ -53,6 +53,7 @@ pub mod passphrase;
 pub mod saip;
 pub mod spki;
 pub mod store;
+pub mod web_bot_auth;
 
 mod secret;
 

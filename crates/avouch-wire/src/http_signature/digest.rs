@@ -47,7 +47,7 @@ impl FieldDigest {
     /// The `sha-256` digest of content, to be written.
     #[must_use]
     pub fn of(content: &[u8]) -> Self {
-        Self { sha256: Some(ContentDigest::of(content).0), sha512: None }
+        Self::from(ContentDigest::of(content))
     }
 
     /// Whether every digest is that of the content; `None` where one was not computed.
@@ -83,6 +83,12 @@ fn octets<const N: usize>(
         Member::List(_) => None,
     };
     bytes.map(Some).ok_or(DigestError::Length(name, N))
+}
+
+impl From<ContentDigest> for FieldDigest {
+    fn from(digest: ContentDigest) -> Self {
+        Self { sha256: Some(digest.0), sha512: None }
+    }
 }
 
 /// The field's value.
