@@ -1,5 +1,6 @@
 //! Bytes to types and back for every format avouch speaks, and public-key verification.
 
+pub mod asn;
 pub mod authority;
 pub mod b64u;
 pub mod capture;

@@ -21,6 +21,19 @@ impl Span {
             IpNet::V6(net) => Self::V6(net.network().to_bits(), net.broadcast().to_bits()),
         }
     }
+
+    /// From one address to another; `None` when they are of two families or the wrong way round.
+    pub(crate) fn between(first: IpAddr, last: IpAddr) -> Option<Self> {
+        match (first.to_canonical(), last.to_canonical()) {
+            (IpAddr::V4(first), IpAddr::V4(last)) if first <= last => {
+                Some(Self::V4(first.to_bits(), last.to_bits()))
+            }
+            (IpAddr::V6(first), IpAddr::V6(last)) if first <= last => {
+                Some(Self::V6(first.to_bits(), last.to_bits()))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The network, as IPv4 where it is IPv4 mapped into IPv6.
@@ -49,5 +62,14 @@ mod tests {
         assert_eq!(of("::ffff:0:0/96"), Span::V4(0, u32::MAX));
         assert!(matches!(of("::ffff:0:0/95"), Span::V6(..)));
         assert!(matches!(of("::192.0.2.0/120"), Span::V6(..)));
+    }
+
+    #[test]
+    fn a_span_has_one_family_and_one_direction() {
+        let between = |first: &str, last: &str| Span::between(first.parse().unwrap(), last.parse().unwrap());
+        assert_eq!(between("192.0.2.0", "192.0.2.255"), Some(of("192.0.2.0/24")));
+        assert_eq!(between("::ffff:192.0.2.0", "192.0.2.255"), Some(of("192.0.2.0/24")));
+        assert_eq!(between("192.0.2.1", "192.0.2.0"), None);
+        assert_eq!(between("192.0.2.1", "2001:db8::"), None);
     }
 }
