@@ -127,7 +127,7 @@ async fn judge(
     let verdict = gate.judge.judge(request, &snapshot.site).await;
     let (method, authority, address) =
         (request.method(), request.authority().as_str(), request.peer().address);
-    let facts = Facts { method, path, authority, address, asn: None };
+    let facts = Facts { method, path, authority, address, asns: &[] };
     let decision = gate.decide(&verdict, &facts, to);
     match &entry.decided(verdict, decision, &to.policy.version).outcome {
         Outcome::Permit(permit) => Ok(permit.clone()),

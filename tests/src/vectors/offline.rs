@@ -79,7 +79,7 @@ fn decision(request: &Request<'_>, verdict: &Verdict, case: &Case) -> String {
         path: &path,
         authority: request.authority().as_str(),
         address: request.peer().address,
-        asn: None,
+        asns: &[],
     };
     let terms = Terms { mode: Mode::Enforce, require: None };
     decide(verdict, &facts, &Policy::model(), terms, &RateTable::new(1), case.now).action.to_string()

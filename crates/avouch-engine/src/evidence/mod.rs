@@ -2,17 +2,20 @@
 //! and what they prove.
 
 mod answer;
+mod delegation;
+mod held;
 mod network;
 mod proof;
 mod questions;
 mod trail;
 
 pub use answer::{Answer, Cause, Dnssec, Persistence};
+pub use held::{Held, MAX_ASN_AGE, MAX_RANGES_AGE};
 pub use network::Network;
 pub use proof::Proof;
 pub use questions::{NetworkQuestion, Questions};
 
-pub(crate) use network::{confirm, delegated};
+pub(crate) use network::located;
 pub(crate) use proof::{limits, meant_for_us, prove, timely};
 pub(crate) use trail::{Shortfall, Trail};
 
@@ -40,7 +43,7 @@ pub struct Evidence {
     pub record: Answer<Arc<Records>>,
     /// What stands at each name that can revoke.
     pub revocations: Vec<Answer<Arc<Records>>>,
-    /// What reverse and forward DNS say of the client's address.
+    /// What DNS, and data on this machine, say of the client's address.
     pub network: Network,
     /// The epoch read before anything was looked up.
     pub epoch: Epoch,

@@ -23,6 +23,9 @@ pub struct NetworkQuestion {
     pub within: Vec<Domain<'static>>,
     /// A name that may itself resolve to the address.
     pub forward: Option<Domain<'static>>,
+    /// The name of the crawler whose address ranges count, where a crawler is claimed. Otherwise
+    /// the autonomous systems that originate the address count.
+    pub crawler: Option<Box<str>>,
 }
 
 impl NetworkQuestion {
@@ -67,13 +70,21 @@ impl Questions {
         Ok(Self {
             name: Some(AgentId::parse("_")?.record_name(&domain)?),
             by_domain: true,
-            network: Some(NetworkQuestion { within: vec![domain.clone()], forward: Some(domain) }),
+            network: Some(NetworkQuestion {
+                within: vec![domain.clone()],
+                forward: Some(domain),
+                crawler: None,
+            }),
         })
     }
 
     fn of_crawler(claim: &Claim<'_>) -> Self {
-        let hosts = claim.crawler().map(|crawler| crawler.hosts().to_vec()).filter(|hosts| !hosts.is_empty());
-        Self { network: hosts.map(|within| NetworkQuestion { within, forward: None }), ..Self::default() }
+        let network = claim.crawler().map(|crawler| NetworkQuestion {
+            within: crawler.hosts().to_vec(),
+            forward: None,
+            crawler: Some(crawler.name().into()),
+        });
+        Self { network, ..Self::default() }
     }
 }
 

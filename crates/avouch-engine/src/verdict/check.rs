@@ -72,6 +72,7 @@ pub enum CheckName {
     ForwardConfirmed,
     ForwardAddress,
     DelegationRecord,
+    CrawlerRange,
     Testing,
 }
 
@@ -92,6 +93,7 @@ impl CheckName {
             Self::ForwardConfirmed => "forward-confirmed",
             Self::ForwardAddress => "forward-address",
             Self::DelegationRecord => "delegation-record",
+            Self::CrawlerRange => "crawler-range",
             Self::Testing => "testing",
         }
     }

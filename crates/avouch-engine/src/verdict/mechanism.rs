@@ -15,19 +15,22 @@ pub enum Mechanism {
     ForwardConfirmed,
     /// The claimed domain resolves to the client's address.
     ForwardAddress,
+    /// The operator of the claimed crawler publishes ranges that hold the client's address.
+    CrawlerRange,
     /// None.
     None,
 }
 
 impl Mechanism {
     /// Every mechanism.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::SaipRolling,
         Self::SaipDirect,
         Self::SaipStateless,
         Self::DelegationRecord,
         Self::ForwardConfirmed,
         Self::ForwardAddress,
+        Self::CrawlerRange,
         Self::None,
     ];
 
@@ -41,6 +44,7 @@ impl Mechanism {
             Self::DelegationRecord => "delegation-record",
             Self::ForwardConfirmed => "forward-confirmed",
             Self::ForwardAddress => "forward-address",
+            Self::CrawlerRange => "crawler-range",
             Self::None => "none",
         }
     }

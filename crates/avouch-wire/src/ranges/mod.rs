@@ -43,16 +43,6 @@ impl Ranges {
         }
     }
 
-    /// The addresses of both: some operators publish several files for one crawler. It is as old
-    /// as the older of the two.
-    #[must_use]
-    pub fn unite(&self, other: &Self) -> Self {
-        let v4 = self.v4.iter().chain(&other.v4).map(|(first, last)| Span::V4(*first, *last));
-        let v6 = self.v6.iter().chain(&other.v6).map(|(first, last)| Span::V6(*first, *last));
-        let created = self.created.zip(other.created).map(|(one, other)| one.min(other));
-        Self { created, ..Self::of(v4.chain(v6)) }
-    }
-
     /// When the file says it was made. Operators leave a file unchanged for years, so this says
     /// nothing of whether it is current.
     #[must_use]

@@ -94,7 +94,7 @@ impl Judging {
             path: &path,
             authority: request.authority().as_str(),
             address: request.peer().address,
-            asn: None,
+            asns: &[],
         };
         Ok(Judged::Verdict(then(&verdict, &facts, now)))
     }
