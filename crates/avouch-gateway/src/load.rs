@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use avouch_dns::{AnchorError, Dns, Resolver, ResolverSettings, SettingsError, TrustAnchor};
 use avouch_engine::decision::Policy;
+use avouch_gather::networks::{Networks, SourceError, Sources};
 use avouch_tls::CertificateError;
 use avouch_wire::b64u;
 use avouch_wire::content::ContentDigest;
 use avouch_wire::settings::Problems;
+use avouch_wire::time::Time;
 
 use crate::config;
 
@@ -45,6 +47,9 @@ pub enum LoadError {
         /// What is wrong with it.
         source: AnchorError,
     },
+    /// Data on networks cannot be used.
+    #[error("{0}")]
+    Networks(#[from] SourceError),
     /// No resolver can be used.
     #[error("[dns]: {0}")]
     Resolver(#[from] SettingsError),
@@ -60,39 +65,60 @@ impl std::fmt::Display for LoadErrors {
     }
 }
 
+impl From<LoadError> for LoadErrors {
+    fn from(error: LoadError) -> Self {
+        Self(vec![error])
+    }
+}
+
 /// A policy and the version by which the log names it: the beginning of its digest, or `model`.
 #[derive(Clone, Debug)]
 pub(crate) struct Versioned {
     pub(crate) policy: Arc<Policy>,
     pub(crate) version: Arc<str>,
+    /// Whether a rule asks which autonomous system an address belongs to.
+    pub(crate) asks_for_asn: bool,
 }
 
 /// Both, or the problems of both.
 pub(crate) fn both<A, B>(
     one: Result<A, LoadErrors>,
-    other: Result<B, LoadError>,
+    other: Result<B, impl Into<LoadErrors>>,
 ) -> Result<(A, B), LoadErrors> {
     match (one, other) {
         (Ok(one), Ok(other)) => Ok((one, other)),
-        (Ok(_), Err(error)) => Err(LoadErrors(vec![error])),
+        (Ok(_), Err(error)) => Err(error.into()),
         (Err(errors), Ok(_)) => Err(errors),
         (Err(LoadErrors(mut errors)), Err(error)) => {
-            errors.push(error);
+            errors.extend(error.into().0);
             Err(LoadErrors(errors))
         }
     }
 }
 
+/// Loads data on networks; what looks as `before` is not read again.
+pub(crate) fn networks(sources: &Sources, before: &Networks, now: Time) -> Result<Networks, LoadErrors> {
+    let loaded = sources.load(before, now);
+    loaded.map_err(|errors| LoadErrors(errors.into_iter().map(LoadError::from).collect()))
+}
+
 /// Loads a policy; without a file, the model's table.
 pub(crate) fn policy(path: Option<&Path>) -> Result<Versioned, LoadError> {
     let Some(path) = path else {
-        return Ok(Versioned { policy: Arc::new(Policy::model()), version: "model".into() });
+        return Ok(Versioned::of(Policy::model(), "model"));
     };
     let text = read(path)?;
     let policy = Policy::parse(&path.display().to_string(), &text)?;
     let digest = b64u::encode(&ContentDigest::of(text.as_bytes()).0);
     let version = digest.chars().take(VERSION_LENGTH).collect::<String>();
-    Ok(Versioned { policy: Arc::new(policy), version: version.into() })
+    Ok(Versioned::of(policy, &version))
+}
+
+impl Versioned {
+    fn of(policy: Policy, version: &str) -> Self {
+        let asks_for_asn = policy.asks_for_asn();
+        Self { policy: Arc::new(policy), version: version.into(), asks_for_asn }
+    }
 }
 
 /// Sets up the resolver.

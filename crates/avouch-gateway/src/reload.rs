@@ -9,7 +9,7 @@ use avouch_wire::content::{ContentDigest, ContentHasher};
 
 use crate::config::{Config, ConfigError};
 use crate::gate::Gate;
-use crate::load::LoadErrors;
+use crate::load::{self, LoadErrors};
 use crate::snapshot::Snapshot;
 
 /// Why a reload changed nothing.
@@ -27,8 +27,11 @@ pub enum ReloadError {
 pub(crate) fn apply(gate: &Gate, config: Config) -> Result<Vec<&'static str>, LoadErrors> {
     let before = gate.snapshot();
     let waiting = waiting(&before.config, &config);
-    match Snapshot::new(config, Some(&before)) {
-        Ok(snapshot) => {
+    let networks = load::networks(&config.networks, &gate.judge.networks(), gate.clock.now());
+    match load::both(Snapshot::new(config, Some(&before)), networks) {
+        Ok((snapshot, networks)) => {
+            snapshot.say_what_is_missing();
+            gate.judge.use_networks(networks);
             gate.snapshot.store(Arc::new(snapshot));
             gate.numbers.reloads.increment(1);
             Ok(waiting)
@@ -67,6 +70,7 @@ pub(crate) fn contents(path: &Path, config: &Config) -> ContentDigest {
         let content = std::fs::read(file).unwrap_or_default();
         hasher.update(&ContentDigest::of(&content).0);
     }
+    hasher.update(config.networks.look().as_bytes());
     hasher.finish()
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use avouch_dns::Dns;
 use avouch_gather::Judge;
 use avouch_gather::clock::{Clock, SystemClock};
+use avouch_gather::networks::Networks;
 use avouch_gather::replay::StoreError;
 use avouch_gather::{cache, replay};
 use avouch_keys::KeyError;
@@ -150,7 +151,8 @@ impl Gateway {
     /// Everything that cannot be loaded.
     pub fn check(config: Config) -> Result<(), LoadErrors> {
         let dns = load::dns(&config.dns);
-        load::both(Snapshot::new(config, None), dns).map(|_| ())
+        let networks = load::networks(&config.networks, &Networks::default(), SystemClock::new().now());
+        load::both(load::both(Snapshot::new(config, None), dns), networks).map(|_| ())
     }
 }
 
@@ -233,8 +235,11 @@ fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> 
     let log = AccessLog::open(&config.log, config.limits.log_buffer.0).map_err(StartError::Log)?;
     let dns = dns.map_or_else(|| load::dns(&config.dns), Ok);
     let judge = judge_settings(&config);
-    let (snapshot, dns) = load::both(Snapshot::new(config, None), dns)?;
+    let networks = load::networks(&config.networks, &Networks::default(), clock.now());
+    let ((snapshot, dns), networks) = load::both(load::both(Snapshot::new(config, None), dns), networks)?;
+    snapshot.say_what_is_missing();
     let judge = Judge::new(&judge, dns, Arc::clone(&clock))?;
+    judge.use_networks(networks);
     let assertion_key = AssertionKey::generate(&mut SystemEntropy)?;
     Ok(Gate::new(Parts { snapshot, judge, clock, log, numbers: Numbers::new()?, assertion_key }))
 }
@@ -264,7 +269,8 @@ async fn open_door(endpoint: &Endpoint) -> Result<(Endpoint, Door), StartError> 
     Ok((door.endpoint().map_err(failed)?, door))
 }
 
-/// Keeps the replay table swept, sums up numbers, and closes upstream connections that nobody needs any more.
+/// Keeps the replay table swept, watches the age of data, sums up numbers, and closes upstream
+/// connections that nobody needs any more.
 async fn tend(gate: Arc<Gate>) {
     loop {
         tokio::time::sleep(TEND).await;
@@ -272,6 +278,7 @@ async fn tend(gate: Arc<Gate>) {
         let gate = Arc::clone(&gate);
         let tending = move || {
             gate.judge.table().tend();
+            gate.ages.look(&gate.judge.networks(), gate.clock.now(), &gate.numbers);
             gate.numbers.tend();
         };
         let _ = tokio::task::spawn_blocking(tending).await;

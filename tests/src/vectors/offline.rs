@@ -11,6 +11,7 @@ use avouch_engine::request::{Content, Head, Peer, Request};
 use avouch_engine::verdict::{Unchecked, Verdict};
 use avouch_gather::clock::ManualClock;
 use avouch_gather::meter::RateTable;
+use avouch_gather::networks::{Networks, Sources};
 use avouch_gather::{Judge, Settings, replay};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::capture::Capture;
@@ -18,7 +19,7 @@ use avouch_wire::content::ContentDigest;
 use avouch_wire::target::NormalPath;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use testkit::vector::{Case, Expect, Outcome, Vector};
+use testkit::vector::{Case, Expect, NetworkFiles, Outcome, Vector};
 
 #[tokio::test]
 async fn every_vector_is_judged_offline_as_it_says() {
@@ -47,7 +48,11 @@ async fn came(case: &Case) -> Expect {
         content,
     });
     let Ok(request) = request else { return Expect::Refused };
-    let verdict = judge(case).judge(&request, &site(case)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let NetworkFiles { asn, ranges } = case.write_networks(folder.path()).unwrap();
+    let judge = judge(case);
+    judge.use_networks(Sources { asn, ranges }.load(&Networks::default(), case.now).unwrap());
+    let verdict = judge.judge(&request, &site(case)).await;
     let decision = decision(&request, &verdict, case);
     Expect::Judged(Box::new(outcome(&verdict, decision)))
 }

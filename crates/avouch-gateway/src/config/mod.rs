@@ -2,6 +2,7 @@
 
 mod endpoint;
 mod limits;
+mod networks;
 mod print;
 mod route;
 mod upstream;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use avouch_engine::decision::Mode;
+use avouch_gather::networks::Sources;
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::settings::{Fault, Problems, Reader, Table, Value};
 
@@ -50,6 +52,8 @@ pub struct Config {
     pub dns: Dns,
     /// The policy file; without it the model's table applies.
     pub policy: Option<PathBuf>,
+    /// Files of autonomous systems and of crawlers' ranges.
+    pub networks: Sources,
     /// Where used nonces are remembered.
     pub store: Store,
     /// Parts of the site with other settings, first match first.
@@ -178,6 +182,7 @@ impl Config {
         let verify = root.sub("verify").and_then(|mut verify| verify.required("listen", Endpoint::read));
         let dns = root.sub("dns").map(dns).unwrap_or_default();
         let policy = root.sub("policy").and_then(|mut policy| policy.required("file", path));
+        let networks = networks::read(&mut root);
         let store = root.sub("store").map(store).unwrap_or_default();
         let log = root.sub("log").map(log).unwrap_or_default();
         let limits = root.sub("limits").map(Limits::read).unwrap_or_default();
@@ -197,6 +202,7 @@ impl Config {
             verify,
             dns,
             policy,
+            networks,
             store,
             routes,
             log,
@@ -209,6 +215,8 @@ impl Config {
         let files = self.tls.iter_mut().flat_map(|tls| [&mut tls.cert, &mut tls.key]);
         let files = files.chain(&mut self.policy).chain(&mut self.dns.trust_anchors);
         let files = files.chain(self.routes.iter_mut().filter_map(|route| route.policy.as_mut()));
+        let networks = &mut self.networks;
+        let files = files.chain(&mut networks.asn).chain(networks.ranges.iter_mut().map(|(_, file)| file));
         for file in files {
             *file = folder.join(&file);
         }
@@ -220,7 +228,8 @@ impl Config {
         }
     }
 
-    /// The files whose change means that the configuration changed, beside its own.
+    /// The files whose change means that the configuration changed, beside its own, and that are
+    /// small enough to be read often: not those of [`Config::networks`].
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let tls = self.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
         let policies = self.policy.iter().chain(self.routes.iter().filter_map(|route| route.policy.as_ref()));
@@ -349,6 +358,14 @@ mod tests {
         ttl_cap = "60s"
         [policy]
         file = "policy.toml"
+        [asn]
+        file = "a\"sn.tsv"
+        [[crawler]]
+        name = "GPTBot"
+        ranges = ["gptbot.json", "more.json"]
+        [[crawler]]
+        name = "Bingbot"
+        ranges = "bingbot.json"
         [store]
         url = "file:/tmp/replay"
         fresh = true

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::{files, instant};
 use avouch_dns::{Dns, ZoneFiles};
-use avouch_engine::claim::Catalogue;
+use avouch_engine::claim::{Catalogue, Crawler};
 use avouch_engine::decision::Policy;
 use avouch_engine::decision::policy::Facts;
 use avouch_engine::evidence::Dnssec;
@@ -11,6 +11,7 @@ use avouch_engine::pipeline::Site;
 use avouch_engine::request::{Content, Head, Peer, Request};
 use avouch_engine::verdict::Verdict;
 use avouch_gather::clock::{Clock as _, ManualClock, SystemClock};
+use avouch_gather::networks::{Networks, Sources};
 use avouch_gather::replay;
 use avouch_gather::{Judge, Settings};
 use avouch_wire::authority::{Authority, Scheme};
@@ -36,6 +37,13 @@ pub(super) struct Judging {
     /// How the zone files' answers count
     #[arg(long, value_enum, default_value_t)]
     zone_dnssec: ZoneDnssec,
+    /// A table of autonomous systems (MMDB, or text with tabs or commas), as old as its last change
+    #[arg(long, value_name = "FILE")]
+    asn: Option<PathBuf>,
+    /// The address ranges of a crawler, as its operator publishes them (JSON), as old as the last
+    /// change of the file; may be repeated
+    #[arg(long, value_name = "CRAWLER=FILE")]
+    ranges: Vec<String>,
     /// The client's address; without it the address is no evidence, as behind an unknown proxy
     #[arg(long, value_name = "IP")]
     peer: Option<IpAddr>,
@@ -89,12 +97,14 @@ impl Judging {
         let site = self.site(&request, policy)?;
         let verdict = judge.judge(&request, &site).await;
         let path = NormalPath::of(request.path());
+        let address = request.peer().address;
+        let asns = judge.networks().current_origins(address, now);
         let facts = Facts {
             method: request.method(),
             path: &path,
             authority: request.authority().as_str(),
-            address: request.peer().address,
-            asns: &[],
+            address,
+            asns: &asns,
         };
         Ok(Judged::Verdict(then(&verdict, &facts, now)))
     }
@@ -112,7 +122,29 @@ impl Judging {
         let replay = replay::Settings { capacity: NONCES, folder: None, fresh: true };
         let settings = Settings { replay, private: true, ..Settings::default() };
         let judge = Judge::new(&settings, Dns::Zones(zones), Arc::new(ManualClock::at(now)));
-        judge.map_err(Failure::unknown)
+        let judge = judge.map_err(Failure::unknown)?;
+        judge.use_networks(self.networks(now)?);
+        Ok(judge)
+    }
+
+    /// The tables of networks that were named.
+    fn networks(&self, now: Time) -> Result<Networks, Failure> {
+        let catalogue = Catalogue::built_in().map_err(Failure::bug)?;
+        let known: Vec<_> = catalogue.crawlers().map(Crawler::name).collect();
+        let mut ranges = Vec::new();
+        for text in &self.ranges {
+            let (crawler, file) = text.split_once('=').unwrap_or((text, ""));
+            if !known.contains(&crawler) || file.is_empty() {
+                let what = format_args!("--ranges {text}: is not CRAWLER=FILE with a crawler known here");
+                return Err(Failure::usage(what).fix(format!("name one of {}", known.join(", "))));
+            }
+            ranges.push((crawler.to_owned(), PathBuf::from(file)));
+        }
+        let sources = Sources { asn: self.asn.clone(), ranges };
+        sources.load(&Networks::default(), now).map_err(|errors| {
+            let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            Failure::configuration(lines.join("\n"))
+        })
     }
 
     fn head<'a>(&self, capture: &'a Capture<'a>) -> Head<'a, impl Iterator<Item = (&'a str, &'a [u8])>> {
