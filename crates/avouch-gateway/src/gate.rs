@@ -22,6 +22,7 @@ use crate::access_log::{AccessLog, Entry, RequestId};
 use crate::admission::Admission;
 use crate::ages::Ages;
 use crate::answers::Problem;
+use crate::config::Config;
 use crate::numbers::Numbers;
 use crate::snapshot::{Destination, Snapshot};
 use crate::trust::Peer;
@@ -99,6 +100,18 @@ impl Gate {
     /// A place among the requests in any stage.
     pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
         Arc::clone(&self.requests).try_acquire_owned().map_err(|_| Problem::of(Reason::Overloaded))
+    }
+
+    /// Reads the tables of networks. One that cannot be used is told in the log and counted, and
+    /// the last good data stay: no site should stay down, nor keep an old policy, for what another
+    /// publishes.
+    pub(crate) fn load_networks(&self, config: &Config) {
+        let (networks, broken) = config.networks.load(&self.judge.networks(), self.clock.now());
+        for error in broken {
+            tracing::error!("data on networks not loaded, those before stay: {error}");
+            self.numbers.refused_data.increment(1);
+        }
+        self.judge.use_networks(networks);
     }
 
     /// The autonomous systems that originate an address, where a rule asks for them.

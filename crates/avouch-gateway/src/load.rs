@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use avouch_dns::{AnchorError, Dns, Resolver, ResolverSettings, SettingsError, TrustAnchor};
 use avouch_engine::decision::Policy;
-use avouch_gather::networks::{Networks, SourceError, Sources};
+use avouch_gather::networks::SourceError;
 use avouch_tls::CertificateError;
 use avouch_wire::b64u;
 use avouch_wire::content::ContentDigest;
 use avouch_wire::settings::Problems;
-use avouch_wire::time::Time;
 
 use crate::config;
 
@@ -47,7 +46,7 @@ pub enum LoadError {
         /// What is wrong with it.
         source: AnchorError,
     },
-    /// Data on networks cannot be used.
+    /// Data on networks cannot be used. Only a check refuses them.
     #[error("{0}")]
     Networks(#[from] SourceError),
     /// No resolver can be used.
@@ -65,12 +64,6 @@ impl std::fmt::Display for LoadErrors {
     }
 }
 
-impl From<LoadError> for LoadErrors {
-    fn from(error: LoadError) -> Self {
-        Self(vec![error])
-    }
-}
-
 /// A policy and the version by which the log names it: the beginning of its digest, or `model`.
 #[derive(Clone, Debug)]
 pub(crate) struct Versioned {
@@ -83,23 +76,17 @@ pub(crate) struct Versioned {
 /// Both, or the problems of both.
 pub(crate) fn both<A, B>(
     one: Result<A, LoadErrors>,
-    other: Result<B, impl Into<LoadErrors>>,
+    other: Result<B, LoadError>,
 ) -> Result<(A, B), LoadErrors> {
     match (one, other) {
         (Ok(one), Ok(other)) => Ok((one, other)),
-        (Ok(_), Err(error)) => Err(error.into()),
+        (Ok(_), Err(error)) => Err(LoadErrors(vec![error])),
         (Err(errors), Ok(_)) => Err(errors),
         (Err(LoadErrors(mut errors)), Err(error)) => {
-            errors.extend(error.into().0);
+            errors.push(error);
             Err(LoadErrors(errors))
         }
     }
-}
-
-/// Loads data on networks; what looks as `before` is not read again.
-pub(crate) fn networks(sources: &Sources, before: &Networks, now: Time) -> Result<Networks, LoadErrors> {
-    let loaded = sources.load(before, now);
-    loaded.map_err(|errors| LoadErrors(errors.into_iter().map(LoadError::from).collect()))
 }
 
 /// Loads a policy; without a file, the model's table.

@@ -40,6 +40,8 @@ pub(crate) struct Numbers {
     pub(crate) reloads: Counter,
     /// Reloads that changed nothing because something did not load.
     pub(crate) failed_reloads: Counter,
+    /// Tables of networks that could not be used.
+    pub(crate) refused_data: Counter,
     /// Lines the access log dropped.
     pub(crate) log_dropped: Counter,
     /// Nonces in the replay table.
@@ -65,6 +67,7 @@ impl Numbers {
             crowded: counter!("avouch_crowded_connections_total"),
             reloads: counter!("avouch_reloads_total", "outcome" => "done"),
             failed_reloads: counter!("avouch_reloads_total", "outcome" => "failed"),
+            refused_data: counter!("avouch_refused_data_total"),
             log_dropped: counter!("avouch_log_lines_dropped_total"),
             nonces: gauge!("avouch_replay_nonces"),
         }))

@@ -9,7 +9,7 @@ use avouch_wire::content::{ContentDigest, ContentHasher};
 
 use crate::config::{Config, ConfigError};
 use crate::gate::Gate;
-use crate::load::{self, LoadErrors};
+use crate::load::LoadErrors;
 use crate::snapshot::Snapshot;
 
 /// Why a reload changed nothing.
@@ -27,11 +27,10 @@ pub enum ReloadError {
 pub(crate) fn apply(gate: &Gate, config: Config) -> Result<Vec<&'static str>, LoadErrors> {
     let before = gate.snapshot();
     let waiting = waiting(&before.config, &config);
-    let networks = load::networks(&config.networks, &gate.judge.networks(), gate.clock.now());
-    match load::both(Snapshot::new(config, Some(&before)), networks) {
-        Ok((snapshot, networks)) => {
+    match Snapshot::new(config, Some(&before)) {
+        Ok(snapshot) => {
             snapshot.say_what_is_missing();
-            gate.judge.use_networks(networks);
+            gate.load_networks(&snapshot.config);
             gate.snapshot.store(Arc::new(snapshot));
             gate.numbers.reloads.increment(1);
             Ok(waiting)

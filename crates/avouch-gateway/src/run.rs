@@ -25,7 +25,7 @@ use crate::access_log::AccessLog;
 use crate::config::{Config, ConfigError, Endpoint, StoreUrl};
 use crate::gate::{Gate, Parts};
 use crate::listen::{self, Door, Room};
-use crate::load::{self, LoadErrors};
+use crate::load::{self, LoadError, LoadErrors};
 use crate::numbers::Numbers;
 use crate::snapshot::Snapshot;
 use crate::trust::Remote;
@@ -151,8 +151,13 @@ impl Gateway {
     /// Everything that cannot be loaded.
     pub fn check(config: Config) -> Result<(), LoadErrors> {
         let dns = load::dns(&config.dns);
-        let networks = load::networks(&config.networks, &Networks::default(), SystemClock::new().now());
-        load::both(load::both(Snapshot::new(config, None), dns), networks).map(|_| ())
+        let (_, broken) = config.networks.load(&Networks::default(), SystemClock::new().now());
+        let broken = broken.into_iter().map(LoadError::from);
+        match load::both(Snapshot::new(config, None), dns) {
+            Ok(_) if broken.len() == 0 => Ok(()),
+            Ok(_) => Err(LoadErrors(broken.collect())),
+            Err(LoadErrors(errors)) => Err(LoadErrors(errors.into_iter().chain(broken).collect())),
+        }
     }
 }
 
@@ -235,13 +240,13 @@ fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> 
     let log = AccessLog::open(&config.log, config.limits.log_buffer.0).map_err(StartError::Log)?;
     let dns = dns.map_or_else(|| load::dns(&config.dns), Ok);
     let judge = judge_settings(&config);
-    let networks = load::networks(&config.networks, &Networks::default(), clock.now());
-    let ((snapshot, dns), networks) = load::both(load::both(Snapshot::new(config, None), dns), networks)?;
+    let (snapshot, dns) = load::both(Snapshot::new(config, None), dns)?;
     snapshot.say_what_is_missing();
     let judge = Judge::new(&judge, dns, Arc::clone(&clock))?;
-    judge.use_networks(networks);
     let assertion_key = AssertionKey::generate(&mut SystemEntropy)?;
-    Ok(Gate::new(Parts { snapshot, judge, clock, log, numbers: Numbers::new()?, assertion_key }))
+    let gate = Gate::new(Parts { snapshot, judge, clock, log, numbers: Numbers::new()?, assertion_key });
+    gate.load_networks(&gate.snapshot().config);
+    Ok(gate)
 }
 
 fn judge_settings(config: &Config) -> avouch_gather::Settings {

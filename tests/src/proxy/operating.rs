@@ -103,8 +103,9 @@ async fn ranges_are_renewed_by_a_reload_and_a_broken_file_leaves_the_last_good_o
     };
     assert_eq!(mechanism().await, "crawler-range");
     write("<html>");
-    let errors = running.reload(Config::parse("test", &text).unwrap()).unwrap_err().to_string();
+    let errors = Gateway::check(Config::parse("test", &text).unwrap()).unwrap_err().to_string();
     assert!(errors.contains("gptbot.json: line 1, column 1: is not JSON"), "{errors}");
+    running.reload(Config::parse("test", &text).unwrap()).unwrap();
     assert_eq!(mechanism().await, "crawler-range");
     write(&ranges("192.0.2.0/24"));
     running.reload(Config::parse("test", &text).unwrap()).unwrap();
@@ -113,6 +114,8 @@ async fn ranges_are_renewed_by_a_reload_and_a_broken_file_leaves_the_last_good_o
     while !get(running.admin.unwrap(), "/metrics").await.text().contains(figure) {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
+    let refused = get(running.admin.unwrap(), "/metrics").await.text();
+    assert!(refused.contains("avouch_refused_data_total 1"), "{refused}");
     running.stop().await;
 }
 

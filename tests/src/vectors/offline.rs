@@ -51,7 +51,9 @@ async fn came(case: &Case) -> Expect {
     let folder = tempfile::tempdir().unwrap();
     let NetworkFiles { asn, ranges } = case.write_networks(folder.path()).unwrap();
     let judge = judge(case);
-    judge.use_networks(Sources { asn, ranges }.load(&Networks::default(), case.now).unwrap());
+    let (networks, broken) = Sources { asn, ranges }.load(&Networks::default(), case.now);
+    assert!(broken.is_empty(), "{broken:?}");
+    judge.use_networks(networks);
     let verdict = judge.judge(&request, &site(case)).await;
     let decision = decision(&request, &verdict, case);
     Expect::Judged(Box::new(outcome(&verdict, decision)))

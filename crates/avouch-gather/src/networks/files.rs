@@ -72,11 +72,10 @@ impl Stamp {
 }
 
 impl Sources {
-    /// Reads every file, but those that look as they did when `before` was read.
-    ///
-    /// # Errors
-    /// Every file that cannot be used.
-    pub fn load(&self, before: &Networks, now: Time) -> Result<Networks, Vec<SourceError>> {
+    /// Reads every file, but those that look as they did when `before` was read. With what could be
+    /// read come the files that cannot be used; of each of these the data of `before` are kept.
+    #[must_use]
+    pub fn load(&self, before: &Networks, now: Time) -> (Networks, Vec<SourceError>) {
         let (mut networks, mut errors) = (Networks::default(), Vec::new());
         if let Some(path) = &self.asn {
             networks.load_asn(path, before, now).unwrap_or_else(|error| errors.push(error));
@@ -84,7 +83,7 @@ impl Sources {
         for (crawler, path) in &self.ranges {
             networks.load_ranges(crawler, path, before, now).unwrap_or_else(|error| errors.push(error));
         }
-        if errors.is_empty() { Ok(networks) } else { Err(errors) }
+        (networks, errors)
     }
 
     /// How the files look from outside, to notice a change without reading them.
@@ -102,17 +101,14 @@ impl Sources {
 impl Networks {
     fn load_asn(&mut self, path: &Path, before: &Self, now: Time) -> Result<(), SourceError> {
         let (stamp, source) = (Stamp::of(path), path.display().to_string());
-        match &before.asn {
-            Some((known, table)) if *known == source && stamp.is_some() && table.stamp == stamp => {
-                self.asn = Some((source, table.clone()));
-            }
-            _ => {
-                let octets = read(path, asn::MAX_OCTETS)?;
-                self.receive_asn(&source, &octets, received_at(stamp, now))
-                    .map_err(|error| SourceError::Asn { path: path.to_owned(), error })?;
-                self.asn.iter_mut().for_each(|(_, table)| table.stamp = stamp);
-            }
+        self.asn = before.asn.clone().filter(|(known, _)| *known == source);
+        if self.asn.as_ref().is_some_and(|(_, table)| stamp.is_some() && table.stamp == stamp) {
+            return Ok(());
         }
+        let octets = read(path, asn::MAX_OCTETS)?;
+        self.receive_asn(&source, &octets, received_at(stamp, now))
+            .map_err(|error| SourceError::Asn { path: path.to_owned(), error })?;
+        self.asn.iter_mut().for_each(|(_, table)| table.stamp = stamp);
         Ok(())
     }
 
@@ -124,19 +120,17 @@ impl Networks {
         now: Time,
     ) -> Result<(), SourceError> {
         let (stamp, source) = (Stamp::of(path), path.display().to_string());
-        let known = before.ranges.get(crawler).and_then(|sources| sources.get(&source));
-        match known.filter(|ranges| stamp.is_some() && ranges.stamp == stamp) {
-            Some(ranges) => {
-                self.ranges.entry(crawler.to_owned()).or_default().insert(source, ranges.clone());
-            }
-            None => {
-                let octets = read(path, ranges::MAX_OCTETS)?;
-                self.receive_ranges(crawler, &source, &octets, received_at(stamp, now))
-                    .map_err(|error| SourceError::Ranges { path: path.to_owned(), error })?;
-                let received = self.ranges.get_mut(crawler).and_then(|sources| sources.get_mut(&source));
-                received.into_iter().for_each(|ranges| ranges.stamp = stamp);
+        if let Some(known) = before.ranges.get(crawler).and_then(|sources| sources.get(&source)) {
+            self.ranges.entry(crawler.to_owned()).or_default().insert(source.clone(), known.clone());
+            if stamp.is_some() && known.stamp == stamp {
+                return Ok(());
             }
         }
+        let octets = read(path, ranges::MAX_OCTETS)?;
+        self.receive_ranges(crawler, &source, &octets, received_at(stamp, now))
+            .map_err(|error| SourceError::Ranges { path: path.to_owned(), error })?;
+        let received = self.ranges.get_mut(crawler).and_then(|sources| sources.get_mut(&source));
+        received.into_iter().for_each(|ranges| ranges.stamp = stamp);
         Ok(())
     }
 }

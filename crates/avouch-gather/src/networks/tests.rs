@@ -64,29 +64,34 @@ fn origins_of_a_table_that_is_too_old_are_not_relied_on() {
 }
 
 #[test]
-fn a_file_is_as_old_as_its_last_change_and_read_again_when_it_looks_different() {
+fn a_file_is_as_old_as_its_last_change_and_one_that_breaks_leaves_the_last_good_data() {
     let folder = tempfile::tempdir().unwrap();
     let (table, gptbot) = (folder.path().join("asn.csv"), folder.path().join("gptbot.json"));
     write(&table, b"192.0.2.0/24,64500", Duration::from_secs(86_400));
     write(&gptbot, &ranges("192.0.2.0/24"), Duration::ZERO);
     let sources = Sources { asn: Some(table.clone()), ranges: vec![("GPTBot".to_owned(), gptbot.clone())] };
-    let first = sources.load(&Networks::default(), NOW).unwrap();
+    let first = sources.load(&Networks::default(), NOW).0;
     let ages: Vec<_> = first.ages(NOW).map(|age| (age.of, age.age.as_secs())).collect();
     assert_eq!(ages, [("asn", 86_400), ("GPTBot", 0)]);
     // The same length and time: not read again, though the content differs.
     write(&table, b"192.0.2.0/24,64501", Duration::from_secs(86_400));
-    let again = sources.load(&first, NOW).unwrap();
+    let again = sources.load(&first, NOW).0;
     assert_eq!(again.current_origins(address("192.0.2.1"), NOW), [64500]);
     write(&table, b"192.0.2.0/24,64501", Duration::from_secs(3_600));
-    let changed = sources.load(&again, NOW).unwrap();
+    let changed = sources.load(&again, NOW).0;
     assert_eq!(changed.current_origins(address("192.0.2.1"), NOW), [64501]);
     write(&gptbot, b"{}", Duration::ZERO);
     std::fs::remove_file(&table).unwrap();
-    let errors = sources.load(&changed, NOW).unwrap_err();
+    let (kept, errors) = sources.load(&changed, NOW);
     assert!(
         matches!(errors.as_slice(), [SourceError::Read { .. }, SourceError::Ranges { .. }]),
         "{errors:?}"
     );
+    let held = |networks: &Networks| networks.in_ranges("GPTBot", address("192.0.2.1"));
+    assert_eq!(kept.current_origins(address("192.0.2.1"), NOW), [64501]);
+    assert_eq!(held(&kept), held(&changed));
+    let other = Sources { asn: None, ranges: vec![("Bingbot".to_owned(), gptbot)] };
+    assert_eq!(other.load(&kept, NOW).0.ages(NOW).count(), 0, "what is no longer named is no longer used");
 }
 
 #[test]
@@ -97,7 +102,7 @@ fn a_file_from_the_future_is_as_old_as_the_moment_it_was_read() {
     let later = UNIX_EPOCH + Duration::from_secs(NOW.seconds() + 1_000_000);
     File::options().write(true).open(&gptbot).unwrap().set_modified(later).unwrap();
     let sources = Sources { asn: None, ranges: vec![("GPTBot".to_owned(), gptbot)] };
-    let networks = sources.load(&Networks::default(), NOW).unwrap();
+    let networks = sources.load(&Networks::default(), NOW).0;
     let from = NOW;
     assert_eq!(networks.in_ranges("GPTBot", address("192.0.2.1")), Held::Data { value: true, from });
 }

@@ -141,10 +141,14 @@ impl Judging {
             ranges.push((crawler.to_owned(), PathBuf::from(file)));
         }
         let sources = Sources { asn: self.asn.clone(), ranges };
-        sources.load(&Networks::default(), now).map_err(|errors| {
-            let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
-            Failure::configuration(lines.join("\n"))
-        })
+        let (networks, errors) = sources.load(&Networks::default(), now);
+        match errors.is_empty() {
+            true => Ok(networks),
+            false => {
+                let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+                Err(Failure::configuration(lines.join("\n")))
+            }
+        }
     }
 
     fn head<'a>(&self, capture: &'a Capture<'a>) -> Head<'a, impl Iterator<Item = (&'a str, &'a [u8])>> {
