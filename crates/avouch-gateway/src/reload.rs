@@ -100,6 +100,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_table_that_looks_different_is_noticed_without_being_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let lines = format!(
+            "listen = '[::]:1'\nupstream = 'http://a:1'\n[asn]\nfile = '{}'\n[[crawler]]\nname = 'GPTBot'\nranges = '{}'",
+            path("asn").display(),
+            path("gptbot").display()
+        );
+        let config = Config::parse("f", &lines).unwrap();
+        let mut seen = Vec::new();
+        for (name, content) in [("asn", "1"), ("gptbot", "1"), ("asn", "12"), ("gptbot", "12")] {
+            std::fs::write(path(name), content).unwrap();
+            seen.push(contents(&path("none"), &config));
+        }
+        assert_eq!(contents(&path("none"), &config), seen[3]);
+        seen.dedup();
+        assert_eq!(seen.len(), 4);
+    }
+
+    #[test]
     fn what_waits_for_the_next_start_is_named() {
         let config = |lines: &str| Config::parse("f", &format!("upstream = 'http://a:1'\n{lines}")).unwrap();
         let before = config("listen = '127.0.0.1:1'");

@@ -58,7 +58,8 @@ impl Networks {
     /// [`AsnError`], and nothing changes.
     pub fn receive_asn(&mut self, source: &str, octets: &[u8], received_at: Time) -> Result<(), AsnError> {
         let table = AsnTable::parse(octets)?;
-        let from = table.built().unwrap_or(received_at);
+        // Whatever it says, it was built before it was received.
+        let from = table.built().map_or(received_at, |built| built.min(received_at));
         self.asn = Some((source.to_owned(), Dated { value: Arc::new(table), from, stamp: None }));
         Ok(())
     }
