@@ -152,5 +152,5 @@ fn twenty_rules() -> String {
 }
 
 fn facts<'a>(path: &'a NormalPath<'a>) -> Facts<'a> {
-    Facts { method: "GET", path, authority: "www.shop.example", address: [203, 0, 113, 9].into(), asn: None }
+    Facts { method: "GET", path, authority: "www.shop.example", address: [203, 0, 113, 9].into(), asns: &[] }
 }

@@ -4,6 +4,7 @@ pub mod binary;
 pub mod bind;
 pub mod certificate;
 pub mod message;
+pub mod mmdb;
 pub mod nginx;
 pub mod peers;
 pub mod process;

@@ -25,11 +25,15 @@ const LONGEST: usize = 4096;
 /// Seconds after which one input counts as an endless loop.
 const PATIENCE: u32 = 10;
 
-/// What a configuration, a policy and a PROXY header look like; no vector holds one.
+/// What a configuration, a policy, a PROXY header, and tables of networks look like; no vector holds
+/// one.
 const CONFIGURATION: &str =
     "listen = ['127.0.0.1:0']\nupstream = 'http://127.0.0.1:1'\n[[route]]\npath = '/*'\n";
 const POLICY: &str = "[[rule]]\nname = 'a'\nwhen = { class = 3, identity = ['*.b.example'], path = ['/c/*'] }\n\
     then = { action = 'accept', rate = '9/s' }\n";
+const RANGES: &str = "{\"creationTime\":\"2026-01-01T00:00:00.000001\",\"prefixes\":[{\"ipv4Prefix\":\"192.0.2.0/24\"},\
+    {\"ipv6Prefix\":\"2001:db8::/32\",\"scope\":[]}]}";
+const ASN: &str = "192.0.2.0\t192.0.2.255\t64500\tZZ\tA\n192.0.2.0/25,64501,B\n2001:db8::/32,64500\n";
 const PROXY: &str = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c12 octets...";
 
 const MANIFEST: &str = "fuzz/Cargo.toml";
@@ -116,6 +120,8 @@ fn sow(folder: &Path) -> std::io::Result<()> {
         ("configuration", vec![CONFIGURATION.to_owned()]),
         ("policy", vec![POLICY.to_owned()]),
         ("proxy_protocol", vec![PROXY.to_owned()]),
+        ("ranges", vec![RANGES.to_owned()]),
+        ("asn", vec![ASN.to_owned()]),
         ("capture", messages.clone()),
         ("settings", files),
         ("zone", zones),

@@ -194,16 +194,7 @@ impl<'a> Opened<'a> {
         let Some(question) = &self.questions.network else {
             return Err(Shortfall::Unknown(Reason::CrawlerNotCheckable, evidence::Persistence::Temporary));
         };
-        let delegated = match self.questions.record() {
-            Some(_) => evidence::delegated(evidence, peer.address, now, &mut self.trail),
-            None => Err(Shortfall::Failed(Reason::CrawlerNotConfirmed)),
-        };
-        // Whatever the address says: a domain that is revoked, or may be, speaks for nobody.
-        if let Err(Shortfall::Failed(Reason::Revoked) | Shortfall::Unknown(..)) = delegated {
-            return delegated;
-        }
-        let confirmed = evidence::confirm(question, &evidence.network, peer.address, now, &mut self.trail);
-        confirmed.or_else(|shortfall| delegated.map_err(|_| shortfall))
+        evidence::located(&self.questions, question, evidence, peer.address, now, &mut self.trail)
     }
 }
 

@@ -53,6 +53,8 @@ reasons! {
         "Nothing needs mending; a signature would raise the class to 3.";
     NetworkDelegated, "network-delegated", "The claimed domain's _saip record names the client's network.",
         "Nothing needs mending; a signature would raise the class to 3.";
+    RangeConfirmed, "range-confirmed", "The client's address lies in the ranges that the crawler's operator publishes.",
+        "Nothing needs mending; a signature would raise the class to 3.";
     AudienceUnbound, "audience-unbound", "The draft form of the header does not bind the receiving site.",
         "Sign the full form, with aud.";
     DomainUnbound, "domain-unbound", "The draft form of the header does not sign the claimed domain.",
@@ -148,8 +150,12 @@ reasons! {
         "Sign the request, or have the domain name this network in its _saip record.";
     CrawlerNotConfirmed, "crawler-not-confirmed", "The user agent names a crawler, and the address is not one of its operator's.",
         "Use a user agent of your own.";
-    CrawlerNotCheckable, "crawler-not-checkable", "The crawler's operator publishes address ranges instead of names in DNS, and this version does not read them.",
-        "Sign the request, or use a user agent of your own.";
+    CrawlerNotCheckable, "crawler-not-checkable", "The crawler's operator publishes address ranges instead of names in DNS, and this verifier has none of them.",
+        "Sign the request, or use a user agent of your own; the site's operator loads the crawler's ranges.";
+    RangesStale, "ranges-stale", "This verifier received the crawler's address ranges too long ago to judge by them.",
+        "Try again later; the site's operator fetches the crawler's ranges anew.";
+    AsnUnknown, "asn-unknown", "The claimed domain's record names autonomous systems, and this verifier does not know the one of the client's address.",
+        "Sign the request, or name the network by ip; the site's operator loads a current table of autonomous systems.";
     ClaimsConflict, "claims-conflict", "The request claims two different domains.",
         "Make one claim; a user agent that names a crawler is one.";
 

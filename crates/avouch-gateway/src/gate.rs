@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -19,7 +20,9 @@ use tokio::time::Instant;
 
 use crate::access_log::{AccessLog, Entry, RequestId};
 use crate::admission::Admission;
+use crate::ages::Ages;
 use crate::answers::Problem;
+use crate::config::Config;
 use crate::numbers::Numbers;
 use crate::snapshot::{Destination, Snapshot};
 use crate::trust::Peer;
@@ -33,6 +36,7 @@ pub(crate) struct Gate {
     pub(crate) numbers: Arc<Numbers>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) assertion_key: AssertionKey,
+    pub(crate) ages: Ages,
     meter: RateTable,
     requests: Arc<Semaphore>,
     stopping: AtomicBool,
@@ -67,6 +71,7 @@ impl Gate {
             log: Arc::new(parts.log),
             numbers: Arc::new(parts.numbers),
             assertion_key: parts.assertion_key,
+            ages: Ages::default(),
         }
     }
 
@@ -95,6 +100,26 @@ impl Gate {
     /// A place among the requests in any stage.
     pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
         Arc::clone(&self.requests).try_acquire_owned().map_err(|_| Problem::of(Reason::Overloaded))
+    }
+
+    /// Reads the tables of networks. One that cannot be used is told in the log and counted, and
+    /// the last good data stay: no site should stay down, nor keep an old policy, for what another
+    /// publishes.
+    pub(crate) fn load_networks(&self, config: &Config) {
+        let (networks, broken) = config.networks.load(&self.judge.networks(), self.clock.now());
+        for error in broken {
+            tracing::error!("data on networks not loaded, those before stay: {error}");
+            self.numbers.refused_data.increment(1);
+        }
+        self.judge.use_networks(networks);
+    }
+
+    /// The autonomous systems that originate an address, where a rule asks for them.
+    pub(crate) fn origins(&self, to: &Destination, address: IpAddr) -> Vec<u32> {
+        match to.policy.asks_for_asn {
+            true => self.judge.networks().current_origins(address, self.clock.now()),
+            false => Vec::new(),
+        }
     }
 
     /// What happens with a request that was judged so.

@@ -16,6 +16,7 @@
 mod access_log;
 mod admin;
 mod admission;
+mod ages;
 mod answers;
 mod body;
 pub mod config;
@@ -127,7 +128,8 @@ async fn judge(
     let verdict = gate.judge.judge(request, &snapshot.site).await;
     let (method, authority, address) =
         (request.method(), request.authority().as_str(), request.peer().address);
-    let facts = Facts { method, path, authority, address, asn: None };
+    let asns = gate.origins(to, address);
+    let facts = Facts { method, path, authority, address, asns: &asns };
     let decision = gate.decide(&verdict, &facts, to);
     match &entry.decided(verdict, decision, &to.policy.version).outcome {
         Outcome::Permit(permit) => Ok(permit.clone()),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::config::WebBotAuth;
 use avouch_dns::{AnchorError, Dns, Resolver, ResolverSettings, SettingsError, TrustAnchor};
 use avouch_engine::decision::Policy;
+use avouch_gather::networks::SourceError;
 use avouch_gather::{Directories, FetchSettings, Fetcher};
 use avouch_tls::CertificateError;
 use avouch_tls::{Connector, Protocol};
@@ -48,6 +49,9 @@ pub enum LoadError {
         /// What is wrong with it.
         source: AnchorError,
     },
+    /// Data on networks cannot be used. Only a check refuses them.
+    #[error("{0}")]
+    Networks(#[from] SourceError),
     /// No resolver can be used.
     #[error("[dns]: {0}")]
     Resolver(#[from] SettingsError),
@@ -68,6 +72,8 @@ impl std::fmt::Display for LoadErrors {
 pub(crate) struct Versioned {
     pub(crate) policy: Arc<Policy>,
     pub(crate) version: Arc<str>,
+    /// Whether a rule asks which autonomous system an address belongs to.
+    pub(crate) asks_for_asn: bool,
 }
 
 /// Both, or the problems of both.
@@ -89,13 +95,20 @@ pub(crate) fn both<A, B>(
 /// Loads a policy; without a file, the model's table.
 pub(crate) fn policy(path: Option<&Path>) -> Result<Versioned, LoadError> {
     let Some(path) = path else {
-        return Ok(Versioned { policy: Arc::new(Policy::model()), version: "model".into() });
+        return Ok(Versioned::of(Policy::model(), "model"));
     };
     let text = read(path)?;
     let policy = Policy::parse(&path.display().to_string(), &text)?;
     let digest = b64u::encode(&ContentDigest::of(text.as_bytes()).0);
     let version = digest.chars().take(VERSION_LENGTH).collect::<String>();
-    Ok(Versioned { policy: Arc::new(policy), version: version.into() })
+    Ok(Versioned::of(policy, &version))
+}
+
+impl Versioned {
+    fn of(policy: Policy, version: &str) -> Self {
+        let asks_for_asn = policy.asks_for_asn();
+        Self { policy: Arc::new(policy), version: version.into(), asks_for_asn }
+    }
 }
 
 /// Sets up the resolver.

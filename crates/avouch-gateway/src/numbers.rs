@@ -1,12 +1,13 @@
 //! Numbers for Prometheus, with closed sets of labels: nothing a client sends becomes one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use avouch_engine::decision::Action;
 use avouch_engine::verdict::{Class, Verdict};
 use http::StatusCode;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 /// Bounds of the latency histogram, in seconds: from a refusal to a slow page.
 const BUCKETS: [f64; 10] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 2.0, 10.0];
@@ -25,6 +26,7 @@ const STATUSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
 /// Counters made once; counting costs an atomic addition.
 pub(crate) struct Numbers {
     handle: PrometheusHandle,
+    recorder: Arc<PrometheusRecorder>,
     requests: Vec<Vec<Counter>>,
     answers: Vec<Counter>,
     duration: Histogram,
@@ -38,6 +40,8 @@ pub(crate) struct Numbers {
     pub(crate) reloads: Counter,
     /// Reloads that changed nothing because something did not load.
     pub(crate) failed_reloads: Counter,
+    /// Tables of networks that could not be used.
+    pub(crate) refused_data: Counter,
     /// Lines the access log dropped.
     pub(crate) log_dropped: Counter,
     /// Nonces in the replay table.
@@ -47,9 +51,11 @@ pub(crate) struct Numbers {
 impl Numbers {
     pub(crate) fn new() -> Result<Self, BuildError> {
         let recorder = PrometheusBuilder::new().set_buckets(&BUCKETS)?.build_recorder();
+        let recorder = Arc::new(recorder);
         let handle = recorder.handle();
-        Ok(metrics::with_local_recorder(&recorder, || Self {
+        Ok(metrics::with_local_recorder(&*recorder, || Self {
             handle,
+            recorder: Arc::clone(&recorder),
             requests: CLASSES.iter().map(|class| requests_of(class)).collect(),
             answers: STATUSES
                 .iter()
@@ -61,6 +67,7 @@ impl Numbers {
             crowded: counter!("avouch_crowded_connections_total"),
             reloads: counter!("avouch_reloads_total", "outcome" => "done"),
             failed_reloads: counter!("avouch_reloads_total", "outcome" => "failed"),
+            refused_data: counter!("avouch_refused_data_total"),
             log_dropped: counter!("avouch_log_lines_dropped_total"),
             nonces: gauge!("avouch_replay_nonces"),
         }))
@@ -91,6 +98,13 @@ impl Numbers {
             counter.increment(1);
         }
         self.duration.record(took.as_secs_f64());
+    }
+
+    /// How old data on networks are: of a crawler's ranges, or of the table of autonomous systems.
+    /// The names are those of the configuration.
+    pub(crate) fn data_age(&self, of: &str, age: Duration) {
+        let gauge = || gauge!("avouch_data_age_seconds", "data" => of.to_owned()).set(age.as_secs_f64());
+        metrics::with_local_recorder(&*self.recorder, gauge);
     }
 
     /// Sums up what was measured; without it each request would be remembered until someone asks.

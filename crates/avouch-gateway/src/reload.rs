@@ -29,6 +29,8 @@ pub(crate) fn apply(gate: &Gate, config: Config) -> Result<Vec<&'static str>, Lo
     let waiting = waiting(&before.config, &config);
     match Snapshot::new(config, Some(&before)) {
         Ok(snapshot) => {
+            snapshot.say_what_is_missing();
+            gate.load_networks(&snapshot.config);
             gate.snapshot.store(Arc::new(snapshot));
             gate.numbers.reloads.increment(1);
             Ok(waiting)
@@ -67,6 +69,7 @@ pub(crate) fn contents(path: &Path, config: &Config) -> ContentDigest {
         let content = std::fs::read(file).unwrap_or_default();
         hasher.update(&ContentDigest::of(&content).0);
     }
+    hasher.update(config.networks.look().as_bytes());
     hasher.finish()
 }
 
@@ -104,6 +107,26 @@ fn waiting(before: &Config, after: &Config) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_that_looks_different_is_noticed_without_being_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let lines = format!(
+            "listen = '[::]:1'\nupstream = 'http://a:1'\n[asn]\nfile = '{}'\n[[crawler]]\nname = 'GPTBot'\nranges = '{}'",
+            path("asn").display(),
+            path("gptbot").display()
+        );
+        let config = Config::parse("f", &lines).unwrap();
+        let mut seen = Vec::new();
+        for (name, content) in [("asn", "1"), ("gptbot", "1"), ("asn", "12"), ("gptbot", "12")] {
+            std::fs::write(path(name), content).unwrap();
+            seen.push(contents(&path("none"), &config));
+        }
+        assert_eq!(contents(&path("none"), &config), seen[3]);
+        seen.dedup();
+        assert_eq!(seen.len(), 4);
+    }
 
     #[test]
     fn what_waits_for_the_next_start_is_named() {

@@ -9,6 +9,7 @@ use avouch_dns::Dns;
 use avouch_gather::Directories;
 use avouch_gather::Judge;
 use avouch_gather::clock::{Clock, SystemClock};
+use avouch_gather::networks::Networks;
 use avouch_gather::replay::StoreError;
 use avouch_gather::{cache, replay};
 use avouch_keys::KeyError;
@@ -25,7 +26,7 @@ use crate::access_log::AccessLog;
 use crate::config::{Config, ConfigError, Endpoint, StoreUrl};
 use crate::gate::{Gate, Parts};
 use crate::listen::{self, Door, Room};
-use crate::load::{self, LoadErrors};
+use crate::load::{self, LoadError, LoadErrors};
 use crate::numbers::Numbers;
 use crate::snapshot::Snapshot;
 use crate::trust::Remote;
@@ -153,7 +154,13 @@ impl Gateway {
     /// Everything that cannot be loaded.
     pub fn check(config: Config) -> Result<(), LoadErrors> {
         let dns = load::dns(&config.dns);
-        load::both(Snapshot::new(config, None), dns).map(|_| ())
+        let (_, broken) = config.networks.load(&Networks::default(), SystemClock::new().now());
+        let broken = broken.into_iter().map(LoadError::from);
+        match load::both(Snapshot::new(config, None), dns) {
+            Ok(_) if broken.len() == 0 => Ok(()),
+            Ok(_) => Err(LoadErrors(broken.collect())),
+            Err(LoadErrors(errors)) => Err(LoadErrors(errors.into_iter().chain(broken).collect())),
+        }
     }
 }
 
@@ -242,9 +249,12 @@ fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> 
         Some(directories) => directories,
         None => load::directories(&bots, &dns).map_err(|error| LoadErrors(vec![error]))?,
     };
+    snapshot.say_what_is_missing();
     let judge = Judge::new(&judge, dns, directories, Arc::clone(&clock))?;
     let assertion_key = AssertionKey::generate(&mut SystemEntropy)?;
-    Ok(Gate::new(Parts { snapshot, judge, clock, log, numbers: Numbers::new()?, assertion_key }))
+    let gate = Gate::new(Parts { snapshot, judge, clock, log, numbers: Numbers::new()?, assertion_key });
+    gate.load_networks(&gate.snapshot().config);
+    Ok(gate)
 }
 
 fn judge_settings(config: &Config) -> avouch_gather::Settings {
@@ -272,7 +282,8 @@ async fn open_door(endpoint: &Endpoint) -> Result<(Endpoint, Door), StartError> 
     Ok((door.endpoint().map_err(failed)?, door))
 }
 
-/// Keeps the replay table swept, sums up numbers, and closes upstream connections that nobody needs any more.
+/// Keeps the replay table swept, watches the age of data, sums up numbers, and closes upstream
+/// connections that nobody needs any more.
 async fn tend(gate: Arc<Gate>) {
     loop {
         tokio::time::sleep(TEND).await;
@@ -280,6 +291,7 @@ async fn tend(gate: Arc<Gate>) {
         let gate = Arc::clone(&gate);
         let tending = move || {
             gate.judge.table().tend();
+            gate.ages.look(&gate.judge.networks(), gate.clock.now(), &gate.numbers);
             gate.numbers.tend();
         };
         let _ = tokio::task::spawn_blocking(tending).await;

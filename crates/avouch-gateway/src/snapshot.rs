@@ -76,6 +76,14 @@ impl Snapshot {
         self.config.trusted_proxies.client(remote, scheme, self.config.private_peers, headers)
     }
 
+    /// Says in the log when rules ask for autonomous systems and there is no table of them.
+    pub(crate) fn say_what_is_missing(&self) {
+        let mut all = self.routes.iter().map(|(_, to)| to).chain([&self.rest]);
+        if self.config.networks.asn.is_none() && all.any(|to| to.policy.asks_for_asn) {
+            tracing::warn!("rules ask for `asn`, and never match: name a table by `[asn] file`");
+        }
+    }
+
     /// The scheme of the listeners.
     pub(crate) fn default_scheme(&self) -> Scheme {
         if self.acceptor.is_some() { Scheme::Https } else { Scheme::Http }

@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::directories::Directories;
 use crate::lookups::Lookups;
+use crate::networks::Networks;
 use crate::replay::{Entry, StoreError, Table};
 use crate::{budget, cache, replay};
 use avouch_dns::Dns;
@@ -84,6 +85,17 @@ impl Judge {
     /// out undetermined.
     pub fn revoked(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Puts other data on networks in place of those before. Requests under way may use either.
+    pub fn use_networks(&self, networks: Networks) {
+        self.lookups.use_networks(networks);
+    }
+
+    /// The data on networks that are in use.
+    #[must_use]
+    pub fn networks(&self) -> Arc<Networks> {
+        self.lookups.networks()
     }
 
     /// The replay table, for its upkeep and its figures.

@@ -1,4 +1,5 @@
-//! Looks up what a claim needs: DNS keys and revocations, key directories, forward confirmation, the replay table.
+//! Looks up what a claim needs: DNS keys and revocations, key directories, forward confirmation,
+//! networks, the replay table.
 
 mod bounded;
 pub mod budget;
@@ -9,6 +10,7 @@ mod hash_key;
 mod judge;
 mod lookups;
 pub mod meter;
+pub mod networks;
 pub mod replay;
 
 pub use directories::{Directories, Documents, FetchSettings, Fetcher};

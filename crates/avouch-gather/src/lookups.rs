@@ -4,7 +4,9 @@ use crate::budget::{Budget, Source};
 use crate::cache::AnswerCache;
 use crate::clock::Clock;
 use crate::directories::Directories;
+use crate::networks::Networks;
 use crate::{budget, cache};
+use arc_swap::ArcSwap;
 use avouch_dns::{Dns, Txt};
 use avouch_engine::evidence::{
     Answer, DirectoryQuestion, Evidence, Network, NetworkQuestion, Questions, Records,
@@ -34,6 +36,7 @@ pub struct Lookups {
     addresses: AnswerCache<String, Arc<Vec<IpAddr>>>,
     pointers: AnswerCache<IpAddr, Arc<Vec<String>>>,
     keys: AnswerCache<DirectoryQuestion, Arc<Directory>>,
+    networks: ArcSwap<Networks>,
 }
 
 impl Lookups {
@@ -57,8 +60,20 @@ impl Lookups {
                 cache::Settings { found: DIRECTORIES, ttl_cap: None, ..cache },
                 Arc::clone(&clock),
             ),
+            networks: ArcSwap::default(),
             clock,
         }
+    }
+
+    /// Puts other data on networks in place of those before.
+    pub fn use_networks(&self, networks: Networks) {
+        self.networks.store(Arc::new(networks));
+    }
+
+    /// The data on networks that are in use.
+    #[must_use]
+    pub fn networks(&self) -> Arc<Networks> {
+        self.networks.load_full()
     }
 
     /// The answers to the questions of a claim, if all of them are at hand.
@@ -135,6 +150,11 @@ impl Lookups {
     }
 
     async fn network(&self, question: &NetworkQuestion, address: IpAddr, now: Time) -> Network {
+        let held = self.held(question, address);
+        // What the ranges confirm, names need not.
+        if held.is_within_ranges(now) {
+            return held;
+        }
         let source = Source::from(address);
         let forward = async {
             match &question.forward {
@@ -142,7 +162,13 @@ impl Lookups {
                 None => Answer::default(),
             }
         };
-        let (pointers, forward) = tokio::join!(self.pointers(address, source, now), forward);
+        let pointers = async {
+            match question.within.is_empty() {
+                true => Answer::default(),
+                false => self.pointers(address, source, now).await,
+            }
+        };
+        let (pointers, forward) = tokio::join!(pointers, forward);
         let names: Vec<String> = match pointers.found(now) {
             Some(names) => {
                 names.iter().filter(|name| question.counts(name)).take(MAX_POINTERS).cloned().collect()
@@ -150,7 +176,18 @@ impl Lookups {
             None => Vec::new(),
         };
         let answers = join_all(names.iter().map(|name| self.addresses(name, source, now))).await;
-        Network { pointers, confirmations: names.into_iter().zip(answers).collect(), forward }
+        Network { pointers, confirmations: names.into_iter().zip(answers).collect(), forward, ..held }
+    }
+
+    /// What data on this machine say: of a crawler its ranges, of anybody else the origins.
+    fn held(&self, question: &NetworkQuestion, address: IpAddr) -> Network {
+        let networks = self.networks.load();
+        match &question.crawler {
+            Some(crawler) => {
+                Network { in_ranges: networks.in_ranges(crawler, address), ..Network::default() }
+            }
+            None => Network { origins: networks.origins(address), ..Network::default() },
+        }
     }
 
     async fn addresses(&self, name: &str, source: Source, now: Time) -> Answer<Arc<Vec<IpAddr>>> {

@@ -1,5 +1,6 @@
 //! Bytes to types and back for every format avouch speaks, and public-key verification.
 
+pub mod asn;
 pub mod authority;
 pub mod b64u;
 pub mod capture;
@@ -10,9 +11,11 @@ pub mod key;
 pub mod name;
 mod octets;
 pub mod proxy_protocol;
+pub mod ranges;
 pub mod record;
 pub mod saip;
 pub mod settings;
+mod span;
 pub mod structured;
 pub mod target;
 pub mod time;

@@ -8,8 +8,10 @@ mod sign;
 pub use sign::sign_all;
 
 use avouch_wire::time::Time;
+use std::fs::File;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// One file: a request that comes to `expect`, and what becomes of it when something changes.
 #[derive(Clone, Debug)]
@@ -43,10 +45,25 @@ pub struct Case {
     pub peer: IpAddr,
     /// Whether that is a proxy nobody vouches for.
     pub unlisted_proxy: bool,
+    /// The table of autonomous systems, by name.
+    pub asn: Option<String>,
+    /// The ranges of crawlers: whose, and the name of the file.
+    pub ranges: Vec<(String, String)>,
+    /// When these files were received.
+    pub received: Time,
     /// The raw HTTP/1.1 message.
     pub message: Vec<u8>,
     /// What it must come to.
     pub expect: Expect,
+}
+
+/// Where the files of networks are that a case names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkFiles {
+    /// The table of autonomous systems.
+    pub asn: Option<PathBuf>,
+    /// Ranges, with their crawlers.
+    pub ranges: Vec<(String, PathBuf)>,
 }
 
 /// What a request must come to.
@@ -105,6 +122,26 @@ impl Case {
     pub fn zone_texts(&self) -> Vec<(String, String)> {
         let zones = folder().join("zones");
         self.zones.iter().map(|name| (name.clone(), text(&zones.join(format!("{name}.zone"))))).collect()
+    }
+}
+
+impl Case {
+    /// Puts the files of networks into a folder, as if received when the case says, and gives where
+    /// they are.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn write_networks(&self, folder: &Path) -> std::io::Result<NetworkFiles> {
+        let write = |name: &String| {
+            let (from, to) = (self::folder().join("networks").join(name), folder.join(name));
+            std::fs::copy(from, &to)?;
+            let modified = UNIX_EPOCH + Duration::from_secs(self.received.seconds());
+            File::options().write(true).open(&to)?.set_modified(modified)?;
+            Ok::<_, std::io::Error>(to)
+        };
+        let asn = self.asn.as_ref().map(write).transpose()?;
+        let ranges = self.ranges.iter().map(|(crawler, name)| Ok((crawler.clone(), write(name)?)));
+        Ok(NetworkFiles { asn, ranges: ranges.collect::<std::io::Result<_>>()? })
     }
 }
 

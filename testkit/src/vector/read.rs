@@ -15,6 +15,9 @@ pub(super) struct Scene {
     draft: bool,
     peer: IpAddr,
     unlisted_proxy: bool,
+    asn: Option<String>,
+    ranges: Vec<(String, String)>,
+    received: Option<u64>,
     pub(super) request: String,
     pub(super) body: String,
 }
@@ -50,10 +53,13 @@ pub(super) fn scene(table: &mut Table<'_>) -> Option<Scene> {
     let draft = table.optional("draft", Value::switch).unwrap_or_default();
     let peer = table.optional("peer", Value::address).unwrap_or([203, 0, 113, 9].into());
     let unlisted_proxy = table.optional("unlisted_proxy", Value::switch).unwrap_or_default();
+    let (asn, ranges) = (table.optional("asn", text), table.list("ranges", of_crawler).unwrap_or_default());
+    let received = table.optional("received", |value| value.number(0..=u64::MAX));
     let request = table.required("request", text);
     let body = table.optional("body", any_text).unwrap_or_default();
     let authorities = authorities.unwrap_or_else(|| vec!["www.shop.example".to_owned()]);
-    Some(Scene { now: now?, zones, authorities, draft, peer, unlisted_proxy, request: request?, body })
+    let (now, request) = (now?, request?);
+    Some(Scene { now, zones, authorities, draft, peer, unlisted_proxy, asn, ranges, received, request, body })
 }
 
 impl Scene {
@@ -66,6 +72,9 @@ impl Scene {
             draft: self.draft,
             peer: self.peer,
             unlisted_proxy: self.unlisted_proxy,
+            asn: self.asn.clone(),
+            ranges: self.ranges.clone(),
+            received: Time::from_seconds(self.received.unwrap_or(self.now)),
             message: [message_head(&self.request).as_bytes(), self.body.as_bytes()].concat(),
             expect,
         }
@@ -80,6 +89,11 @@ impl Scene {
         replace(&mut self.draft, table.optional("draft", Value::switch));
         replace(&mut self.peer, table.optional("peer", Value::address));
         replace(&mut self.unlisted_proxy, table.optional("unlisted_proxy", Value::switch));
+        // An empty name stands for no table.
+        let asn = table.optional("asn", any_text);
+        replace(&mut self.asn, asn.map(|name| Some(name).filter(|name| !name.is_empty())));
+        replace(&mut self.ranges, table.list("ranges", of_crawler));
+        self.received = table.optional("received", number).or(self.received);
         replace(&mut self.body, table.optional("body", any_text));
         replace(&mut self.request, table.optional("request", text));
         let saip = table.optional("saip", text);
@@ -172,6 +186,13 @@ fn replace<T>(slot: &mut T, by: Option<T>) {
 
 pub(super) fn text(value: Value<'_>) -> Result<String, Fault> {
     value.text().map(str::to_owned)
+}
+
+/// A crawler and the file of its ranges: `GPTBot=gptbot.json`.
+fn of_crawler(value: Value<'_>) -> Result<(String, String), Fault> {
+    value.convert("CRAWLER=FILE", "write \"GPTBot=gptbot.json\"", |text| {
+        text.split_once('=').map(|(crawler, file)| (crawler.to_owned(), file.to_owned()))
+    })
 }
 
 /// A string that may be empty: what an edit leaves out.

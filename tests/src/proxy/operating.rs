@@ -83,6 +83,64 @@ async fn a_reload_changes_what_follows_and_a_bad_one_nothing() {
 }
 
 #[tokio::test]
+async fn ranges_are_renewed_by_a_reload_and_a_broken_file_leaves_the_last_good_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gptbot.json");
+    let write = |content: &str| std::fs::write(&file, content).unwrap();
+    let ranges = |network: &str| format!("{{\"prefixes\":[{{\"ipv4Prefix\":\"{network}\"}}]}}");
+    write(&ranges("127.0.0.0/8"));
+    let upstream = Upstream::start().await.unwrap();
+    let crawler = format!("[[crawler]]\nname = 'GPTBot'\nranges = '{}'\n", file.display());
+    let running = gateway(&upstream, &format!("admin.listen = '127.0.0.1:0'\n{crawler}")).await;
+    let text = format!(
+        "listen = '127.0.0.1:0'\nupstream = '{}'\nprivate_peers = 'clients'\nlog.access = 'off'\n{crawler}",
+        upstream.url()
+    );
+    let mechanism = async || {
+        let request = "GET / HTTP/1.1\r\nHost: a.example\r\nUser-Agent: GPTBot/1.4\r\n\r\n";
+        exchange(running.addresses[0], request).await.unwrap();
+        upstream.received().pop().unwrap().field("avouch-mechanism").unwrap().to_owned()
+    };
+    assert_eq!(mechanism().await, "crawler-range");
+    write("<html>");
+    let errors = Gateway::check(Config::parse("test", &text).unwrap()).unwrap_err().to_string();
+    assert!(errors.contains("gptbot.json: line 1, column 1: is not JSON"), "{errors}");
+    running.reload(Config::parse("test", &text).unwrap()).unwrap();
+    assert_eq!(mechanism().await, "crawler-range");
+    write(&ranges("192.0.2.0/24"));
+    running.reload(Config::parse("test", &text).unwrap()).unwrap();
+    assert_eq!(mechanism().await, "-");
+    let figure = "avouch_data_age_seconds{data=\"GPTBot\"}";
+    while !get(running.admin.unwrap(), "/metrics").await.text().contains(figure) {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let refused = get(running.admin.unwrap(), "/metrics").await.text();
+    assert!(refused.contains("avouch_refused_data_total 1"), "{refused}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_rule_matches_each_origin_of_an_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let (table, policy) = (folder.path().join("asn.csv"), folder.path().join("policy.toml"));
+    std::fs::write(&table, "127.0.0.0/8,64500\n127.0.0.0/8,64501\n").unwrap();
+    for (asn, status) in [(64501, 403), (64502, 200)] {
+        let rule =
+            format!("[[rule]]\nname = 'a'\nwhen = {{ asn = {asn} }}\nthen = {{ action = 'reject' }}\n");
+        std::fs::write(&policy, rule).unwrap();
+        let upstream = Upstream::start().await.unwrap();
+        let lines = format!(
+            "mode = 'enforce'\nauthorities = 'localhost'\nasn.file = '{}'\npolicy.file = '{}'",
+            table.display(),
+            policy.display()
+        );
+        let running = gateway(&upstream, &lines).await;
+        assert_eq!(get(running.addresses[0], "/").await.status(), status, "{asn}");
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_stop_lets_what_is_under_way_end() {
     let (begun, release) = (Arc::new(tokio::sync::Semaphore::new(0)), Arc::new(std::sync::Barrier::new(2)));
     let (entered, leave) = (Arc::clone(&begun), Arc::clone(&release));

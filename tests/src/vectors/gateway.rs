@@ -13,7 +13,7 @@ use std::sync::Arc;
 use testkit::message::Message;
 use testkit::raw::exchange;
 use testkit::upstream::Upstream;
-use testkit::vector::{Case, Expect, Outcome, Vector};
+use testkit::vector::{Case, Expect, NetworkFiles, Outcome, Vector};
 
 #[tokio::test]
 async fn every_vector_is_judged_by_the_gateway_as_it_says() {
@@ -40,7 +40,8 @@ async fn come(case: &Case) -> Came {
     let upstream = Upstream::start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("access.log");
-    let running = Gateway::start(config(case, &upstream, &log), surroundings(case)).await.unwrap();
+    let config = config(case, &upstream, folder.path());
+    let running = Gateway::start(config, surroundings(case)).await.unwrap();
     let answer = exchange(running.addresses[0], message(case)).await.unwrap().unwrap();
     running.stop().await;
     let line = std::fs::read_to_string(&log).unwrap();
@@ -49,7 +50,7 @@ async fn come(case: &Case) -> Came {
     Came { logged, answer, received: upstream.received().pop() }
 }
 
-fn config(case: &Case, upstream: &Upstream, log: &Path) -> Config {
+fn config(case: &Case, upstream: &Upstream, folder: &Path) -> Config {
     // Without authorities a gateway does not enforce; the decision is the same, and carried out less.
     let mode = if case.authorities.is_empty() { "advise" } else { "enforce" };
     let trusted = if case.unlisted_proxy { "[]" } else { "['127.0.0.1']" };
@@ -59,9 +60,20 @@ fn config(case: &Case, upstream: &Upstream, log: &Path) -> Config {
         upstream.url(),
         case.authorities,
         case.draft,
-        log.display(),
+        folder.join("access.log").display(),
     );
+    let text = text + &networks(case, folder);
     Config::parse("vector", &text).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// The tables `[asn]` and `[[crawler]]` of the files the case names.
+fn networks(case: &Case, folder: &Path) -> String {
+    let NetworkFiles { asn, ranges } = case.write_networks(folder).unwrap();
+    let asn = asn.map(|table| format!("[asn]\nfile = '{}'\n", table.display())).unwrap_or_default();
+    let crawlers = ranges
+        .iter()
+        .map(|(crawler, file)| format!("[[crawler]]\nname = '{crawler}'\nranges = '{}'\n", file.display()));
+    asn + &crawlers.collect::<String>()
 }
 
 fn surroundings(case: &Case) -> Surroundings {

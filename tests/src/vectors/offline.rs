@@ -11,6 +11,7 @@ use avouch_engine::request::{Content, Head, Peer, Request};
 use avouch_engine::verdict::{Unchecked, Verdict};
 use avouch_gather::clock::ManualClock;
 use avouch_gather::meter::RateTable;
+use avouch_gather::networks::{Networks, Sources};
 use avouch_gather::{Directories, Judge, Settings, replay};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::capture::Capture;
@@ -18,7 +19,7 @@ use avouch_wire::content::ContentDigests;
 use avouch_wire::target::NormalPath;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use testkit::vector::{Case, Expect, Outcome, Vector};
+use testkit::vector::{Case, Expect, NetworkFiles, Outcome, Vector};
 
 #[tokio::test]
 async fn every_vector_is_judged_offline_as_it_says() {
@@ -47,7 +48,13 @@ async fn came(case: &Case) -> Expect {
         content,
     });
     let Ok(request) = request else { return Expect::Refused };
-    let verdict = judge(case).judge(&request, &site(case)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let NetworkFiles { asn, ranges } = case.write_networks(folder.path()).unwrap();
+    let judge = judge(case);
+    let (networks, broken) = Sources { asn, ranges }.load(&Networks::default(), case.now);
+    assert!(broken.is_empty(), "{broken:?}");
+    judge.use_networks(networks);
+    let verdict = judge.judge(&request, &site(case)).await;
     let decision = decision(&request, &verdict, case);
     Expect::Judged(Box::new(outcome(&verdict, decision)))
 }
@@ -81,7 +88,7 @@ fn decision(request: &Request<'_>, verdict: &Verdict, case: &Case) -> String {
         path: &path,
         authority: request.authority().as_str(),
         address: request.peer().address,
-        asn: None,
+        asns: &[],
     };
     let terms = Terms { mode: Mode::Enforce, require: None };
     decide(verdict, &facts, &Policy::model(), terms, &RateTable::new(1), case.now).action.to_string()

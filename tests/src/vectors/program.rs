@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 use testkit::binary;
-use testkit::vector::{Case, Expect, Vector};
+use testkit::vector::{Case, Expect, NetworkFiles, Vector};
 
 #[test]
 fn every_vector_is_judged_by_the_program_as_it_says() {
@@ -31,6 +31,13 @@ fn came(case: &Case, folder: &Path) -> Expect {
     }
     for authority in &case.authorities {
         verify.args(["--authority", authority]);
+    }
+    let NetworkFiles { asn, ranges } = case.write_networks(folder).unwrap();
+    if let Some(table) = asn {
+        verify.arg("--asn").arg(table);
+    }
+    for (crawler, file) in ranges {
+        verify.arg("--ranges").arg(format!("{crawler}={}", file.display()));
     }
     if !case.unlisted_proxy {
         verify.args(["--peer", &case.peer.to_string()]);

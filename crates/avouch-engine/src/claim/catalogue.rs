@@ -13,6 +13,8 @@ pub struct Crawler {
     name: String,
     domain: Domain<'static>,
     hosts: Vec<Domain<'static>>,
+    ranges: Vec<String>,
+    signature_agents: Vec<String>,
     aliases: Vec<Domain<'static>>,
 }
 
@@ -33,6 +35,18 @@ impl Crawler {
     #[must_use]
     pub fn hosts(&self) -> &[Domain<'static>] {
         &self.hosts
+    }
+
+    /// The URLs at which its operator publishes its address ranges.
+    #[must_use]
+    pub fn ranges(&self) -> &[String] {
+        &self.ranges
+    }
+
+    /// The origins it names as `Signature-Agent`, where it signs.
+    #[must_use]
+    pub fn signature_agents(&self) -> &[String] {
+        &self.signature_agents
     }
 
     /// Whether a claim of `domain` and a user agent of this crawler mean the same operator.
@@ -115,11 +129,14 @@ fn read_entry(mut table: Table<'_>) -> Option<(Crawler, Vec<String>)> {
     let domain = table.required("domain", read_domain);
     let agents = table.list("agents", |value| value.text().map(str::to_owned)).unwrap_or_default();
     let hosts = table.list("hosts", read_domain).unwrap_or_default();
+    let ranges = table.list("ranges", read_url).unwrap_or_default();
+    let signature_agents = table.list("signature_agents", read_url).unwrap_or_default();
     let aliases = table.list("aliases", read_domain).unwrap_or_default();
     table.required("source", Value::text);
     table.required("entered", |_| Ok(()));
     table.finish();
-    Some((Crawler { name: name?.to_owned(), domain: domain?, hosts, aliases }, agents))
+    let (name, domain) = (name?.to_owned(), domain?);
+    Some((Crawler { name, domain, hosts, ranges, signature_agents, aliases }, agents))
 }
 
 fn read_domain(value: Value<'_>) -> Result<Domain<'static>, Fault> {
@@ -128,9 +145,17 @@ fn read_domain(value: Value<'_>) -> Result<Domain<'static>, Fault> {
     })
 }
 
+/// What is fetched must not be changed on its way.
+fn read_url(value: Value<'_>) -> Result<String, Fault> {
+    let fix = "write a URL with https, for example \"https://acme.example/ranges.json\"";
+    let plain = |text: &str| text.strip_prefix("https://").is_some_and(|rest| !rest.is_empty());
+    value.convert("a URL", fix, |text| plain(text).then(|| text.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     fn found(user_agent: &str) -> Option<String> {
         let catalogue = Catalogue::built_in().unwrap();
@@ -141,6 +166,37 @@ mod tests {
     fn the_built_in_catalogue_is_sound() {
         let catalogue = Catalogue::built_in().unwrap();
         assert!(catalogue.crawlers().count() >= 10);
+        let names: BTreeSet<_> = catalogue.crawlers().map(Crawler::name).collect();
+        assert_eq!(names.len(), catalogue.crawlers().count(), "a name stands for one crawler");
+        let gptbot = catalogue.find(b"GPTBot/1.4").unwrap();
+        assert_eq!(gptbot.ranges(), ["https://openai.com/gptbot.json"]);
+        let agent = catalogue.find(b"Google-Agent").unwrap();
+        assert_eq!(agent.signature_agents(), ["https://agent.bot.goog"]);
+    }
+
+    #[test]
+    fn what_could_be_changed_on_its_way_is_no_source_of_ranges() {
+        let entry = |url: &str| {
+            let text = format!(
+                "[[crawler]]\nname = 'A'\ndomain = 'acme.example'\nagents = 'a'\nranges = '{url}'\n\
+                 source = 'https://acme.example'\nentered = 2026-11-26\n"
+            );
+            Catalogue::parse("crawlers.toml", &text)
+        };
+        assert!(entry("https://acme.example/ranges.json").is_ok());
+        for bad in ["http://acme.example/ranges.json", "ranges.json", "https://", ""] {
+            assert!(entry(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_a_cloud_is_not_the_clouds_own_crawler() {
+        let catalogue = Catalogue::built_in().unwrap();
+        let confirms = |host: &str| {
+            catalogue.find(b"Googlebot/2.1").unwrap().hosts().iter().any(|own| own.contains(host))
+        };
+        assert!(confirms("crawl-66-249-66-1.googlebot.com"));
+        assert!(!confirms("7.113.0.203.bc.googleusercontent.com"));
     }
 
     #[test]

@@ -223,7 +223,7 @@ mod tests {
     fn decided(verdict: &Verdict, policy: &Policy, terms: Terms) -> Decision {
         let path = NormalPath::of("/");
         let address = [192, 0, 2, 1].into();
-        let facts = Facts { method: "GET", path: &path, authority: "shop.example", address, asn: None };
+        let facts = Facts { method: "GET", path: &path, authority: "shop.example", address, asns: &[] };
         decide(verdict, &facts, policy, terms, &Cell::new(), Time::from_seconds(1_000))
     }
 
@@ -272,7 +272,7 @@ mod tests {
     fn a_failed_claim_is_served_slowly_and_then_told_to_wait() {
         let path = NormalPath::of("/");
         let address = [192, 0, 2, 1].into();
-        let facts = Facts { method: "GET", path: &path, authority: "shop.example", address, asn: None };
+        let facts = Facts { method: "GET", path: &path, authority: "shop.example", address, asns: &[] };
         let (cell, policy, verdict) = (Cell::new(), Policy::model(), sample(Standing::Invalid));
         let at = |seconds| decide(&verdict, &facts, &policy, ENFORCE, &cell, Time::from_seconds(seconds));
         assert!((0..10).all(|_| matches!(at(1_000).outcome, Outcome::Permit(_))));

@@ -2,19 +2,22 @@
 //! and what they prove.
 
 mod answer;
+mod delegation;
 mod directory;
+mod held;
 mod network;
 mod proof;
 mod questions;
 mod trail;
 
 pub use answer::{Answer, Cause, Dnssec, Persistence};
+pub use held::{Held, MAX_ASN_AGE, MAX_RANGES_AGE};
 pub use network::Network;
 pub use proof::Proof;
 pub use questions::{DirectoryQuestion, NetworkQuestion, Questions};
 
 pub(crate) use directory::{admit_signatures, prove_by_directory};
-pub(crate) use network::{confirm, delegated};
+pub(crate) use network::located;
 pub(crate) use proof::{limits, meant_for_us, prove, timely};
 pub(crate) use trail::{Shortfall, Trail};
 
@@ -43,7 +46,7 @@ pub struct Evidence {
     pub record: Answer<Arc<Records>>,
     /// What stands at each name that can revoke.
     pub revocations: Vec<Answer<Arc<Records>>>,
-    /// What reverse and forward DNS say of the client's address.
+    /// What DNS, and data on this machine, say of the client's address.
     pub network: Network,
     /// The keys that stand at the URL of a Web Bot Auth signature. Their DNSSEC standing says nothing.
     pub directory: Answer<Arc<Directory>>,

@@ -1,14 +1,15 @@
-//! What DNS says of the client's address.
+//! What DNS, and data on this machine, say of the client's address.
 
-use super::proof::usable;
-use super::{Answer, Evidence, NetworkQuestion, Shortfall, Trail};
+use super::delegation::delegated;
+use super::held::MAX_RANGES_AGE;
+use super::{Answer, Evidence, Held, NetworkQuestion, Persistence, Questions, Shortfall, Trail};
 use crate::reason::Reason;
 use crate::verdict::{CheckName, Mechanism, Outcome, Validation};
 use avouch_wire::time::Time;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// What reverse and forward DNS say of the client's address.
+/// What reverse and forward DNS, and data on this machine, say of the client's address.
 #[derive(Clone, Debug, Default)]
 pub struct Network {
     /// The names of the address (PTR), in lower case.
@@ -17,10 +18,75 @@ pub struct Network {
     pub confirmations: Vec<(String, Answer<Arc<Vec<IpAddr>>>)>,
     /// The addresses of the claimed domain.
     pub forward: Answer<Arc<Vec<IpAddr>>>,
+    /// The autonomous systems that originate the address; none where the table does not know.
+    pub origins: Held<Vec<u32>>,
+    /// Whether the address lies in the ranges of the crawler that is claimed.
+    pub in_ranges: Held<bool>,
+}
+
+impl Network {
+    /// Whether the ranges of a crawler confirm it, so that nothing else needs to be asked.
+    #[must_use]
+    pub fn is_within_ranges(&self, now: Time) -> bool {
+        self.in_ranges.current(now, MAX_RANGES_AGE) == Some(&true)
+    }
+}
+
+/// What establishes that the address speaks for whoever is claimed.
+pub(crate) fn located(
+    questions: &Questions,
+    question: &NetworkQuestion,
+    evidence: &Evidence,
+    address: IpAddr,
+    now: Time,
+    trail: &mut Trail,
+) -> Result<Mechanism, Shortfall> {
+    if question.crawler.is_some() {
+        return crawls(question, &evidence.network, address, now, trail);
+    }
+    let delegated = match questions.record() {
+        Some(_) => delegated(evidence, address, now, trail)?,
+        None => Err(Shortfall::Failed(Reason::NotConfirmed)),
+    };
+    let confirmed = confirm(question, &evidence.network, address, now, trail);
+    confirmed.or_else(|shortfall| delegated.map_err(|other| shortfall.or_undetermined(other)))
+}
+
+/// Whether the address is a crawler's, by its operator's ranges or by names: either suffices, and
+/// the names decide where the ranges do not hold the address, for operators put addresses to use
+/// before they list them. Where there are no names, the ranges decide alone.
+fn crawls(
+    question: &NetworkQuestion,
+    network: &Network,
+    address: IpAddr,
+    now: Time,
+    trail: &mut Trail,
+) -> Result<Mechanism, Shortfall> {
+    let (outcome, without_names) = match (&network.in_ranges, network.in_ranges.current(now, MAX_RANGES_AGE))
+    {
+        (_, Some(true)) => (Outcome::Pass, None),
+        (_, Some(false)) => (Outcome::Fail, Some(Shortfall::Failed(Reason::CrawlerNotConfirmed))),
+        (Held::Missing, None) => (Outcome::Skipped, Some(unknown(Reason::CrawlerNotCheckable))),
+        (Held::Data { .. }, None) => (Outcome::Undetermined, Some(unknown(Reason::RangesStale))),
+    };
+    trail.note(CheckName::CrawlerRange, outcome, network.in_ranges.told(now), None);
+    let Some(without_names) = without_names else {
+        network.in_ranges.until(MAX_RANGES_AGE).into_iter().for_each(|until| trail.valid_until(until));
+        return Ok(Mechanism::CrawlerRange);
+    };
+    match question.within.is_empty() {
+        true => Err(without_names),
+        false => confirm(question, network, address, now, trail),
+    }
+}
+
+/// Data are missing or too old; others may come at any time.
+const fn unknown(reason: Reason) -> Shortfall {
+    Shortfall::Unknown(reason, Persistence::Temporary)
 }
 
 /// Whether names lead from the address to the domain and back: three ways it can come out.
-pub(crate) fn confirm(
+fn confirm(
     question: &NetworkQuestion,
     network: &Network,
     address: IpAddr,
@@ -45,30 +111,6 @@ pub(crate) fn confirm(
     let (reverse, forward) =
         (reverse.shortfall(Reason::NotConfirmed), forward.shortfall(Reason::NotConfirmed));
     Err(reverse.or_undetermined(forward))
-}
-
-/// Whether the domain's own record names a network that holds the address.
-pub(crate) fn delegated(
-    evidence: &Evidence,
-    address: IpAddr,
-    now: Time,
-    trail: &mut Trail,
-) -> Result<Mechanism, Shortfall> {
-    let result = usable(&evidence.record, now).and_then(|records| match records {
-        Some(records) if records.published.is_revoked() => Err(Shortfall::Failed(Reason::Revoked)),
-        Some(records) if records.wildcard => Err(Shortfall::Failed(Reason::WildcardRecord)),
-        Some(records) => {
-            let mut networks = records.published.networks(now);
-            let live = networks.find(|live| !live.testing && live.value.contains(address));
-            live.ok_or(Shortfall::Failed(Reason::NotConfirmed))
-        }
-        None => Err(Shortfall::Failed(Reason::NotConfirmed)),
-    });
-    let outcome = result.as_ref().err().map_or(Outcome::Pass, |shortfall| shortfall.outcome());
-    trail.note(CheckName::DelegationRecord, outcome, "", Validation::of(&evidence.record));
-    let live = result?;
-    evidence.record.until().into_iter().chain([live.until]).for_each(|until| trail.valid_until(until));
-    Ok(Mechanism::DelegationRecord)
 }
 
 /// The three ways a look-up for confirmation comes out.

@@ -38,6 +38,9 @@ pub struct NetworkQuestion {
     pub within: Vec<Domain<'static>>,
     /// A name that may itself resolve to the address.
     pub forward: Option<Domain<'static>>,
+    /// The name of the crawler whose address ranges count, where a crawler is claimed. Otherwise
+    /// the autonomous systems that originate the address count.
+    pub crawler: Option<Box<str>>,
 }
 
 impl NetworkQuestion {
@@ -101,14 +104,22 @@ impl Questions {
         Ok(Self {
             name: Some(AgentId::parse(DOMAIN_ITSELF)?.record_name(&domain)?),
             by_domain: true,
-            network: Some(NetworkQuestion { within: vec![domain.clone()], forward: Some(domain) }),
+            network: Some(NetworkQuestion {
+                within: vec![domain.clone()],
+                forward: Some(domain),
+                crawler: None,
+            }),
             directory: None,
         })
     }
 
     fn of_crawler(claim: &Claim<'_>) -> Self {
-        let hosts = claim.crawler().map(|crawler| crawler.hosts().to_vec()).filter(|hosts| !hosts.is_empty());
-        Self { network: hosts.map(|within| NetworkQuestion { within, forward: None }), ..Self::default() }
+        let network = claim.crawler().map(|crawler| NetworkQuestion {
+            within: crawler.hosts().to_vec(),
+            forward: None,
+            crawler: Some(crawler.name().into()),
+        });
+        Self { network, ..Self::default() }
     }
 }
 

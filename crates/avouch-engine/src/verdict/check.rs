@@ -73,6 +73,7 @@ pub enum CheckName {
     ForwardConfirmed,
     ForwardAddress,
     DelegationRecord,
+    CrawlerRange,
     Testing,
 }
 
@@ -94,6 +95,7 @@ impl CheckName {
             Self::ForwardConfirmed => "forward-confirmed",
             Self::ForwardAddress => "forward-address",
             Self::DelegationRecord => "delegation-record",
+            Self::CrawlerRange => "crawler-range",
             Self::Testing => "testing",
         }
     }

@@ -17,13 +17,15 @@ pub enum Mechanism {
     ForwardConfirmed,
     /// The claimed domain resolves to the client's address.
     ForwardAddress,
+    /// The operator of the claimed crawler publishes ranges that hold the client's address.
+    CrawlerRange,
     /// None.
     None,
 }
 
 impl Mechanism {
     /// Every mechanism.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::SaipRolling,
         Self::SaipDirect,
         Self::SaipStateless,
@@ -31,6 +33,7 @@ impl Mechanism {
         Self::DelegationRecord,
         Self::ForwardConfirmed,
         Self::ForwardAddress,
+        Self::CrawlerRange,
         Self::None,
     ];
 
@@ -45,6 +48,7 @@ impl Mechanism {
             Self::DelegationRecord => "delegation-record",
             Self::ForwardConfirmed => "forward-confirmed",
             Self::ForwardAddress => "forward-address",
+            Self::CrawlerRange => "crawler-range",
             Self::None => "none",
         }
     }

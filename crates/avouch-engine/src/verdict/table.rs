@@ -8,7 +8,7 @@
 //! | every signature holds under a published key, bound to this site, and the request is new | 3 | verified |
 //! | a signature without a nonce holds under a key of the domain's directory, bound to this site | 3 | verified |
 //! | the same, but the signature does not bind this site or the domain | 2 | partial |
-//! | DNS connects the client's address with the claimed domain | 2 | partial |
+//! | DNS, or the operator's ranges, connect the client's address with the claimed domain | 2 | partial |
 //! | the claim failed | 1 | invalid |
 //! | the claim could not be checked | 1 | undetermined |
 
@@ -32,7 +32,7 @@ pub(crate) enum Conclusion {
     Proved(Mechanism, Freshness),
     /// The same, except that the signature does not bind this site or the domain.
     Unbound(Mechanism, Freshness),
-    /// DNS connects the client's address with the claimed domain.
+    /// DNS, or the operator's ranges, connect the client's address with the claimed domain.
     Consistent(Mechanism),
     /// The claim failed or could not be checked.
     Short(Shortfall),
@@ -91,6 +91,7 @@ impl Conclusion {
             Self::Proved(..) | Self::Unbound(..) => Reason::SignatureVerified,
             Self::Consistent(Mechanism::ForwardAddress) => Reason::AddressOfDomain,
             Self::Consistent(Mechanism::DelegationRecord) => Reason::NetworkDelegated,
+            Self::Consistent(Mechanism::CrawlerRange) => Reason::RangeConfirmed,
             Self::Consistent(_) => Reason::ForwardConfirmed,
             Self::Short(Shortfall::Failed(reason) | Shortfall::Unknown(reason, _)) => *reason,
         }

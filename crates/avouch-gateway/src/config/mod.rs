@@ -2,6 +2,7 @@
 
 mod endpoint;
 mod limits;
+mod networks;
 mod print;
 mod route;
 mod upstream;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use avouch_engine::decision::Mode;
+use avouch_gather::networks::Sources;
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::settings::{Fault, Problems, Reader, Table, Value};
 
@@ -54,6 +56,8 @@ pub struct Config {
     pub web_bot_auth: WebBotAuth,
     /// The policy file; without it the model's table applies.
     pub policy: Option<PathBuf>,
+    /// Files of autonomous systems and of crawlers' ranges.
+    pub networks: Sources,
     /// Where used nonces are remembered.
     pub store: Store,
     /// Parts of the site with other settings, first match first.
@@ -183,6 +187,7 @@ impl Config {
         let dns = root.sub("dns").map(dns).unwrap_or_default();
         let web_bot_auth = root.sub("web_bot_auth").map(WebBotAuth::read).unwrap_or_default();
         let policy = root.sub("policy").and_then(|mut policy| policy.required("file", path));
+        let networks = networks::read(&mut root);
         let store = root.sub("store").map(store).unwrap_or_default();
         let log = root.sub("log").map(log).unwrap_or_default();
         let limits = root.sub("limits").map(Limits::read).unwrap_or_default();
@@ -203,6 +208,7 @@ impl Config {
             dns,
             web_bot_auth,
             policy,
+            networks,
             store,
             routes,
             log,
@@ -216,6 +222,8 @@ impl Config {
         let files =
             files.chain(&mut self.policy).chain(&mut self.dns.trust_anchors).chain(&mut self.web_bot_auth.ca);
         let files = files.chain(self.routes.iter_mut().filter_map(|route| route.policy.as_mut()));
+        let networks = &mut self.networks;
+        let files = files.chain(&mut networks.asn).chain(networks.ranges.iter_mut().map(|(_, file)| file));
         for file in files {
             *file = folder.join(&file);
         }
@@ -227,7 +235,8 @@ impl Config {
         }
     }
 
-    /// The files whose change means that the configuration changed, beside its own.
+    /// The files whose change means that the configuration changed, beside its own, and that are
+    /// small enough to be read often: not those of [`Config::networks`].
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let tls = self.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
         let policies = self.policy.iter().chain(self.routes.iter().filter_map(|route| route.policy.as_ref()));
@@ -362,6 +371,14 @@ mod tests {
         max_lifetime = "1h"
         [policy]
         file = "policy.toml"
+        [asn]
+        file = "a\"sn.tsv"
+        [[crawler]]
+        name = "GPTBot"
+        ranges = ["gptbot.json", "more.json"]
+        [[crawler]]
+        name = "Bingbot"
+        ranges = "bingbot.json"
         [store]
         url = "file:/tmp/replay"
         fresh = true

@@ -48,6 +48,7 @@ impl Config {
         if let Some(policy) = &self.policy {
             writeln!(f, "\n[policy]\nfile = {}", file(policy))?;
         }
+        super::networks::write(&self.networks, f)?;
         match &self.store.url {
             StoreUrl::Memory => writeln!(f, "\n[store]\nurl = \"memory:\"")?,
             StoreUrl::File(path) => {
@@ -108,12 +109,12 @@ fn write_route(route: &Route, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
-fn file(path: &Path) -> Quoted<std::path::Display<'_>> {
+pub(super) fn file(path: &Path) -> Quoted<std::path::Display<'_>> {
     Quoted(path.display())
 }
 
 /// A TOML basic string.
-struct Quoted<T>(T);
+pub(super) struct Quoted<T>(T);
 
 impl<T: Display> Display for Quoted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

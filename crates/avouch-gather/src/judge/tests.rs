@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::clock::ManualClock;
+use crate::networks::Networks;
 use avouch_dns::ZoneFiles;
 use avouch_engine::claim::{BotRules, Catalogue};
-use avouch_engine::evidence::{Dnssec, Persistence};
+use avouch_engine::evidence::{Dnssec, MAX_ASN_AGE, MAX_RANGES_AGE, Persistence};
 use avouch_engine::reason::Reason;
 use avouch_engine::request::{Content, Head, Peer};
 use avouch_engine::verdict::{CheckName, Class, Mechanism, Standing};
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 const NOW: Time = Time::from_seconds(1_790_000_000);
 const CRAWLER: &str = "Mozilla/5.0 (compatible; Googlebot/2.1)";
+const RANGES: &[u8] = br#"{"prefixes":[{"ipv4Prefix":"203.0.113.0/24"}]}"#;
 
 struct World {
     judge: Judge,
@@ -122,6 +124,12 @@ impl World {
         runtime.block_on(self.judge.judge(&request.unwrap(), &self.site))
     }
 
+    fn receive(&self, change: impl FnOnce(&mut Networks)) {
+        let mut networks = (*self.judge.networks()).clone();
+        change(&mut networks);
+        self.judge.use_networks(networks);
+    }
+
     fn judge_saip(&self, saip: &str) -> Box<Verdict> {
         self.judge(Visit { saip: Some(saip.to_owned()), ..Visit::default() })
     }
@@ -145,6 +153,16 @@ fn sign(signer: &Signer, mode: Mode, content: Content, now: Time) -> String {
 fn failed(verdict: &Verdict, reason: Reason) {
     assert_eq!((verdict.standing(), verdict.reasons()[0]), (Standing::Invalid, reason), "{verdict:?}");
     assert!(verdict.identity().is_none() && verdict.mechanism() == Mechanism::None);
+}
+
+fn undetermined(verdict: &Verdict, reason: Reason) {
+    let standing = Standing::Undetermined(Persistence::Temporary);
+    assert_eq!((verdict.standing(), verdict.reasons()[0]), (standing, reason), "{verdict:?}");
+}
+
+/// What a check says to a human reader.
+fn detail(verdict: &Verdict, name: CheckName) -> &str {
+    &verdict.checks().iter().find(|check| check.name == name).unwrap().detail
 }
 
 #[test]
@@ -363,4 +381,80 @@ fn a_malformed_header_is_a_claim_that_failed() {
     let world = World::new();
     failed(&world.judge_saip("dom=\"acme.example\""), Reason::HeaderMalformed);
     failed(&world.judge_saip(""), Reason::HeaderMalformed);
+}
+
+#[test]
+fn a_bare_claim_is_delegated_by_the_autonomous_system_of_the_address() {
+    let world = World::with_zone("_saip TXT \"v=saip1; asn=64500,64501\"");
+    let visit = |peer| {
+        let saip = Some("dom=\"acme.example\"; id=\"bot\"".to_owned());
+        world.judge(Visit { saip, peer, ..Visit::default() })
+    };
+    let (inside, beside, unlisted) = ([203, 0, 113, 7], [198, 18, 0, 1], [198, 19, 0, 1]);
+    for peer in [inside, beside, unlisted] {
+        undetermined(&visit(peer), Reason::AsnUnknown);
+    }
+    let table = b"203.0.113.0/24,64499\n203.0.113.0/24,64501\n198.18.0.0/16,64502\n";
+    world.receive(|networks| networks.receive_asn("table", table, NOW).unwrap());
+    let delegated = visit(inside);
+    assert_eq!((delegated.class(), delegated.mechanism()), (Class::Partial, Mechanism::DelegationRecord));
+    assert_eq!(detail(&delegated, CheckName::DelegationRecord), "AS64499 AS64501, data 0 h old");
+    failed(&visit(beside), Reason::NotConfirmed);
+    undetermined(&visit(unlisted), Reason::AsnUnknown);
+    // What something else confirms or refutes needs no table: the address of the domain, its own
+    // network, and a domain that names no autonomous system.
+    assert_eq!(visit([198, 51, 100, 7]).mechanism(), Mechanism::ForwardAddress);
+    assert_eq!(visit([192, 0, 2, 77]).mechanism(), Mechanism::DelegationRecord);
+    world.clock.advance(MAX_ASN_AGE + Duration::from_secs(1));
+    undetermined(&visit(inside), Reason::AsnUnknown);
+    undetermined(&visit(beside), Reason::AsnUnknown);
+    assert_eq!(detail(&visit(inside), CheckName::DelegationRecord), "AS64499 AS64501, data 30 d old");
+}
+
+#[test]
+fn a_domain_that_is_revoked_delegates_to_no_autonomous_system() {
+    let revoked = World::with_zone("_saip TXT \"v=saip1; asn=64500\"\n_saip TXT \"v=saip1; pk=\"");
+    let tried = World::with_zone("_saip TXT \"v=saip1; asn=64500; t=y\"");
+    for (world, reason) in [(revoked, Reason::Revoked), (tried, Reason::NotConfirmed)] {
+        world.receive(|networks| networks.receive_asn("table", b"203.0.113.0/24,64500", NOW).unwrap());
+        let saip = Some("dom=\"acme.example\"; id=\"bot\"".to_owned());
+        failed(&world.judge(Visit { saip, peer: [203, 0, 113, 7], ..Visit::default() }), reason);
+    }
+}
+
+#[test]
+fn a_crawler_without_names_is_judged_by_its_ranges() {
+    let world = World::new();
+    let visit = |peer| world.judge(Visit { user_agent: "GPTBot/1.4", peer, ..Visit::default() });
+    let (inside, outside) = ([203, 0, 113, 7], [203, 0, 114, 7]);
+    undetermined(&visit(inside), Reason::CrawlerNotCheckable);
+    world.receive(|networks| networks.receive_ranges("GPTBot", "file", RANGES, NOW).unwrap());
+    let confirmed = visit(inside);
+    assert_eq!((confirmed.class(), confirmed.mechanism()), (Class::Partial, Mechanism::CrawlerRange));
+    assert_eq!(confirmed.reasons(), [Reason::RangeConfirmed]);
+    assert_eq!(confirmed.identity().unwrap().to_string(), "openai.com");
+    assert_eq!(confirmed.valid_until(), Some(NOW.after(MAX_RANGES_AGE)));
+    failed(&visit(outside), Reason::CrawlerNotConfirmed);
+    world.clock.advance(MAX_RANGES_AGE);
+    assert_eq!(visit(inside).mechanism(), Mechanism::CrawlerRange);
+    world.clock.advance(Duration::from_millis(1));
+    for peer in [inside, outside] {
+        undetermined(&visit(peer), Reason::RangesStale);
+    }
+    assert_eq!(detail(&visit(inside), CheckName::CrawlerRange), "data 14 d old");
+}
+
+#[test]
+fn a_crawler_with_names_is_confirmed_by_ranges_or_names() {
+    let world = World::new();
+    let visit = |peer| world.judge(Visit { user_agent: CRAWLER, peer, ..Visit::default() });
+    let (named, forged, listed) = ([66, 249, 66, 1], [66, 249, 66, 2], [203, 0, 113, 7]);
+    failed(&visit(listed), Reason::CrawlerNotConfirmed);
+    world.receive(|networks| networks.receive_ranges("Googlebot", "file", RANGES, NOW).unwrap());
+    assert_eq!(visit(listed).mechanism(), Mechanism::CrawlerRange);
+    assert_eq!(visit(named).mechanism(), Mechanism::ForwardConfirmed);
+    failed(&visit(forged), Reason::CrawlerNotConfirmed);
+    world.clock.advance(MAX_RANGES_AGE + Duration::from_secs(1));
+    assert_eq!(visit(named).mechanism(), Mechanism::ForwardConfirmed);
+    failed(&visit(listed), Reason::CrawlerNotConfirmed);
 }

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::{files, instant};
 use avouch_dns::{Dns, ZoneFiles};
-use avouch_engine::claim::{BotRules, Catalogue};
+use avouch_engine::claim::{BotRules, Catalogue, Crawler};
 use avouch_engine::decision::Policy;
 use avouch_engine::decision::policy::Facts;
 use avouch_engine::evidence::Dnssec;
@@ -11,6 +11,7 @@ use avouch_engine::pipeline::Site;
 use avouch_engine::request::{Content, Head, Peer, Request, RequestError};
 use avouch_engine::verdict::Verdict;
 use avouch_gather::clock::{Clock as _, ManualClock, SystemClock};
+use avouch_gather::networks::{Networks, Sources};
 use avouch_gather::replay;
 use avouch_gather::{Directories, Documents, Judge, Settings};
 use avouch_wire::authority::{Authority, Scheme};
@@ -41,6 +42,13 @@ pub(super) struct Judging {
     /// names: a file that stands for what would be fetched; may be repeated
     #[arg(long, value_name = "URL=FILE", value_parser = directory)]
     directory: Vec<(String, PathBuf)>,
+    /// A table of autonomous systems (MMDB, or text with tabs or commas), as old as its last change
+    #[arg(long, value_name = "FILE")]
+    asn: Option<PathBuf>,
+    /// The address ranges of a crawler, as its operator publishes them (JSON), as old as the last
+    /// change of the file; may be repeated
+    #[arg(long, value_name = "CRAWLER=FILE")]
+    ranges: Vec<String>,
     /// The client's address; without it the address is no evidence, as behind an unknown proxy
     #[arg(long, value_name = "IP")]
     peer: Option<IpAddr>,
@@ -94,12 +102,14 @@ impl Judging {
         let site = self.site(&request, policy)?;
         let verdict = judge.judge(&request, &site).await;
         let path = NormalPath::of(request.path());
+        let address = request.peer().address;
+        let asns = judge.networks().current_origins(address, now);
         let facts = Facts {
             method: request.method(),
             path: &path,
             authority: request.authority().as_str(),
-            address: request.peer().address,
-            asn: None,
+            address,
+            asns: &asns,
         };
         Ok(Judged::Verdict(then(&verdict, &facts, now)))
     }
@@ -118,7 +128,33 @@ impl Judging {
         let settings = Settings { replay, private: true, ..Settings::default() };
         let judge =
             Judge::new(&settings, Dns::Zones(zones), self.directories()?, Arc::new(ManualClock::at(now)));
-        judge.map_err(Failure::unknown)
+        let judge = judge.map_err(Failure::unknown)?;
+        judge.use_networks(self.networks(now)?);
+        Ok(judge)
+    }
+
+    /// The tables of networks that were named.
+    fn networks(&self, now: Time) -> Result<Networks, Failure> {
+        let catalogue = Catalogue::built_in().map_err(Failure::bug)?;
+        let known: Vec<_> = catalogue.crawlers().map(Crawler::name).collect();
+        let mut ranges = Vec::new();
+        for text in &self.ranges {
+            let (crawler, file) = text.split_once('=').unwrap_or((text, ""));
+            if !known.contains(&crawler) || file.is_empty() {
+                let what = format_args!("--ranges {text}: is not CRAWLER=FILE with a crawler known here");
+                return Err(Failure::usage(what).fix(format!("name one of {}", known.join(", "))));
+            }
+            ranges.push((crawler.to_owned(), PathBuf::from(file)));
+        }
+        let sources = Sources { asn: self.asn.clone(), ranges };
+        let (networks, errors) = sources.load(&Networks::default(), now);
+        match errors.is_empty() {
+            true => Ok(networks),
+            false => {
+                let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+                Err(Failure::configuration(lines.join("\n")))
+            }
+        }
     }
 
     /// Documents that stand for what would be fetched.

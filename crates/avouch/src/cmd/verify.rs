@@ -16,7 +16,8 @@ use std::path::PathBuf;
 
 /// Judge one captured request offline, as the gateway would
 ///
-/// Zone files stand for the DNS; what none of them covers could not be found out. Replay cannot be
+/// Zone files stand for the DNS; what none of them covers could not be found out. Neither could what
+/// needs a table of networks that is not named, or too old. Replay cannot be
 /// checked offline. Ends with 0 for class 2 and 3, 1 for class 0 and 1, 4 for a claim that could
 /// not be checked; with --expect, 0 if the class is that one and 1 if not.
 #[derive(Debug, Args)]

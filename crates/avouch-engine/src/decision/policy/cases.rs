@@ -62,7 +62,7 @@ impl Policy {
             path: &path,
             authority: &given.authority,
             address: given.address,
-            asn: given.asn,
+            asns: &given.asns,
         };
         let traits = Traits::one(given.standing, given.mechanism, given.tier, given.dnssec);
         let view = View::with(traits, given.identity.as_ref(), given.pseudonym.as_ref(), &facts);
@@ -94,7 +94,7 @@ struct Given {
     path: String,
     authority: String,
     address: IpAddr,
-    asn: Option<u32>,
+    asns: Vec<u32>,
 }
 
 struct Expected {
@@ -135,7 +135,7 @@ fn read_given(mut table: Table<'_>) -> Option<Given> {
         path: table.optional("path", text).unwrap_or_else(|| "/".into()),
         authority: table.optional("authority", text).unwrap_or_default(),
         address: table.optional("ip", Value::address).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-        asn: table.optional("asn", asn),
+        asns: table.list("asn", asn).unwrap_or_default(),
     };
     let standing = standing_of(name?, cause);
     check_given(&table, standing, &given);

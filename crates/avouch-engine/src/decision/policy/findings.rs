@@ -160,7 +160,7 @@ impl Policy {
             path: &path,
             authority: &probe.authority,
             address: probe.address,
-            asn: probe.asn,
+            asns: probe.asn.as_slice(),
         };
         self.rule_for(&View::with(traits, None, None, &facts))
     }

@@ -50,7 +50,7 @@ impl Matcher {
             Self::Method(methods) => methods.iter().any(|method| **method == *view.facts.method),
             Self::Authority(globs) => globs.iter().any(|glob| glob.matches(view.facts.authority)),
             Self::Ip(networks) => networks.iter().any(|network| network.contains(view.address)),
-            Self::Asn(numbers) => view.facts.asn.is_some_and(|asn| numbers.contains(&asn)),
+            Self::Asn(numbers) => view.facts.asns.iter().any(|asn| numbers.contains(asn)),
             Self::Path(_) if view.facts.path.is_ambiguous() => !allows,
             Self::Path(globs) => globs.iter().any(|glob| glob.matches(view.facts.path.as_str())),
         }
@@ -86,13 +86,19 @@ impl Matcher {
             Self::Method(_) => view.facts.method.to_owned(),
             Self::Authority(_) => view.facts.authority.to_owned(),
             Self::Ip(_) => view.facts.address.to_canonical().to_string(),
-            Self::Asn(_) => view.facts.asn.map_or_else(none, |asn| asn.to_string()),
+            Self::Asn(_) => listed(view.facts.asns),
             Self::Path(_) if view.facts.path.is_ambiguous() => {
                 format!("{} (ambiguous)", view.facts.path.as_str())
             }
             Self::Path(_) => view.facts.path.as_str().to_owned(),
         }
     }
+}
+
+/// Several origins stand beside each other.
+fn listed(asns: &[u32]) -> String {
+    let asns: Vec<_> = asns.iter().map(ToString::to_string).collect();
+    if asns.is_empty() { none() } else { asns.join(" ") }
 }
 
 fn none() -> String {

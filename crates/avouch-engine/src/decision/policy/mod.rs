@@ -55,9 +55,9 @@ pub struct Facts<'r> {
     pub authority: &'r str,
     /// The client's address: the peer's, or the one a trusted proxy named.
     pub address: IpAddr,
-    /// The autonomous system of that address; `None` where it is not known, which no `asn`
-    /// condition matches.
-    pub asn: Option<u32>,
+    /// The autonomous systems that originate that address; none where they are not known, which no
+    /// `asn` condition matches.
+    pub asns: &'r [u32],
 }
 
 /// All that rules see: of a verdict what they can ask about, and the request.

@@ -14,7 +14,7 @@ fn matches_with(action: &str, when: &str, verdict: &Verdict, facts: &Facts<'_>) 
 fn on(path: &'static str) -> Facts<'static> {
     let path = Box::leak(Box::new(NormalPath::of(path)));
     let address = [192, 0, 2, 7].into();
-    Facts { method: "GET", path, authority: "shop.example", address, asn: Some(64500) }
+    Facts { method: "GET", path, authority: "shop.example", address, asns: &[64499, 64500] }
 }
 
 fn matches(when: &str, verdict: &Verdict) -> bool {
@@ -79,7 +79,7 @@ fn conditions_on_the_request_match_it_and_nothing_near_it() {
         assert!(matches(hit, &verdict), "{hit}");
         assert!(!matches(near_miss, &verdict), "{near_miss}");
     }
-    let mapped = Facts { address: "::ffff:192.0.2.7".parse().unwrap(), asn: None, ..on("/") };
+    let mapped = Facts { address: "::ffff:192.0.2.7".parse().unwrap(), asns: &[], ..on("/") };
     assert!(matches_with("accept", "ip = '192.0.2.7'", &verdict, &mapped));
     let unknown = Facts { address: "0.0.0.0".parse().unwrap(), ..on("/") };
     assert!(!matches_with("accept", "ip = '0.0.0.0/1'", &verdict, &unknown), "no address is in no network");
