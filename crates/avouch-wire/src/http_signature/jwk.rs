@@ -52,17 +52,7 @@ impl Thumbprint {
     /// The thumbprint of a key of a kind that SAIP uses.
     #[must_use]
     pub fn of(key: &PublicKey) -> Self {
-        match key.octets() {
-            [0x04, point @ ..] => {
-                let (x, y) = point.split_at(point.len() / 2);
-                let (x, y) = (b64u::encode(x), b64u::encode(y));
-                Self::of_members(&format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#))
-            }
-            octets => {
-                let x = b64u::encode(octets);
-                Self::of_members(&format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#))
-            }
-        }
+        Self::of_members(&format!("{{{}}}", required(key)))
     }
 
     /// The 32 octets.
@@ -154,6 +144,29 @@ impl Jwk {
     }
 }
 
+impl Jwk {
+    /// A key of a kind that SAIP uses, written for a directory; its `kid` is its thumbprint, as the drafts ask.
+    #[must_use]
+    pub fn write(key: &PublicKey, not_before: Option<u64>, expires: Option<u64>) -> String {
+        let members = required(key);
+        let times = [("nbf", not_before), ("exp", expires)];
+        let times: String =
+            times.into_iter().filter_map(|(name, time)| Some(format!(r#","{name}":{}"#, time?))).collect();
+        format!(r#"{{{members},"kid":"{}","use":"sig"{times}}}"#, Thumbprint::of(key))
+    }
+}
+
+/// The members of its thumbprint, in their order.
+fn required(key: &PublicKey) -> String {
+    match key.octets() {
+        [0x04, point @ ..] => {
+            let (x, y) = point.split_at(point.len() / 2);
+            format!(r#""crv":"P-256","kty":"EC","x":"{}","y":"{}""#, b64u::encode(x), b64u::encode(y))
+        }
+        octets => format!(r#""crv":"Ed25519","kty":"OKP","x":"{}""#, b64u::encode(octets)),
+    }
+}
+
 impl Members {
     fn key(&self) -> Result<(VerificationKey, Thumbprint), JwkError> {
         match (self.kty.as_str(), self.crv.as_deref().unwrap_or_default()) {
@@ -226,6 +239,17 @@ mod tests {
         assert_eq!(rsa("").unwrap().thumbprint.to_string(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
         assert_eq!(Thumbprint::parse(&jwk.thumbprint.to_string()), Some(jwk.thumbprint));
         assert_eq!(Thumbprint::of(jwk.key.public().unwrap()), jwk.thumbprint);
+    }
+
+    #[test]
+    fn what_is_written_reads_as_the_same_key() {
+        let p256 = "BGsX0fLhLEJH-Lzm5WOkQPJ3A32BLeszoPShOUXYmMKWT-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU";
+        for key in [X, p256] {
+            let key = PublicKey::from_b64u(key).unwrap();
+            let jwk = Jwk::parse(&Jwk::write(&key, Some(1), None)).unwrap();
+            assert_eq!((jwk.key.public(), jwk.thumbprint), (Some(&key), Thumbprint::of(&key)));
+            assert_eq!((jwk.not_before, jwk.expires), (Some(1), None));
+        }
     }
 
     #[test]

@@ -123,6 +123,17 @@ impl<'a> Agents<'a> {
         }
     }
 
+    /// The agent that one string names, whoever signs it.
+    ///
+    /// # Errors
+    /// [`AgentError`] says why it names none.
+    pub fn named(&self) -> Result<Agent, AgentError> {
+        match self {
+            Self::Bare(item) => from_bare(item),
+            Self::Members(_) => Err(AgentError::NotAString),
+        }
+    }
+
     /// The agent of the signature under `label`, of those the signature covers. `is_label` says whether
     /// another signature of the message has this label: its member is not this one's.
     ///

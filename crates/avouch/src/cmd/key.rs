@@ -2,6 +2,7 @@
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::files;
 use crate::{output, passphrase};
 use avouch_keys::entropy::SystemEntropy;
 use avouch_keys::store::{self, Listed, Locator, LocatorError, Problem, Protection, StoreError};
@@ -256,4 +257,21 @@ fn refused(error: StoreError) -> Failure {
         Problem::System { .. } | Problem::Key(_) => Failure::unknown(error),
         _ => Failure::configuration(error),
     }
+}
+
+/// The public key that `--key` names.
+pub(super) fn public_key(given: &str) -> Result<PublicKey, Failure> {
+    if !given.starts_with("file:") && !given.starts_with("tpm:") {
+        let refused = format!("{given} holds no Ed25519 or P-256 key as a PEM block PUBLIC KEY");
+        let key = spki::from_pem(&files::read_text(Path::new(given))?);
+        return key.ok_or_else(|| {
+            Failure::configuration(refused).fix(format_args!("for a key store write --key file:{given}"))
+        });
+    }
+    let Locator::File(path) = Locator::parse(given).map_err(Failure::usage)?;
+    let shown = store::describe(&path).map_err(Failure::configuration)?.public;
+    shown.ok_or_else(|| {
+        Failure::configuration(format_args!("{given} does not show its public key"))
+            .fix(format_args!("avouch key export-public {given} > key.pub, then --key key.pub"))
+    })
 }

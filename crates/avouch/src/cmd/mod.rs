@@ -2,6 +2,7 @@
 
 mod completions;
 mod demo;
+mod directory;
 mod dns;
 mod fetch;
 mod gateway;
@@ -56,6 +57,7 @@ enum Verb {
     Key(key::Key),
     Sign(sign::Sign),
     Fetch(fetch::Fetch),
+    Directory(directory::Directory),
     Verify(verify::Verify),
     Policy(policy::Policy),
     Dns(dns::Dns),
@@ -82,6 +84,7 @@ impl Cli {
             Verb::Key(key) => key.run(),
             Verb::Sign(sign) => sign.run(),
             Verb::Fetch(fetch) => wait_for(fetch.run()),
+            Verb::Directory(directory) => directory.run(),
             Verb::Verify(verify) => wait_for(verify.run()),
             Verb::Policy(policy) => wait_for(policy.run()),
             Verb::Gateway(gateway) => wait_for(gateway.run()),

@@ -9,13 +9,14 @@ use serde_json::json;
 
 /// Sign a request, and print its header for another program to send
 ///
-/// Each signature is good for one request within five minutes. The body is covered: without
-/// --body that there is none.
+/// By SAIP, by Web Bot Auth, or by both at once. A SAIP signature is good for one request within
+/// five minutes, and covers that there is no body where there is none.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   avouch sign --key file:crawler.key --dom acme.example --id crawler-7 https://www.shop.example/
   avouch sign … https://www.shop.example/ | curl -H @- https://www.shop.example/
-  avouch sign --raw … https://www.shop.example/ | avouch verify --zone acme.zone -")]
+  avouch sign --raw … https://www.shop.example/ | avouch verify --zone acme.zone -
+  avouch sign --profile web-bot-auth-a --key file:bot.key --dom bot.example https://www.shop.example/")]
 pub(crate) struct Sign {
     /// Print the whole HTTP/1.1 request instead of the header lines
     #[arg(long, conflicts_with = "json")]

@@ -5,18 +5,30 @@ use crate::failure::Failure;
 use crate::{files, instant};
 use avouch_gather::clock::{Clock as _, SystemClock};
 use avouch_keys::saip::{Mode, RequestToSign, SignError, Signer, Speaker};
+use avouch_keys::{SecretKey, web_bot_auth};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::content::ContentDigest;
 use avouch_wire::key::KeyType;
 use avouch_wire::name::{AgentId, Domain, NameError};
 use avouch_wire::target::Target;
 use avouch_wire::time::Time;
+use avouch_wire::web_bot_auth::{Agents, Dialect};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 /// Fields that the request itself determines; a second one would be read differently by different servers.
-const OWN_FIELDS: [&str; 6] =
-    ["saip", "host", "content-length", "transfer-encoding", "connection", "saip-delegation"];
+const OWN_FIELDS: [&str; 10] = [
+    "saip",
+    "saip-delegation",
+    "signature-agent",
+    "signature-input",
+    "signature",
+    "content-digest",
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+];
 
 #[derive(Debug, Args)]
 pub(super) struct Signing {
@@ -26,15 +38,25 @@ pub(super) struct Signing {
     /// The domain that answers for the agent; only a pseudonym (stateless mode) has none
     #[arg(long, value_name = "DOMAIN")]
     dom: Option<String>,
-    /// The agent's id within the domain; `_` is the domain itself
+    /// The agent's id within the domain, for SAIP; `_` is the domain itself
     #[arg(long, value_name = "AGENT")]
-    id: String,
+    id: Option<String>,
     /// The machine, where several share the agent's key
     #[arg(long, value_name = "INSTANCE")]
     inst: Option<String>,
-    /// How the signature is tied to the key
+    /// How the signature of SAIP is tied to the key
     #[arg(long, value_enum, default_value_t)]
     mode: ModeName,
+    /// The header protocol to sign by; may be repeated, to sign by several at once
+    #[arg(long, value_enum, default_value = "saip")]
+    profile: Vec<Profile>,
+    /// The URL that Signature-Agent names: where the key directory stands, or with profile d the keys
+    /// themselves; without it https://DOMAIN
+    #[arg(long, value_name = "URL")]
+    agent: Option<String>,
+    /// How long a Web Bot Auth signature lasts, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    lifetime: u64,
     /// The method
     #[arg(long, short = 'X', value_name = "METHOD")]
     method: Option<String>,
@@ -67,6 +89,33 @@ enum ModeName {
     Bare,
 }
 
+/// A header protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Profile {
+    /// The SAIP header
+    Saip,
+    /// Web Bot Auth, Signature-Agent as one string: what nearly everyone sends
+    WebBotAuthA,
+    /// Web Bot Auth, Signature-Agent as a dictionary
+    WebBotAuthB,
+    /// Web Bot Auth, Signature-Agent as a dictionary with types: the current draft
+    WebBotAuthC,
+    /// Web Bot Auth, Signature-Agent as the URL of the keys
+    WebBotAuthD,
+}
+
+impl Profile {
+    const fn dialect(self) -> Option<Dialect> {
+        match self {
+            Self::Saip => None,
+            Self::WebBotAuthA => Some(Dialect::A),
+            Self::WebBotAuthB => Some(Dialect::B),
+            Self::WebBotAuthC => Some(Dialect::C),
+            Self::WebBotAuthD => Some(Dialect::D),
+        }
+    }
+}
+
 /// A request, signed and ready to send.
 #[derive(Debug)]
 pub(super) struct SignedRequest {
@@ -74,7 +123,7 @@ pub(super) struct SignedRequest {
     pub(super) authority: Authority<'static>,
     pub(super) method: String,
     pub(super) path: String,
-    /// Further fields, then SAIP.
+    /// Further fields, then those of the signatures.
     pub(super) fields: Vec<(String, String)>,
     pub(super) body: Option<Vec<u8>>,
 }
@@ -92,9 +141,27 @@ impl Signing {
             return Err(Failure::usage("CONNECT has no path to sign"));
         }
         let mut fields: Vec<_> = self.header.iter().map(|field| further(field)).collect::<Result<_, _>>()?;
-        let content = Some(ContentDigest::of(body.as_deref().unwrap_or_default()));
-        let request = RequestToSign { method, target: &target, authority: &authority, content };
-        fields.push(("SAIP".to_owned(), self.header_for(request)?));
+        let content = body.as_deref().map(ContentDigest::of);
+        if self.profile.contains(&Profile::Saip) {
+            let content = content.or(Some(ContentDigest::of(b"")));
+            let request = RequestToSign { method, target: &target, authority: &authority, content };
+            fields.push(("SAIP".to_owned(), self.header_for(request)?));
+        }
+        let mut dialects = self.profile.iter().filter_map(|profile| profile.dialect());
+        if let Some(dialect) = dialects.next() {
+            if dialects.next().is_some() {
+                return Err(Failure::usage("a request has one Signature-Agent")
+                    .fix("give --profile for one form of Web Bot Auth"));
+            }
+            let request = web_bot_auth::RequestToSign {
+                method,
+                scheme,
+                authority: &authority,
+                target: &target,
+                content,
+            };
+            fields.extend(self.as_bot(dialect, request)?);
+        }
         Ok(SignedRequest {
             scheme,
             method: method.to_owned(),
@@ -114,13 +181,47 @@ impl Signing {
             ModeName::Stateless => Mode::Stateless,
             ModeName::Bare => return speaker.bare_claim().map_err(unsigned),
         };
+        let signer = Signer::new(self.open_key()?, speaker);
+        signer.sign(request, mode, self.now()).map_err(unsigned)
+    }
+
+    /// The fields of Web Bot Auth.
+    fn as_bot(
+        &self,
+        dialect: Dialect,
+        request: web_bot_auth::RequestToSign<'_>,
+    ) -> Result<Vec<(String, String)>, Failure> {
+        let url = match (&self.agent, &self.dom) {
+            (Some(url), _) => url.clone(),
+            (None, Some(domain)) => format!("https://{domain}"),
+            (None, None) => {
+                return Err(Failure::usage("nothing says where the key is to be found")
+                    .fix("name the URL with --agent, or the domain with --dom"));
+            }
+        };
+        // Whatever is sent is read by a verifier first: what it could not use is not sent.
+        let named = Agents::parse(&format!("\"{url}\"")).and_then(|agents| agents.named());
+        let bad = |error: &dyn std::fmt::Display| Failure::usage(format_args!("--agent {url}: {error}"));
+        let named = named.map_err(|error| bad(&error))?;
+        if (dialect == Dialect::D) != (named.dialect == Dialect::D) {
+            return Err(bad(&"has a path with profile web-bot-auth-d, and none with the others"));
+        }
+        let speaker = web_bot_auth::Speaker { dialect, url: &url, lifetime: self.lifetime };
+        let fields = web_bot_auth::sign(&self.open_key()?, speaker, request, self.now());
+        let fields = fields.map_err(Failure::usage)?;
+        Ok(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
+    fn open_key(&self) -> Result<SecretKey, Failure> {
         let Some(key) = &self.key else {
             return Err(Failure::usage("there is no key to sign with")
                 .fix("give one with --key file:PATH; `avouch key new` makes one"));
         };
-        let now = self.at.unwrap_or_else(|| SystemClock::new().now());
-        let signer = Signer::new(key::open(key, self.passphrase_file.as_deref())?, speaker);
-        signer.sign(request, mode, now).map_err(unsigned)
+        key::open(key, self.passphrase_file.as_deref())
+    }
+
+    fn now(&self) -> Time {
+        self.at.unwrap_or_else(|| SystemClock::new().now())
     }
 
     fn speaker(&self) -> Result<Speaker, Failure> {
@@ -136,7 +237,13 @@ impl Signing {
             .map(|text| Domain::parse(text).map(Domain::into_owned).map_err(|error| bad("dom", text, error)));
         Ok(Speaker {
             domain: domain.transpose()?,
-            agent: agent_id("id", &self.id)?,
+            agent: match &self.id {
+                Some(id) => agent_id("id", id)?,
+                None => {
+                    return Err(Failure::usage("nothing says which agent of the domain signs")
+                        .fix("name it with --id"));
+                }
+            },
             instance: self.inst.as_deref().map(|text| agent_id("inst", text)).transpose()?,
         })
     }

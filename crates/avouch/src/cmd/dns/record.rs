@@ -1,20 +1,17 @@
 //! `avouch dns record`: one record, ready to paste.
 
-use super::{findings, text};
+use super::findings;
+use crate::cmd::key::public_key;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::{instant, output};
-use avouch_keys::spki;
-use avouch_keys::store::{self, Locator};
 use avouch_wire::b64u;
-use avouch_wire::key::PublicKey;
 use avouch_wire::name::{AgentId, Domain};
 use avouch_wire::record::lint::{self, MAX_AGENT_TTL, MAX_DOMAIN_TTL, Subject};
 use avouch_wire::record::{Level, Place, Record};
 use avouch_wire::time::Time;
 use clap::Args;
 use serde::Serialize;
-use std::path::Path;
 
 /// Print a record, ready to paste into a zone file
 #[derive(Debug, Args)]
@@ -142,21 +139,4 @@ pub(super) fn place(domain: &str, agent: &str) -> Result<Place, Failure> {
     };
     let name = place.agent.record_name(&place.domain);
     name.map(|_| place).map_err(|error| refused(agent, error))
-}
-
-/// The public key that `--key` names.
-fn public_key(given: &str) -> Result<PublicKey, Failure> {
-    if !given.starts_with("file:") && !given.starts_with("tpm:") {
-        let refused = format!("{given} holds no Ed25519 or P-256 key as a PEM block PUBLIC KEY");
-        let key = spki::from_pem(&text::read(Path::new(given))?);
-        return key.ok_or_else(|| {
-            Failure::configuration(refused).fix(format_args!("for a key store write --key file:{given}"))
-        });
-    }
-    let Locator::File(path) = Locator::parse(given).map_err(Failure::usage)?;
-    let shown = store::describe(&path).map_err(Failure::configuration)?.public;
-    shown.ok_or_else(|| {
-        Failure::configuration(format_args!("{given} does not show its public key"))
-            .fix(format_args!("avouch key export-public {given} > key.pub, then --key key.pub"))
-    })
 }
