@@ -25,12 +25,17 @@ const LONGEST: usize = 4096;
 /// Seconds after which one input counts as an endless loop.
 const PATIENCE: u32 = 10;
 
-/// What a configuration, a policy and a PROXY header look like; no vector holds one.
+/// What a configuration, a policy, a PROXY header and lines of a log look like; no vector holds one.
 const CONFIGURATION: &str =
     "listen = ['127.0.0.1:0']\nupstream = 'http://127.0.0.1:1'\n[[route]]\npath = '/*'\n";
 const POLICY: &str = "[[rule]]\nname = 'a'\nwhen = { class = 3, identity = ['*.b.example'], path = ['/c/*'] }\n\
     then = { action = 'accept', rate = '9/s' }\n";
 const PROXY: &str = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c12 octets...";
+
+const LOG: [&str; 2] = [
+    r#"192.0.2.7 - a [21/Nov/2026:00:05:00 +0000] "GET /a HTTP/1.1" 200 1 "-" "\x47ooglebot/2.1""#,
+    r#"{"ts":1795219500.5,"request":{"client_ip":"192.0.2.7","uri":"/a","headers":{"User-Agent":["Googlebot"]}}}"#,
+];
 
 const MANIFEST: &str = "fuzz/Cargo.toml";
 
@@ -116,6 +121,7 @@ fn sow(folder: &Path) -> std::io::Result<()> {
         ("configuration", vec![CONFIGURATION.to_owned()]),
         ("policy", vec![POLICY.to_owned()]),
         ("proxy_protocol", vec![PROXY.to_owned()]),
+        ("access_log", LOG.map(str::to_owned).to_vec()),
         ("capture", messages.clone()),
         ("settings", files),
         ("zone", zones),
