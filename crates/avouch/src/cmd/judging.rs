@@ -1,12 +1,12 @@
 //! What `verify` and `policy explain` share: a captured request, judged offline.
 
+use super::zones::Zones;
 use crate::failure::Failure;
 use crate::{files, instant};
-use avouch_dns::{Dns, ZoneFiles};
+use avouch_dns::Dns;
 use avouch_engine::claim::Catalogue;
 use avouch_engine::decision::Policy;
 use avouch_engine::decision::policy::Facts;
-use avouch_engine::evidence::Dnssec;
 use avouch_engine::pipeline::Site;
 use avouch_engine::request::{Content, Head, Peer, Request};
 use avouch_engine::verdict::Verdict;
@@ -18,7 +18,7 @@ use avouch_wire::capture::Capture;
 use avouch_wire::content::ContentDigest;
 use avouch_wire::target::NormalPath;
 use avouch_wire::time::Time;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,12 +30,8 @@ const NONCES: usize = 1 << 14;
 pub(super) struct Judging {
     /// A raw HTTP/1.1 request, lines ending in CR LF: a file, or `-` for standard input
     request: PathBuf,
-    /// A zone file that stands for the DNS (RFC 1035, forward or reverse); may be repeated
-    #[arg(long, value_name = "FILE")]
-    zone: Vec<PathBuf>,
-    /// How the zone files' answers count
-    #[arg(long, value_enum, default_value_t)]
-    zone_dnssec: ZoneDnssec,
+    #[command(flatten)]
+    zones: Zones,
     /// The client's address; without it the address is no evidence, as behind an unknown proxy
     #[arg(long, value_name = "IP")]
     peer: Option<IpAddr>,
@@ -49,15 +45,6 @@ pub(super) struct Judging {
     /// The time to judge at, instead of now: Unix seconds or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = instant::parse)]
     at: Option<Time>,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum ZoneDnssec {
-    /// As if a chain of signatures led to them
-    Secure,
-    /// As from an unsigned zone
-    #[default]
-    Insecure,
 }
 
 /// What came of a captured request.
@@ -101,17 +88,9 @@ impl Judging {
 
     /// A judge with a clock that stands, and a replay table nobody else uses.
     fn private_judge(&self, now: Time) -> Result<Judge, Failure> {
-        let texts: Vec<_> = self.zone.iter().map(|path| files::read_text(path)).collect::<Result<_, _>>()?;
-        let names: Vec<_> = self.zone.iter().map(|path| path.display().to_string()).collect();
-        let zones: Vec<_> = names.iter().zip(&texts).map(|(name, text)| (&**name, &**text)).collect();
-        let dnssec = match self.zone_dnssec {
-            ZoneDnssec::Secure => Dnssec::Secure,
-            ZoneDnssec::Insecure => Dnssec::Insecure,
-        };
-        let zones = ZoneFiles::parse(&zones, dnssec).map_err(Failure::configuration)?;
         let replay = replay::Settings { capacity: NONCES, folder: None, fresh: true };
         let settings = Settings { replay, private: true, ..Settings::default() };
-        let judge = Judge::new(&settings, Dns::Zones(zones), Arc::new(ManualClock::at(now)));
+        let judge = Judge::new(&settings, Dns::Zones(self.zones.read()?), Arc::new(ManualClock::at(now)));
         judge.map_err(Failure::unknown)
     }
 
