@@ -40,11 +40,11 @@ impl Progress {
 
     fn line(&self, now: u64) -> String {
         if self.whole.is_none() {
-            return format!("{} {now} MiB", self.what);
+            return format!("{:<7} {now} MiB", self.what);
         }
         let (percent, full) = (now.min(100), now.min(100) * CELLS / 100);
         let bar: String = (0..CELLS).map(|cell| if cell < full { '█' } else { '░' }).collect();
-        format!("{} {bar} {percent:>3} %", self.what)
+        format!("{:<7} {bar} {percent:>3} %", self.what)
     }
 }
 

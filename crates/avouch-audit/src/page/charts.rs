@@ -103,6 +103,10 @@ pub(super) fn timeline(out: &mut String, timeline: &Timeline) -> fmt::Result {
     let (Some(first), Some(last)) = (timeline.columns.first(), timeline.columns.last()) else {
         return Ok(());
     };
+    // One block from edge to edge would say nothing that the bar above it does not.
+    if timeline.columns.len() < 2 {
+        return Ok(());
+    }
     let span = match timeline.hours {
         1 => "by the hour".to_owned(),
         24 => "by the day".to_owned(),
@@ -125,9 +129,7 @@ pub(super) fn timeline(out: &mut String, timeline: &Timeline) -> fmt::Result {
     }
     let middle = timeline.columns.get(timeline.columns.len() / 2).filter(|_| timeline.columns.len() > 2);
     out.push_str("</svg>\n<div class=\"ticks\">");
-    for column in
-        [Some(first), middle, Some(last).filter(|_| timeline.columns.len() > 1)].into_iter().flatten()
-    {
+    for column in [Some(first), middle, Some(last)].into_iter().flatten() {
         write!(out, "<span>{}</span>", minute(Some(column.from)))?;
     }
     out.push_str("</div></div>\n</section>\n");

@@ -130,7 +130,7 @@ impl Audit {
 }
 
 async fn judge(auditor: Auditor, tally: Tally) -> Report {
-    let progress = Arc::new(Progress::of("asking ", Some(tally.pairs() as u64)));
+    let progress = Arc::new(Progress::of("asking", Some(tally.pairs() as u64)));
     let told = Arc::clone(&progress);
     auditor.judge(tally, Arc::new(move |done| told.done(done as u64))).await
 }
