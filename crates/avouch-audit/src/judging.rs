@@ -33,24 +33,15 @@ const HOST: &[u8] = b"audit.invalid";
 
 /// What became of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The address is one of the crawler's: the operator publishes it, or DNS leads there and back.
-    Confirmed(By),
+    Confirmed,
     /// It is not.
     Lied,
     /// It could not be found out, for this reason. Never counted as a lie.
     Undetermined(Reason),
     /// The operator publishes nothing that could be asked, or ranges that were not given.
     NotCheckable,
-}
-
-/// What confirmed a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// Published ranges.
-    Ranges,
-    /// Reverse and forward DNS.
-    Dns,
 }
 
 /// What was found out about one pair.
@@ -157,7 +148,7 @@ impl Auditor {
     async fn judge_one(&self, crawler: usize, address: IpAddr) -> Finding {
         let ranges = self.ranges.get(&crawler);
         if ranges.is_some_and(|ranges| ranges.hold(address)) {
-            return Finding { outcome: Outcome::Confirmed(By::Ranges), pointer: None };
+            return Finding { outcome: Outcome::Confirmed, pointer: None };
         }
         let finding = self.ask(crawler, address).await;
         match (finding.outcome, ranges) {
@@ -211,7 +202,7 @@ impl Finding {
     fn of(verdict: &Verdict, pointer: Option<String>) -> Self {
         let reason = verdict.reasons().first().copied().unwrap_or(Reason::NotLookedUp);
         let outcome = match verdict.standing() {
-            Standing::Partial | Standing::Verified => Outcome::Confirmed(By::Dns),
+            Standing::Partial | Standing::Verified => Outcome::Confirmed,
             Standing::Invalid => Outcome::Lied,
             Standing::Undetermined(_) if reason == Reason::CrawlerNotCheckable => Outcome::NotCheckable,
             Standing::Undetermined(_) | Standing::Anonymous | Standing::Pseudonymous => {

@@ -54,7 +54,7 @@ mod tally;
 mod timeline;
 
 pub use document::Document;
-pub use judging::{Auditor, By, Outcome, UnknownCrawler};
+pub use judging::{Auditor, UnknownCrawler};
 pub use page::Page;
 pub use ranges::{LARGEST as LARGEST_RANGES, Ranges, RangesError};
 pub use reading::{read, size_of};

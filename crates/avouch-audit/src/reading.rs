@@ -1,7 +1,7 @@
 //! The first pass: every line once, on all cores, in memory that does not grow with the log.
 
 use crate::line::{self, Line, LineError};
-use crate::source::{ReadError, Source};
+use crate::source::{self, ReadError, Source};
 use crate::tally::Tally;
 use avouch_engine::claim::Catalogue;
 use avouch_wire::time::Time;
@@ -67,8 +67,7 @@ pub fn read(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Tally, ReadError> {
     let count = AtomicU64::new(0);
-    // Opened before any is read, so that a wrong name is told at once.
-    let sources: Vec<_> = logs.iter().map(|log| Source::open(log, &count)).collect::<Result<_, _>>()?;
+    source::check(logs)?;
     let mut tally = Tally::new(logs, catalogue);
     let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
     thread::scope(|scope| {
@@ -81,7 +80,8 @@ pub fn read(
             scope.spawn(move || take_apart(&incoming, &outgoing, catalogue));
         }
         let count = &count;
-        let reader = scope.spawn(move || deal(sources, &blocks, &|| progress(count.load(Ordering::Relaxed))));
+        let reader =
+            scope.spawn(move || deal(logs, count, &blocks, &|| progress(count.load(Ordering::Relaxed))));
         // Blocks are dealt in turn and collected in turn, so what is first in the log is first here.
         for batch in batches.iter().cycle() {
             let Ok(batch) = batch.recv() else { break };
@@ -94,9 +94,15 @@ pub fn read(
     Ok(tally)
 }
 
-fn deal(sources: Vec<Source<'_>>, to: &[SyncSender<Block>], told: &dyn Fn()) -> Result<(), ReadError> {
+fn deal(
+    logs: &[PathBuf],
+    count: &AtomicU64,
+    to: &[SyncSender<Block>],
+    told: &dyn Fn(),
+) -> Result<(), ReadError> {
     let mut turns = to.iter().cycle();
-    for (log, mut source) in sources.into_iter().enumerate() {
+    for (log, path) in logs.iter().enumerate() {
+        let mut source = Source::open(path, count)?;
         while let Some(block) = source.block()? {
             told();
             let Some(Ok(())) = turns.next().map(|to| to.send((log, block))) else { return Ok(()) };

@@ -105,7 +105,7 @@ impl Report {
                     causes.entry(reason.code()).or_insert((reason, Count::default())).1.add(pair.requests);
                 }
                 Outcome::Lied => liars.push(at),
-                Outcome::Confirmed(_) | Outcome::NotCheckable => {}
+                Outcome::Confirmed | Outcome::NotCheckable => {}
             }
         }
         rows.retain(|row| row.counts.requests() > 0);
@@ -167,7 +167,7 @@ impl Count {
 impl Counts {
     const fn of(&mut self, outcome: Outcome) -> &mut Count {
         match outcome {
-            Outcome::Confirmed(_) => &mut self.confirmed,
+            Outcome::Confirmed => &mut self.confirmed,
             Outcome::Lied => &mut self.lied,
             Outcome::Undetermined(_) => &mut self.undetermined,
             Outcome::NotCheckable => &mut self.not_checkable,

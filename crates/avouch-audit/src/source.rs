@@ -64,6 +64,15 @@ pub(crate) struct Source<'a> {
     ended: bool,
 }
 
+/// Whether every log can be opened, so that a wrong name is told before hours of reading. None is
+/// kept open: there may be many.
+pub(crate) fn check(logs: &[PathBuf]) -> Result<(), ReadError> {
+    for path in logs.iter().filter(|path| path.to_str() != Some("-")) {
+        File::open(path).map_err(|source| ReadError::Open { path: path.clone(), source })?;
+    }
+    Ok(())
+}
+
 impl<'a> Source<'a> {
     /// Opens a file, or standard input for `-`; what is read of it is added to `count`.
     pub(crate) fn open(path: &'a Path, count: &'a AtomicU64) -> Result<Self, ReadError> {

@@ -113,14 +113,13 @@ impl Table {
         // What a narrow terminal has no room for: the first sight, then the name.
         let with_first = used <= self.width;
         let used = if with_first { used } else { used - MINUTE - 2 };
-        let name = self.width.saturating_sub(used + 2);
-        let name = if name >= SHORTEST_NAME { name } else { 0 };
+        let name = Some(self.width.saturating_sub(used + 2)).filter(|width| *width >= SHORTEST_NAME);
         let mut line = |colour, [requests, at, claimed, first, last, pointer]: [&str; 6]| {
             let mut text = format!("{requests:>REQUESTS$}  {at:address$}  {claimed:crawler$}");
             if with_first {
                 write!(text, "  {first:MINUTE$}")?;
             }
-            write!(text, "  {last:MINUTE$}  {}", cut(pointer, name))?;
+            write!(text, "  {last:MINUTE$}  {}", name.map_or_else(String::new, |width| cut(pointer, width)))?;
             writeln!(out, "{}", self.paint(colour, text.trim_end()))
         };
         line(DIM, [""; 6])?;
@@ -178,4 +177,56 @@ pub(crate) fn minute(time: Option<Time>) -> String {
 /// A number with its noun.
 pub(crate) fn plural(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judging::{Finding, Outcome};
+    use crate::reading::Batch;
+    use crate::tally::Tally;
+    use avouch_engine::claim::Catalogue;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    /// Two addresses of which one, with a long name, lied.
+    fn report() -> Report {
+        let catalogue = Catalogue::built_in().unwrap();
+        let line = |address| {
+            format!(
+                "{address} - - [21/Nov/2026:00:05:00 +0000] \"GET / HTTP/1.1\" 200 1 \"-\" \"Googlebot\"\n"
+            )
+        };
+        let log = line("192.0.2.7") + &line("2001:db8:1111:2222:3333:4444:5555:6666");
+        let mut tally = Tally::new(&[PathBuf::from("access.log")], &catalogue);
+        tally.add(&Batch::of(0, log.as_bytes(), &catalogue));
+        let finding =
+            |outcome| Finding { outcome, pointer: Some("\u{1b}[2Ja-long-name.of.a.host.example".into()) };
+        let findings = [Outcome::Confirmed, Outcome::Lied].map(finding).into();
+        Report::new(Arc::new(tally), findings, &catalogue)
+    }
+
+    fn lines(width: usize, coloured: bool) -> Vec<String> {
+        let table = Table { width, top: 5, coloured }.of(&report()).unwrap();
+        table.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_has_no_room_is_left_out_and_no_line_is_too_wide() {
+        for width in [80, 90, 100, 120, 200] {
+            let lines = lines(width, false);
+            assert!(lines.iter().all(|line| line.chars().count() <= width), "{width}: {lines:?}");
+            assert!(lines.iter().any(|line| line.contains("2001:db8:1111:2222:3333:4444:5555:6666")));
+        }
+        let has = |width, word: &str| lines(width, false).iter().any(|line| line.contains(word));
+        assert!(!has(80, "first seen") && has(120, "first seen"));
+        assert!(!has(100, "reverse name") && has(200, "reverse name"));
+    }
+
+    #[test]
+    fn nothing_but_our_colours_moves_the_terminal() {
+        assert!(lines(200, false).iter().all(|line| !line.contains('\u{1b}')));
+        assert!(lines(200, true).iter().all(|line| !line.contains("\u{1b}[2J")));
+        assert!(lines(200, false).iter().any(|line| line.contains(r"\u{1b}[2Ja-long-name")));
+    }
 }

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
+use thiserror::Error;
 
 /// Pairs of crawler and address kept apart: some 200 MB, with all that is found out about them. The largest sites see tens of thousands
 /// in a day; who forges more addresses than this can be told without naming each.
@@ -38,6 +39,8 @@ pub struct Tally {
     at: (usize, u64),
     pub(crate) pairs: Vec<Pair>,
     places: HashMap<Key, u32>,
+    /// [`MOST_PAIRS`].
+    most: usize,
     samples: Samples,
     pub(crate) hours: Hours,
     /// For each crawler, requests from addresses beyond [`MOST_PAIRS`].
@@ -61,8 +64,9 @@ pub struct Reading {
     pub last: Option<Time>,
 }
 
-/// A line that cannot be read.
-#[derive(Clone, Debug)]
+/// A line that cannot be read; shown as its place and what is wrong with it.
+#[derive(Clone, Debug, Error)]
+#[error("{}:{line}: {error}", log.display())]
 pub struct Example {
     /// The log.
     pub log: PathBuf,
@@ -96,6 +100,7 @@ impl Tally {
             at: (0, 0),
             pairs: Vec::new(),
             places: HashMap::new(),
+            most: MOST_PAIRS,
             samples: Samples::default(),
             hours: Hours::default(),
             beyond: vec![0; catalogue.crawlers().count()],
@@ -147,7 +152,7 @@ impl Tally {
         let next = self.pairs.len();
         let at = match self.places.entry((hit.crawler, octets(hit.address))) {
             Slot::Occupied(slot) => *slot.get() as usize,
-            Slot::Vacant(slot) if next < MOST_PAIRS => {
+            Slot::Vacant(slot) if next < self.most => {
                 slot.insert(u32::try_from(next).unwrap_or(NONE));
                 self.pairs.push(Pair::new(hit, self.samples.place(agent)));
                 next
@@ -253,5 +258,87 @@ impl Samples {
 
     fn text(&self, place: u32) -> Option<&[u8]> {
         self.texts.get(place as usize).map(|text| &**text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(logs: &[&str]) -> Tally {
+        let catalogue = Catalogue::built_in().unwrap();
+        let mut tally = Tally::new(&["a.log".into(), "b.log".into()], &catalogue);
+        for (log, text) in logs.iter().enumerate() {
+            // Each line a batch of its own, as if blocks were short.
+            for line in text.split_inclusive('\n') {
+                tally.add(&Batch::of(log, line.as_bytes(), &catalogue));
+            }
+        }
+        tally
+    }
+
+    fn line(address: &str, clock: &str, path: u8, agent: &str) -> String {
+        format!(
+            "{address} - - [21/Nov/2026:{clock} +0000] \"GET /{path} HTTP/1.1\" 200 10 \"-\" \"{agent}\"\n"
+        )
+    }
+
+    #[test]
+    fn requests_of_one_address_as_one_crawler_are_one_pair() {
+        let log = [
+            line("192.0.2.7", "00:05:00", 1, "Googlebot/2.1"),
+            line("::ffff:192.0.2.7", "00:03:00", 2, "Googlebot-Image/1.0"),
+            line("192.0.2.7", "00:04:00", 2, "bingbot"),
+            line("192.0.2.7", "00:04:00", 3, "curl"),
+        ];
+        let tally = tally(&[&log.concat()]);
+        assert_eq!((tally.pairs(), tally.reading.lines, tally.reading.with_agent), (2, 4, 4));
+        let pair = &tally.pairs[0];
+        assert_eq!((pair.requests, pair.bytes), (2, 20));
+        assert_eq!(pair.first().unwrap().to_string(), "2026-11-21T00:03:00Z");
+        assert_eq!(pair.last().unwrap().to_string(), "2026-11-21T00:05:00Z");
+        assert_eq!(tally.agent(pair), Some(&b"Googlebot/2.1"[..]));
+        assert!(tally.paths(pair).eq([b"/1", b"/2"]));
+        assert_eq!(tally.reading.first.unwrap().to_string(), "2026-11-21T00:03:00Z");
+    }
+
+    #[test]
+    fn only_some_paths_are_kept_and_each_once() {
+        let log: String =
+            [1, 1, 2, 3, 2, 4].map(|path| line("192.0.2.7", "00:05:00", path, "GPTBot")).concat();
+        let tally = tally(&[&log]);
+        assert!(tally.paths(&tally.pairs[0]).eq([b"/1", b"/2", b"/3"]));
+    }
+
+    #[test]
+    fn an_example_names_its_log_and_line_blank_lines_counted() {
+        let good = line("192.0.2.7", "00:05:00", 1, "GPTBot");
+        let tally = tally(&[&format!("{good}\r\n\nbad\n"), &format!("{good}bad\n")]);
+        let places: Vec<_> = tally.reading.examples.iter().map(ToString::to_string).collect();
+        assert_eq!(places.len(), 2);
+        assert!(places[0].starts_with("a.log:4: holds no time") && places[1].starts_with("b.log:2: "));
+        assert_eq!((tally.reading.lines, tally.reading.unreadable), (4, 2));
+    }
+
+    #[test]
+    fn addresses_beyond_the_limit_are_counted_and_those_before_go_on() {
+        let catalogue = Catalogue::built_in().unwrap();
+        let mut tally = Tally { most: 2, ..Tally::new(&["a.log".into()], &catalogue) };
+        for address in [1, 2, 3, 4, 1, 3] {
+            let text = line(&format!("192.0.2.{address}"), "00:05:00", 1, "GPTBot");
+            tally.add(&Batch::of(0, text.as_bytes(), &catalogue));
+        }
+        let counted: Vec<_> = tally.pairs.iter().map(|pair| pair.requests).collect();
+        assert_eq!((counted, tally.beyond.iter().sum::<u64>()), (vec![2, 1], 3));
+    }
+
+    #[test]
+    fn samples_are_bounded_and_what_is_known_is_still_found() {
+        let mut samples = Samples::default();
+        for number in 0..MOST_SAMPLES + 5 {
+            samples.place(number.to_string().as_bytes());
+        }
+        assert_eq!(samples.texts.len(), MOST_SAMPLES);
+        assert_eq!((samples.place(b"7"), samples.place(b"no room")), (7, NONE));
     }
 }

@@ -88,7 +88,7 @@ impl Hours {
 impl Column {
     const fn of(&mut self, outcome: Outcome) -> &mut u64 {
         match outcome {
-            Outcome::Confirmed(_) => &mut self.confirmed,
+            Outcome::Confirmed => &mut self.confirmed,
             Outcome::Lied => &mut self.lied,
             Outcome::Undetermined(_) => &mut self.undetermined,
             Outcome::NotCheckable => &mut self.not_checkable,
@@ -105,14 +105,13 @@ impl Column {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judging::By;
 
     fn timeline(hours: &[(usize, u64)]) -> Option<Timeline> {
         let mut counted = Hours::default();
         for (pair, hour) in hours {
             counted.add(*pair, Some(Time::from_millis(hour * HOUR + 1)));
         }
-        let outcomes = [Outcome::Confirmed(By::Dns), Outcome::Lied];
+        let outcomes = [Outcome::Confirmed, Outcome::Lied];
         let findings: Vec<_> = outcomes.map(|outcome| Finding { outcome, pointer: None }).into();
         counted.timeline(&findings)
     }

@@ -276,13 +276,7 @@ fn unreadable(out: &mut String, report: &Report) -> fmt::Result {
     }
     write!(out, "<dt>Unreadable</dt><dd><b>{}.</b> The first:", plural(reading.unreadable, "line", "lines"))?;
     for example in &reading.examples {
-        let (log, line) = (example.log.to_string_lossy(), grouped(example.line));
-        write!(
-            out,
-            "<span class=\"small\">{} line {line} {}</span>",
-            Html(&log),
-            Html(&example.error.to_string())
-        )?;
+        write!(out, "<span class=\"small\">{}</span>", Html(&example.to_string()))?;
     }
     out.push_str("</dd>\n");
     Ok(())

@@ -13,8 +13,8 @@ use avouch_engine::reason::Reason;
 use avouch_gather::clock::{Clock, ManualClock, SystemClock};
 use avouch_wire::time::Time;
 use clap::Args;
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Liars shown in the table, and on a page, unless asked otherwise. In JSON it is all of them.
@@ -65,6 +65,8 @@ pub(super) struct Audit {
 
 impl Audit {
     pub(super) async fn run(self) -> Result<Exit, Failure> {
+        // A page that cannot be written is told before hours of reading.
+        self.html.as_deref().map(open_page).transpose()?;
         let clock = self.clock();
         let made = clock.now();
         let catalogue = Arc::new(Catalogue::built_in().map_err(Failure::unknown)?);
@@ -90,6 +92,9 @@ impl Audit {
 
     /// Everything but the logs is read first: hours of reading should not end in a wrong option.
     fn auditor(&self, catalogue: Arc<Catalogue>, clock: Arc<dyn Clock>) -> Result<Auditor, Failure> {
+        if !self.zones.is_empty() && self.resolving.is_asked_for() {
+            return Err(Failure::usage("--zone stands for the DNS, so there is nothing to ask a --resolver"));
+        }
         let dns = match (self.no_dns, self.zones.is_empty()) {
             (true, _) => None,
             (false, true) => Some(Dns::Live(self.resolving.resolver()?)),
@@ -112,7 +117,7 @@ impl Audit {
         let tally = tally.map_err(Failure::configuration)?;
         let reading = tally.reading();
         if reading.lines > 0 && reading.unreadable == reading.lines {
-            let example = reading.examples.first().map(example).unwrap_or_default();
+            let example = reading.examples.first().map(ToString::to_string).unwrap_or_default();
             return Err(Failure::configuration(format_args!("no line can be read; {example}"))
                 .fix("give an access log in the combined format or of JSON lines"));
         }
@@ -129,6 +134,12 @@ impl Audit {
     }
 }
 
+/// Makes the file, if it is not there; what it holds stays until there is a page.
+fn open_page(path: &Path) -> Result<File, Failure> {
+    let file = File::options().write(true).create(true).truncate(false).open(path);
+    file.map_err(|error| Failure::file(path, &error))
+}
+
 async fn judge(auditor: Auditor, tally: Tally) -> Report {
     let progress = Arc::new(Progress::of("asking", Some(tally.pairs() as u64)));
     let told = Arc::clone(&progress);
@@ -140,7 +151,7 @@ fn remark(report: &Report) {
     let reading = &report.reading;
     if reading.unreadable > 0 {
         output::talk(format_args!("{} of {} lines cannot be read:", reading.unreadable, reading.lines));
-        reading.examples.iter().for_each(|one| output::talk(format_args!("  {}", example(one))));
+        reading.examples.iter().for_each(|one| output::talk(format_args!("  {one}")));
     }
     if reading.with_agent == 0 && reading.lines > 0 {
         output::talk("no line names a user agent, so nobody claimed anything: have the server log it");
@@ -165,10 +176,6 @@ fn remark(report: &Report) {
             unranged.join(", ")
         ));
     }
-}
-
-fn example(example: &avouch_audit::Example) -> String {
-    format!("{} line {} {}", example.log.display(), example.line, example.error)
 }
 
 const fn exit(report: &Report) -> Exit {

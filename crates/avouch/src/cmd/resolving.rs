@@ -27,6 +27,11 @@ pub(super) struct Resolving {
 }
 
 impl Resolving {
+    /// Whether the command line names a resolver or an anchor.
+    pub(super) const fn is_asked_for(&self) -> bool {
+        !self.resolver.is_empty() || !self.trust_anchor.is_empty()
+    }
+
     /// A resolver that asks and validates as the command line says.
     pub(super) fn resolver(&self) -> Result<Resolver, Failure> {
         let servers = if self.resolver.is_empty() { system_servers()? } else { self.resolver.clone() };
