@@ -9,6 +9,7 @@ use crate::{files, instant, output};
 use avouch_audit::{Auditor, Page, Ranges, Report, Table, Tally};
 use avouch_dns::Dns;
 use avouch_engine::claim::Catalogue;
+use avouch_engine::evidence::{Answer, Cause};
 use avouch_engine::reason::Reason;
 use avouch_gather::clock::{Clock, ManualClock, SystemClock};
 use avouch_wire::time::Time;
@@ -70,7 +71,7 @@ impl Audit {
         let clock = self.clock();
         let made = clock.now();
         let catalogue = Arc::new(Catalogue::built_in().map_err(Failure::unknown)?);
-        let auditor = self.auditor(Arc::clone(&catalogue), clock)?;
+        let auditor = self.auditor(Arc::clone(&catalogue), clock).await?;
         let tally = self.read(&catalogue)?;
         let report = judge(auditor, tally).await;
         self.print(&report)?;
@@ -91,22 +92,20 @@ impl Audit {
     }
 
     /// Everything but the logs is read first: hours of reading should not end in a wrong option.
-    fn auditor(&self, catalogue: Arc<Catalogue>, clock: Arc<dyn Clock>) -> Result<Auditor, Failure> {
+    async fn auditor(&self, catalogue: Arc<Catalogue>, clock: Arc<dyn Clock>) -> Result<Auditor, Failure> {
         if !self.zones.is_empty() && self.resolving.is_asked_for() {
             return Err(Failure::usage("--zone stands for the DNS, so there is nothing to ask a --resolver"));
         }
+        let ranges = self.ranges.iter().map(read_ranges).collect::<Result<Vec<_>, _>>()?;
         let dns = match (self.no_dns, self.zones.is_empty()) {
             (true, _) => None,
-            (false, true) => Some(Dns::Live(self.resolving.resolver()?)),
+            (false, true) => Some(answering(Dns::Live(self.resolving.resolver()?), clock.now()).await?),
             (false, false) => Some(Dns::Zones(self.zones.read()?)),
         };
         let mut auditor = Auditor::new(catalogue, dns, clock);
-        for (crawler, path) in &self.ranges {
-            let refused = |error| Failure::configuration(format_args!("{}: {error}", path.display()));
-            let ranges = Ranges::parse(&files::read(path)?).map_err(refused)?;
-            auditor
-                .add_ranges(crawler, ranges)
-                .map_err(|error| Failure::usage(format_args!("--ranges: {error}")))?;
+        for (crawler, ranges) in ranges {
+            let added = auditor.add_ranges(crawler, ranges);
+            added.map_err(|error| Failure::usage(format_args!("--ranges: {error}")))?;
         }
         Ok(auditor)
     }
@@ -131,6 +130,30 @@ impl Audit {
         let (width, coloured) = (output::width().unwrap_or(WIDTH), output::is_data_coloured());
         let table = Table { width, top: self.top.unwrap_or(TOP), coloured };
         output::octets(table.of(report).map_err(Failure::bug)?.as_bytes())
+    }
+}
+
+fn read_ranges((crawler, path): &(String, PathBuf)) -> Result<(&str, Ranges), Failure> {
+    let ranges = Ranges::parse(&files::read(path)?);
+    let ranges =
+        ranges.map_err(|error| Failure::configuration(format_args!("{}: {error}", path.display())))?;
+    Ok((crawler, ranges))
+}
+
+/// The same DNS, if it answers at all: asked for the root, which no client can make slow. Else each
+/// address would be waited for.
+async fn answering(dns: Dns, now: Time) -> Result<Dns, Failure> {
+    match dns.txt(".", now).await {
+        Answer::Unknown(Cause::Timeout | Cause::Unreachable) => Err(Failure::unknown("no resolver answers")
+            .fix("name another with --resolver, or judge by ranges alone with --no-dns")),
+        Answer::Unknown(Cause::Bogus | Cause::Indeterminate) => {
+            output::talk(
+                "warning: the resolver's answer for the root of the DNS does not validate, so nothing may be \
+                 found out; another can be named with --resolver",
+            );
+            Ok(dns)
+        }
+        Answer::Found { .. } | Answer::Absent { .. } | Answer::Unknown(_) => Ok(dns),
     }
 }
 
