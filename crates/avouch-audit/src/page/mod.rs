@@ -46,7 +46,9 @@ impl Page {
             self.liars(&mut out, report)?;
         }
         out.push_str("<div class=\"columns\">\n");
-        undecided(&mut out, report)?;
+        if report.total.requests() > 0 {
+            undecided(&mut out, report)?;
+        }
         method(&mut out, report)?;
         out.push_str("</div>\n</main>\n");
         writeln!(
@@ -110,13 +112,17 @@ fn headline(out: &mut String, report: &Report) -> fmt::Result {
         }
     }
     out.push_str("</h1>\n<p class=\"lead\">");
+    let open = total.requests() - checked;
     if lied.requests > 0 {
         let from = plural(lied.addresses, "address", "addresses");
-        write!(
-            out,
-            "They came from {from} and are {} of the claims that could be checked. ",
-            percent(lied.requests, checked)
-        )?;
+        let share = percent(lied.requests, checked);
+        write!(out, "They came from {from} and are {share} of the claims that could be checked")?;
+        if open > 0 {
+            write!(out, "; {} could not", grouped(open))?;
+        }
+        out.push_str(". ");
+    } else if open > 0 && checked > 0 {
+        write!(out, "{} could not be checked. ", plural(open, "claim", "claims"))?;
     }
     if let (Some(first), Some(last)) = (report.reading.first, report.reading.last) {
         write!(out, "The log runs from {} to {} UTC.", minute(Some(first)), minute(Some(last)))?;
