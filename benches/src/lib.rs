@@ -6,6 +6,7 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot set up its world has nothing to say")]
 
+mod audit;
 mod check;
 mod figure;
 mod gateway;
@@ -20,11 +21,12 @@ pub use gateway::play;
 type Group = (&'static str, fn() -> Vec<Figure>);
 
 /// The groups of figures, in the order of the page.
-const GROUPS: [Group; 5] = [
+const GROUPS: [Group; 6] = [
     ("check", || vec![check::whole(&world::World::new())]),
     ("refusal", || refusal::figures(&world::World::new())),
     ("policy", || vec![check::policy(&world::World::new())]),
     ("replay", replay::figures),
+    ("audit", audit::figures),
     ("gateway", gateway::figures),
 ];
 

@@ -1,5 +1,6 @@
 //! What tests share: a fake root zone, a clock, keys, peers and certificate authorities.
 
+pub mod access_log;
 pub mod binary;
 pub mod bind;
 pub mod certificate;

@@ -25,8 +25,8 @@ const LONGEST: usize = 4096;
 /// Seconds after which one input counts as an endless loop.
 const PATIENCE: u32 = 10;
 
-/// What a configuration, a policy, a PROXY header, and tables of networks look like; no vector holds
-/// one.
+/// What a configuration, a policy, a PROXY header, tables of networks and lines of a log look like; no
+/// vector holds one.
 const CONFIGURATION: &str =
     "listen = ['127.0.0.1:0']\nupstream = 'http://127.0.0.1:1'\n[[route]]\npath = '/*'\n";
 const POLICY: &str = "[[rule]]\nname = 'a'\nwhen = { class = 3, identity = ['*.b.example'], path = ['/c/*'] }\n\
@@ -35,6 +35,11 @@ const RANGES: &str = "{\"creationTime\":\"2026-01-01T00:00:00.000001\",\"prefixe
     {\"ipv6Prefix\":\"2001:db8::/32\",\"scope\":[]}]}";
 const ASN: &str = "192.0.2.0\t192.0.2.255\t64500\tZZ\tA\n192.0.2.0/25,64501,B\n2001:db8::/32,64500\n";
 const PROXY: &str = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c12 octets...";
+
+const LOG: [&str; 2] = [
+    r#"192.0.2.7 - a [21/Nov/2026:00:05:00 +0000] "GET /a HTTP/1.1" 200 1 "-" "\x47ooglebot/2.1""#,
+    r#"{"ts":1795219500.5,"request":{"client_ip":"192.0.2.7","uri":"/a","headers":{"User-Agent":["Googlebot"]}}}"#,
+];
 
 const MANIFEST: &str = "fuzz/Cargo.toml";
 
@@ -122,6 +127,7 @@ fn sow(folder: &Path) -> std::io::Result<()> {
         ("proxy_protocol", vec![PROXY.to_owned()]),
         ("ranges", vec![RANGES.to_owned()]),
         ("asn", vec![ASN.to_owned()]),
+        ("access_log", LOG.map(str::to_owned).to_vec()),
         ("capture", messages.clone()),
         ("settings", files),
         ("zone", zones),

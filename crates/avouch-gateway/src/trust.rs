@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use avouch_engine::request as engine;
+use avouch_engine::request::is_private;
 use avouch_wire::authority::Scheme;
 use http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
@@ -166,23 +167,6 @@ fn forwards(headers: &HeaderMap) -> bool {
     [&header::FORWARDED, &X_FORWARDED_FOR, &X_FORWARDED_HOST, &X_FORWARDED_PROTO, &X_REAL_IP]
         .into_iter()
         .any(|name| headers.contains_key(name))
-}
-
-/// Loopback, RFC 1918, RFC 6598, link-local and unique local addresses, and "no address".
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let [a, b, _, _] = v4.octets();
-            v4.is_loopback()
-                || v4.is_private()
-                || v4.is_link_local()
-                || v4.is_unspecified()
-                || (a == 100 && b & 0xc0 == 64)
-        }
-        IpAddr::V6(v6) => {
-            v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local()
-        }
-    }
 }
 
 /// The comma-separated entries of all values, from the right. A value that is not ASCII text

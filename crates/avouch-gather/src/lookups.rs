@@ -19,10 +19,6 @@ use futures_util::future::join_all;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// How many names of one address are followed. Real addresses have one or two; an attacker's may
-/// have hundreds, each of which would cost a look-up.
-const MAX_POINTERS: usize = 4;
-
 /// Most directories kept: every operator of bots there is, many times over.
 const DIRECTORIES: usize = 4096;
 
@@ -170,9 +166,7 @@ impl Lookups {
         };
         let (pointers, forward) = tokio::join!(pointers, forward);
         let names: Vec<String> = match pointers.found(now) {
-            Some(names) => {
-                names.iter().filter(|name| question.counts(name)).take(MAX_POINTERS).cloned().collect()
-            }
+            Some(names) => question.worth_confirming(names).cloned().collect(),
             None => Vec::new(),
         };
         let answers = join_all(names.iter().map(|name| self.addresses(name, source, now))).await;
@@ -181,13 +175,7 @@ impl Lookups {
 
     /// What data on this machine say: of a crawler its ranges, of anybody else the origins.
     fn held(&self, question: &NetworkQuestion, address: IpAddr) -> Network {
-        let networks = self.networks.load();
-        match &question.crawler {
-            Some(crawler) => {
-                Network { in_ranges: networks.in_ranges(crawler, address), ..Network::default() }
-            }
-            None => Network { origins: networks.origins(address), ..Network::default() },
-        }
+        self.networks.load().answer(question, address)
     }
 
     async fn addresses(&self, name: &str, source: Source, now: Time) -> Answer<Arc<Vec<IpAddr>>> {

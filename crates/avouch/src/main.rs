@@ -14,6 +14,7 @@ mod files;
 mod instant;
 mod output;
 mod passphrase;
+mod progress;
 
 use clap::Parser as _;
 use std::process::ExitCode;

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use serde::Serialize;
 use std::fmt::Display;
-use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write as _};
 use tracing_subscriber::EnvFilter;
 
 /// Writes a line of data.
@@ -11,15 +11,21 @@ pub(crate) fn data(line: impl Display) -> Result<(), Failure> {
     octets(format!("{line}\n").as_bytes())
 }
 
-/// Writes one JSON value as a line of data.
+/// Writes one JSON value as a line of data, as it comes: it may be longer than memory should be.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    data(serde_json::to_string(value).map_err(|error| Failure::unknown(format_args!("JSON: {error}")))?)
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = serde_json::to_writer(&mut out, value).map_err(io::Error::from);
+    heard(written.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
 }
 
 /// Writes data as it is.
 pub(crate) fn octets(data: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(data).and_then(|()| out.flush()) {
+    heard(out.write_all(data).and_then(|()| out.flush()))
+}
+
+fn heard(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Failure::unknown(format_args!("standard output: {error}")))
         }
@@ -40,6 +46,11 @@ pub(crate) fn is_coloured() -> bool {
 /// The same of data.
 pub(crate) fn is_data_coloured() -> bool {
     !is_colour_refused() && io::stdout().is_terminal()
+}
+
+/// How many characters a line of data may have, where a terminal shows it.
+pub(crate) fn width() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
 }
 
 fn is_colour_refused() -> bool {

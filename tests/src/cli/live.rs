@@ -27,6 +27,7 @@ async fn live() {
     configure(place.folder(), &zones, &site);
     let mut gateway = Gateway::start(place.folder());
     place.set("SITE", gateway.address.to_string());
+    place.set("DNS", zones.address().to_string());
     tokio::task::spawn_blocking(move || place.run("live.txt", include_str!("live.txt"))).await.unwrap();
     assert_eq!(gateway.stop(), Some(0));
 }
@@ -36,9 +37,12 @@ async fn name_server(folder: &Path) -> SignedZones {
     let key = SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy).unwrap();
     store::create(&folder.join("agent.key"), &key, Protection::None).unwrap();
     let public = b64u::encode(key.public().octets());
-    let record =
-        format!("crawler-7._saip.acme.example. TXT \"v=saip1; pk={public}\"\nacme.example. A 192.0.2.7");
-    SignedZones::start(&record).await.unwrap()
+    let records = format!(
+        "crawler-7._saip.acme.example. TXT \"v=saip1; pk={public}\"\nacme.example. A 192.0.2.7\n\
+         7.2.0.192.in-addr.arpa. PTR crawl-7.googlebot.com.\ncrawl-7.googlebot.com. A 192.0.2.7\n\
+         9.2.0.192.in-addr.arpa. PTR crawl-7.googlebot.com."
+    );
+    SignedZones::start(&records).await.unwrap()
 }
 
 fn say_what_the_gateway_told(request: &Message) -> Vec<u8> {

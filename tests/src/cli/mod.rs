@@ -1,6 +1,7 @@
 //! The command line, as scripts that a reader could type: see [`script`] for how they are written.
 
 mod live;
+mod millions;
 mod script;
 
 use std::fs;
@@ -21,7 +22,7 @@ macro_rules! scripts {
     };
 }
 
-scripts![keys, dns, sign, verify, confirm, refuse, fetch, policy, gateway, manual];
+scripts![keys, dns, sign, verify, confirm, audit, refuse, fetch, policy, gateway, manual];
 
 #[test]
 fn every_script_is_run() {

@@ -12,6 +12,7 @@ const BUILT_IN: &str = include_str!("../../data/crawlers.toml");
 pub struct Crawler {
     name: String,
     domain: Domain<'static>,
+    agents: Vec<String>,
     hosts: Vec<Domain<'static>>,
     ranges: Vec<String>,
     signature_agents: Vec<String>,
@@ -29,6 +30,12 @@ impl Crawler {
     #[must_use]
     pub const fn domain(&self) -> &Domain<'static> {
         &self.domain
+    }
+
+    /// The product tokens by which user agents name it.
+    #[must_use]
+    pub fn agents(&self) -> &[String] {
+        &self.agents
     }
 
     /// The domains under which its addresses resolve; none where reverse DNS says nothing.
@@ -88,18 +95,18 @@ impl Catalogue {
         Ok(Self::of(entries))
     }
 
-    fn of(entries: Vec<(Crawler, Vec<String>)>) -> Self {
-        let (mut crawlers, mut tokens, mut owners) = (Vec::new(), Vec::new(), Vec::new());
-        for (at, (crawler, agents)) in entries.into_iter().enumerate() {
-            crawlers.push(crawler);
-            owners.extend(agents.iter().map(|_| at));
-            tokens.extend(agents);
+    fn of(crawlers: Vec<Crawler>) -> Self {
+        let (mut tokens, mut owners) = (Vec::new(), Vec::new());
+        for (at, crawler) in crawlers.iter().enumerate() {
+            owners.extend(crawler.agents.iter().map(|_| at));
+            tokens.extend(&crawler.agents);
         }
         let mut automaton = AhoCorasick::builder();
         // Built once and searched for every request: the kind that is largest and fastest.
         automaton.kind(Some(AhoCorasickKind::DFA));
         automaton.ascii_case_insensitive(true).match_kind(MatchKind::LeftmostLongest);
-        Self { crawlers, tokens: automaton.build(&tokens).ok(), owners }
+        let tokens = automaton.build(tokens).ok();
+        Self { crawlers, tokens, owners }
     }
 
     /// The crawlers, in the order of the file.
@@ -124,7 +131,7 @@ const fn is_word(octet: &u8) -> bool {
     octet.is_ascii_alphanumeric() || *octet == b'-' || *octet == b'_'
 }
 
-fn read_entry(mut table: Table<'_>) -> Option<(Crawler, Vec<String>)> {
+fn read_entry(mut table: Table<'_>) -> Option<Crawler> {
     let name = table.required("name", Value::text);
     let domain = table.required("domain", read_domain);
     let agents = table.list("agents", |value| value.text().map(str::to_owned)).unwrap_or_default();
@@ -136,7 +143,7 @@ fn read_entry(mut table: Table<'_>) -> Option<(Crawler, Vec<String>)> {
     table.required("entered", |_| Ok(()));
     table.finish();
     let (name, domain) = (name?.to_owned(), domain?);
-    Some((Crawler { name, domain, hosts, ranges, signature_agents, aliases }, agents))
+    Some(Crawler { name, domain, agents, hosts, ranges, signature_agents, aliases })
 }
 
 fn read_domain(value: Value<'_>) -> Result<Domain<'static>, Fault> {
@@ -209,6 +216,17 @@ mod tests {
         assert_eq!(found("NotGooglebot/1.0"), None);
         assert_eq!(found("Googlebots/1.0"), None);
         assert_eq!(found("Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0"), None);
+    }
+
+    #[test]
+    fn every_token_names_its_own_crawler() {
+        let catalogue = Catalogue::built_in().unwrap();
+        for crawler in catalogue.crawlers() {
+            assert!(!crawler.agents().is_empty(), "{}", crawler.name());
+            for token in crawler.agents() {
+                assert_eq!(catalogue.find(token.as_bytes()).unwrap().name(), crawler.name(), "{token}");
+            }
+        }
     }
 
     #[test]

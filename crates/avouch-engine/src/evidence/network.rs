@@ -158,7 +158,7 @@ fn forward_confirmed(question: &NetworkQuestion, network: &Network, address: IpA
         pointers => pointers.found(now).map_or(&[][..], |names| names.as_slice()),
     };
     let mut unknown = None;
-    for name in names.iter().filter(|name| question.counts(name)) {
+    for name in question.worth_confirming(names) {
         let answer =
             network.confirmations.iter().find(|(confirmed, _)| confirmed == name).map(|(_, answer)| answer);
         match answer {

@@ -43,10 +43,17 @@ pub struct NetworkQuestion {
     pub crawler: Option<Box<str>>,
 }
 
+/// How many names of one address are followed. Real addresses have one or two; whoever owns an
+/// address can give it hundreds, each of which would cost a look-up.
+const MAX_NAMES: usize = 4;
+
 impl NetworkQuestion {
-    /// Whether a name found by reverse look-up is worth confirming.
-    #[must_use]
-    pub fn counts(&self, host: &str) -> bool {
+    /// Of the names found by reverse look-up those that are worth confirming; the others say nothing.
+    pub fn worth_confirming<'n>(&self, names: &'n [String]) -> impl Iterator<Item = &'n String> {
+        names.iter().filter(|name| self.counts(name)).take(MAX_NAMES)
+    }
+
+    fn counts(&self, host: &str) -> bool {
         self.within.iter().any(|domain| domain.contains(host))
     }
 }

@@ -4,7 +4,7 @@ mod fields;
 mod peer;
 
 pub use fields::{SaipField, SignatureFields};
-pub use peer::{AddressEvidence, Peer};
+pub use peer::{AddressEvidence, Peer, is_private};
 
 use avouch_wire::authority::{Authority, AuthorityError, Scheme};
 use avouch_wire::content::{ContentDigest, ContentDigests};

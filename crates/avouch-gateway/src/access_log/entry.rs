@@ -29,6 +29,7 @@ pub(crate) struct Entry {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) host: Option<HeaderValue>,
+    pub(crate) agent: Option<HeaderValue>,
     pub(crate) verdict: Option<Box<Verdict>>,
     decision: Option<Decision>,
     /// The version of the policy that decided.
@@ -73,6 +74,7 @@ impl Entry {
             method: request.method().clone(),
             uri: request.uri().clone(),
             host: request.headers().get(http::header::HOST).cloned(),
+            agent: request.headers().get(http::header::USER_AGENT).cloned(),
             verdict: None,
             decision: None,
             policy: None,
@@ -125,6 +127,10 @@ impl Entry {
         line.text("method", self.method.as_str());
         line.maybe("authority", self.authority());
         line.text("path", self.uri.path_and_query().map_or("", |path| path.as_str()));
+        match &self.agent {
+            Some(agent) => line.text("user_agent", &String::from_utf8_lossy(agent.as_bytes())),
+            None => line.plain("user_agent", "null"),
+        }
         match self.status {
             Some(status) => line.plain("status", status.as_u16()),
             None => line.plain("status", "null"),

@@ -76,6 +76,9 @@ impl World {
         let googlebot = "$ORIGIN googlebot.com.\n$TTL 60\n@ SOA ns host 1 2 3 4 30\ncrawl-1 A 66.249.66.1\n";
         let reverse = "$ORIGIN in-addr.arpa.\n$TTL 60\n@ SOA ns host 1 2 3 4 30\n\
              1.66.249.66 PTR crawl-1.googlebot.com.\n2.66.249.66 PTR crawl-1.googlebot.com.\n\
+             4.66.249.66 PTR a.googlebot.com.\n4.66.249.66 PTR b.googlebot.com.\n\
+             4.66.249.66 PTR c.googlebot.com.\n4.66.249.66 PTR d.googlebot.com.\n\
+             4.66.249.66 PTR e.googlebot.com.\n4.66.249.66 PTR f.googlebot.com.\n\
              7.100.51.198 PTR www.acme.example.\n";
         let texts =
             [("acme", acme.as_str()), ("google", google), ("googlebot", googlebot), ("reverse", reverse)];
@@ -349,6 +352,8 @@ fn a_crawlers_user_agent_is_a_claim() {
     assert_eq!(confirmed.identity().unwrap().to_string(), "google.com");
     failed(&visit([66, 249, 66, 2]), Reason::CrawlerNotConfirmed);
     failed(&visit([66, 249, 66, 3]), Reason::CrawlerNotConfirmed);
+    // More names than are followed: those left over are no reason to doubt that it lied.
+    failed(&visit([66, 249, 66, 4]), Reason::CrawlerNotConfirmed);
     let saip = Some(world.sign(KeyType::Ed25519, Mode::Direct));
     failed(&world.judge(Visit { saip, user_agent: CRAWLER, ..Visit::default() }), Reason::ClaimsConflict);
 }

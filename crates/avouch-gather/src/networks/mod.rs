@@ -8,7 +8,8 @@ mod files;
 
 pub use files::{SourceError, Sources};
 
-use avouch_engine::evidence::{Held, MAX_ASN_AGE, MAX_RANGES_AGE};
+use avouch_engine::evidence::{Held, MAX_ASN_AGE, MAX_RANGES_AGE, Network, NetworkQuestion, Questions};
+use avouch_engine::request::{AddressEvidence, Peer};
 use avouch_wire::asn::{AsnError, AsnTable};
 use avouch_wire::ranges::{Ranges, RangesError};
 use avouch_wire::time::Time;
@@ -78,6 +79,24 @@ impl Networks {
         let ranges = Dated { value: Arc::new(Ranges::parse(octets)?), from: received_at, stamp: None };
         self.ranges.entry(crawler.to_owned()).or_default().insert(source.to_owned(), ranges);
         Ok(())
+    }
+
+    /// What they say to the questions of a claim made by `peer`, where its address is evidence; DNS is not
+    /// asked.
+    #[must_use]
+    pub fn network(&self, questions: &Questions, peer: &Peer) -> Network {
+        match &questions.network {
+            Some(question) if peer.evidence == AddressEvidence::Client => self.answer(question, peer.address),
+            _ => Network::default(),
+        }
+    }
+
+    /// What they say of an address: of a crawler its ranges, of anybody else the origins.
+    pub(crate) fn answer(&self, question: &NetworkQuestion, address: IpAddr) -> Network {
+        match &question.crawler {
+            Some(crawler) => Network { in_ranges: self.in_ranges(crawler, address), ..Network::default() },
+            None => Network { origins: self.origins(address), ..Network::default() },
+        }
     }
 
     /// The autonomous systems that originate an address.

@@ -1,17 +1,17 @@
 //! What `verify` and `policy explain` share: a captured request, judged offline.
 
+use super::networks;
+use super::zones::Zones;
 use crate::failure::Failure;
 use crate::{files, instant};
-use avouch_dns::{Dns, ZoneFiles};
-use avouch_engine::claim::{BotRules, Catalogue, Crawler};
+use avouch_dns::Dns;
+use avouch_engine::claim::{BotRules, Catalogue};
 use avouch_engine::decision::Policy;
 use avouch_engine::decision::policy::Facts;
-use avouch_engine::evidence::Dnssec;
 use avouch_engine::pipeline::Site;
 use avouch_engine::request::{Content, Head, Peer, Request, RequestError};
 use avouch_engine::verdict::Verdict;
 use avouch_gather::clock::{Clock as _, ManualClock, SystemClock};
-use avouch_gather::networks::{Networks, Sources};
 use avouch_gather::replay;
 use avouch_gather::{Directories, Documents, Judge, Settings};
 use avouch_wire::authority::{Authority, Scheme};
@@ -20,7 +20,7 @@ use avouch_wire::content::ContentDigests;
 use avouch_wire::target::{NormalPath, Target};
 use avouch_wire::time::Time;
 use avouch_wire::web_bot_auth::WELL_KNOWN;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,12 +32,8 @@ const NONCES: usize = 1 << 14;
 pub(super) struct Judging {
     /// A raw HTTP/1.1 request, lines ending in CR LF: a file, or `-` for standard input
     request: PathBuf,
-    /// A zone file that stands for the DNS (RFC 1035, forward or reverse); may be repeated
-    #[arg(long, value_name = "FILE")]
-    zone: Vec<PathBuf>,
-    /// How the zone files' answers count
-    #[arg(long, value_enum, default_value_t)]
-    zone_dnssec: ZoneDnssec,
+    #[command(flatten)]
+    zones: Zones,
     /// The key directory of an origin, or the keys or metadata at another URL, that Signature-Agent
     /// names: a file that stands for what would be fetched; may be repeated
     #[arg(long, value_name = "URL=FILE", value_parser = directory)]
@@ -62,15 +58,6 @@ pub(super) struct Judging {
     /// The time to judge at, instead of now: Unix seconds or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = instant::parse)]
     at: Option<Time>,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum ZoneDnssec {
-    /// As if a chain of signatures led to them
-    Secure,
-    /// As from an unsigned zone
-    #[default]
-    Insecure,
 }
 
 /// What came of a captured request.
@@ -116,45 +103,14 @@ impl Judging {
 
     /// A judge with a clock that stands, and a replay table nobody else uses.
     fn private_judge(&self, now: Time) -> Result<Judge, Failure> {
-        let texts: Vec<_> = self.zone.iter().map(|path| files::read_text(path)).collect::<Result<_, _>>()?;
-        let names: Vec<_> = self.zone.iter().map(|path| path.display().to_string()).collect();
-        let zones: Vec<_> = names.iter().zip(&texts).map(|(name, text)| (&**name, &**text)).collect();
-        let dnssec = match self.zone_dnssec {
-            ZoneDnssec::Secure => Dnssec::Secure,
-            ZoneDnssec::Insecure => Dnssec::Insecure,
-        };
-        let zones = ZoneFiles::parse(&zones, dnssec).map_err(Failure::configuration)?;
         let replay = replay::Settings { capacity: NONCES, folder: None, fresh: true };
         let settings = Settings { replay, private: true, ..Settings::default() };
-        let judge =
-            Judge::new(&settings, Dns::Zones(zones), self.directories()?, Arc::new(ManualClock::at(now)));
+        let clock = Arc::new(ManualClock::at(now));
+        let judge = Judge::new(&settings, Dns::Zones(self.zones.read()?), self.directories()?, clock);
         let judge = judge.map_err(Failure::unknown)?;
-        judge.use_networks(self.networks(now)?);
-        Ok(judge)
-    }
-
-    /// The tables of networks that were named.
-    fn networks(&self, now: Time) -> Result<Networks, Failure> {
         let catalogue = Catalogue::built_in().map_err(Failure::bug)?;
-        let known: Vec<_> = catalogue.crawlers().map(Crawler::name).collect();
-        let mut ranges = Vec::new();
-        for text in &self.ranges {
-            let (crawler, file) = text.split_once('=').unwrap_or((text, ""));
-            if !known.contains(&crawler) || file.is_empty() {
-                let what = format_args!("--ranges {text}: is not CRAWLER=FILE with a crawler known here");
-                return Err(Failure::usage(what).fix(format!("name one of {}", known.join(", "))));
-            }
-            ranges.push((crawler.to_owned(), PathBuf::from(file)));
-        }
-        let sources = Sources { asn: self.asn.clone(), ranges };
-        let (networks, errors) = sources.load(&Networks::default(), now);
-        match errors.is_empty() {
-            true => Ok(networks),
-            false => {
-                let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
-                Err(Failure::configuration(lines.join("\n")))
-            }
-        }
+        judge.use_networks(networks::load(&catalogue, self.asn.as_ref(), &self.ranges, now)?);
+        Ok(judge)
     }
 
     /// Documents that stand for what would be fetched.

@@ -1,5 +1,6 @@
 //! The verbs.
 
+mod audit;
 mod completions;
 mod demo;
 mod directory;
@@ -9,10 +10,13 @@ mod gateway;
 mod judging;
 mod key;
 mod man;
+mod networks;
 mod policy;
+mod resolving;
 mod sign;
 mod signing;
 mod verify;
+mod zones;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -40,7 +44,7 @@ const LOG: &str = "warn,hickory_net=error";
 ///
 /// A request makes a claim; evidence is gathered for it; a verdict says who it is; a decision says
 /// what happens. Agents sign with `key`, `sign` and `fetch`, and publish with `dns`; sites judge
-/// with `gateway` and `verify`, and decide with `policy`.
+/// with `gateway` and `verify`, look back with `audit`, and decide with `policy`.
 #[derive(Debug, Parser)]
 #[command(name = "avouch", version, styles = STYLES, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -59,6 +63,7 @@ enum Verb {
     Fetch(fetch::Fetch),
     Directory(directory::Directory),
     Verify(verify::Verify),
+    Audit(audit::Audit),
     Policy(policy::Policy),
     Dns(dns::Dns),
     Gateway(gateway::Gateway),
@@ -86,6 +91,7 @@ impl Cli {
             Verb::Fetch(fetch) => wait_for(fetch.run()),
             Verb::Directory(directory) => directory.run(),
             Verb::Verify(verify) => wait_for(verify.run()),
+            Verb::Audit(audit) => wait_for(audit.run()),
             Verb::Policy(policy) => wait_for(policy.run()),
             Verb::Gateway(gateway) => wait_for(gateway.run()),
             Verb::Dns(dns) => dns.run(),

@@ -1,10 +1,11 @@
 //! `avouch dns check`: what a domain publishes now, and what is wrong with it.
 
-use super::{findings, record, text};
+use super::{findings, record};
+use crate::cmd::resolving::Resolving;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
-use avouch_dns::{Dns, Resolver, ResolverSettings, TrustAnchor, Txt};
+use avouch_dns::{Dns, Txt};
 use avouch_engine::evidence::{Answer, Cause, Dnssec};
 use avouch_wire::name::ancestors;
 use avouch_wire::record::lint::{self, Concern, Finding, Subject};
@@ -13,17 +14,6 @@ use avouch_wire::time::Time;
 use clap::Args;
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
-
-/// The port of DNS (RFC 1035 section 4.2).
-const DNS_PORT: u16 = 53;
-
-/// Where the machine says which resolvers it uses (resolv.conf(5)).
-const SYSTEM_RESOLVERS: &str = "/etc/resolv.conf";
-
-/// Most resolvers taken from there (as resolv.conf(5)).
-const MAX_RESOLVERS: usize = 3;
 
 /// Look up what a domain or an agent publishes, and examine it
 ///
@@ -36,12 +26,8 @@ pub(super) struct CheckArgs {
     /// acme.example, or an agent as crawler-7@acme.example
     #[arg(value_name = "DOMAIN|AGENT@DOMAIN")]
     who: String,
-    /// A resolver to ask, with or without a port; may be repeated [default: those of /etc/resolv.conf]
-    #[arg(long, value_name = "ADDRESS", value_parser = server)]
-    resolver: Vec<SocketAddr>,
-    /// A file of DNSKEY records to trust beside the public root; may be repeated
-    #[arg(long, value_name = "FILE")]
-    trust_anchor: Vec<PathBuf>,
+    #[command(flatten)]
+    resolving: Resolving,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -58,8 +44,7 @@ impl CheckArgs {
     pub(super) fn run(&self, now: Time) -> Result<Exit, Failure> {
         let (agent, domain) = self.who.split_once('@').unwrap_or(("_", &self.who));
         let place = record::place(domain, agent)?;
-        let resolver = Resolver::new(&self.settings()?).map_err(Failure::configuration)?;
-        crate::cmd::wait_for(self.look_up(&Dns::Live(resolver), &place, now))
+        crate::cmd::wait_for(self.look_up(&Dns::Live(self.resolving.resolver()?), &place, now))
     }
 
     async fn look_up(&self, dns: &Dns, place: &Place, now: Time) -> Result<Exit, Failure> {
@@ -78,35 +63,6 @@ impl CheckArgs {
         }
         Ok(seen.exit())
     }
-
-    fn settings(&self) -> Result<ResolverSettings, Failure> {
-        let servers = if self.resolver.is_empty() { system_servers()? } else { self.resolver.clone() };
-        let mut settings = ResolverSettings::new(servers);
-        for path in &self.trust_anchor {
-            let refused = |error| Failure::configuration(format_args!("{}: {error}", path.display()));
-            settings.trust_anchors.extend(TrustAnchor::parse(&text::read(path)?).map_err(refused)?);
-        }
-        Ok(settings)
-    }
-}
-
-fn server(text: &str) -> Result<SocketAddr, String> {
-    let address = |text: &str| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, DNS_PORT));
-    text.parse()
-        .or_else(|_| address(text))
-        .map_err(|_| "write an address such as 192.0.2.53 or [::1]:5353".into())
-}
-
-/// The resolvers this machine uses.
-fn system_servers() -> Result<Vec<SocketAddr>, Failure> {
-    let named = |line: &str| server(line.trim().strip_prefix("nameserver")?.trim()).ok();
-    let text = text::read(Path::new(SYSTEM_RESOLVERS))?;
-    let servers: Vec<_> = text.lines().filter_map(named).take(MAX_RESOLVERS).collect();
-    if servers.is_empty() {
-        return Err(Failure::configuration(format_args!("{SYSTEM_RESOLVERS} names no resolver"))
-            .fix("give one with --resolver ADDRESS"));
-    }
-    Ok(servers)
 }
 
 /// What was seen.
@@ -353,13 +309,5 @@ mod tests {
     fn nothing_there_is_negative_and_not_knowing_is_not() {
         assert_eq!(seen("other@acme.example").exit(), Exit::Negative);
         assert_eq!(seen("bot@unknown.example").exit(), Exit::Unknown);
-    }
-
-    #[test]
-    fn a_resolver_is_named_with_or_without_a_port() {
-        assert_eq!(server("192.0.2.53"), Ok("192.0.2.53:53".parse().unwrap()));
-        assert_eq!(server("[::1]:5353"), Ok("[::1]:5353".parse().unwrap()));
-        assert_eq!(server("::1"), Ok("[::1]:53".parse().unwrap()));
-        assert!(server("dns.example").is_err());
     }
 }
