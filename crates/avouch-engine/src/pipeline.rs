@@ -13,13 +13,13 @@ mod nonce;
 pub(crate) use nonce::Freshness;
 pub use nonce::{Committed, Nonce, NotCommitted, Share};
 
-use crate::claim::{BotRules, Catalogue, Claim};
+use crate::claim::{BotRules, Candidate, Catalogue, Claim};
 use crate::evidence::{self, Epoch, Evidence, Proof, Questions, Shortfall, Trail};
 use crate::reason::Reason;
 use crate::request::{AddressEvidence, Request};
 use crate::verdict::{CheckName, Conclusion, Mechanism, Outcome, Verdict};
 use avouch_wire::authority::Authority;
-use avouch_wire::saip::{Form, Header, Signed};
+use avouch_wire::saip::{Form, Header, Signed, WINDOW_BEFORE};
 use avouch_wire::time::Time;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -204,11 +204,16 @@ impl Proved<'_> {
     /// it takes no room in the table.
     #[must_use]
     pub fn nonce(&self) -> Option<Nonce<'_>> {
+        if let Some(candidate) = self.proved_candidate() {
+            let share = self.site.share_of(candidate.agent.domain.registrable());
+            let (nonce, times) = candidate.used_once()?;
+            return Some(Nonce::new(candidate.thumbprint.as_bytes(), nonce, times, share));
+        }
         let (signed, key) = (self.signed()?, self.proof.key.as_ref()?);
         let domain = self.header()?.domain.as_ref();
         let share = domain.map_or(Share::Pseudonyms, |domain| self.site.share_of(domain.registrable()));
-        let (nonce, timestamp) = (signed.nonce, signed.timestamp);
-        (!self.proof.testing).then_some(Nonce::new(key, nonce, timestamp, share))
+        let times = (signed.timestamp, signed.timestamp.saturating_add(WINDOW_BEFORE));
+        (!self.proof.testing).then_some(Nonce::new(key.as_bytes(), signed.nonce, times, share))
     }
 
     /// Stage 5: the verdict. `committed` is what became of the nonce, `None` if there was none to
@@ -241,7 +246,7 @@ impl Proved<'_> {
                 );
                 return Conclusion::Testing(mechanism);
             }
-            None if self.claim.bot().is_some() => Freshness::Unsigned,
+            None if self.proof.candidate.is_some() => Freshness::Unsigned,
             None => return Conclusion::Short(Shortfall::unknown(evidence::Cause::NotAsked)),
         };
         let unbound = [Reason::AudienceUnbound, Reason::DomainUnbound, Reason::AuthoritiesUnset];
@@ -252,6 +257,11 @@ impl Proved<'_> {
             }
             _ => Conclusion::Proved(mechanism, freshness),
         }
+    }
+
+    /// The Web Bot Auth signature that proved the claim, where one did.
+    fn proved_candidate(&self) -> Option<&Candidate<'_>> {
+        self.claim.bot()?.candidates.get(self.proof.candidate?)
     }
 
     const fn header(&self) -> Option<&Header<'_>> {

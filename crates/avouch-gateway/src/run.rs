@@ -290,7 +290,7 @@ async fn tend(gate: Arc<Gate>) {
         gate.snapshot().pools().iter().for_each(|(_, pool)| pool.sweep());
         let gate = Arc::clone(&gate);
         let tending = move || {
-            gate.judge.table().tend();
+            gate.judge.nonces().tend();
             gate.ages.look(&gate.judge.networks(), gate.clock.now(), &gate.numbers);
             gate.numbers.tend();
         };
@@ -326,7 +326,7 @@ impl Running {
         self.tasks.shutdown().await;
         let gate = Arc::clone(&self.gate);
         let closing = tokio::task::spawn_blocking(move || {
-            if let Err(error) = gate.judge.table().save() {
+            if let Err(error) = gate.judge.nonces().save() {
                 tracing::error!(%error, "cannot save the replay table");
             }
             gate.log.close();

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::directories::Directories;
 use crate::lookups::Lookups;
 use crate::networks::Networks;
-use crate::replay::{Entry, StoreError, Table};
+use crate::replay::{Nonces, StoreError, Used};
 use crate::{budget, cache, replay};
 use avouch_dns::Dns;
 use avouch_engine::evidence::Epoch;
@@ -32,7 +32,7 @@ pub struct Settings {
 /// gateway and `avouch verify` alike.
 pub struct Judge {
     lookups: Lookups,
-    table: Table,
+    nonces: Nonces,
     private: bool,
     epoch: AtomicU64,
     clock: Arc<dyn Clock>,
@@ -51,7 +51,7 @@ impl Judge {
     ) -> Result<Self, StoreError> {
         Ok(Self {
             lookups: Lookups::new(dns, directories, settings.cache, settings.budget, Arc::clone(&clock)),
-            table: Table::open(&settings.replay, Arc::clone(&clock))?,
+            nonces: Nonces::open(&settings.replay, Arc::clone(&clock))?,
             private: settings.private,
             epoch: AtomicU64::new(0),
             clock,
@@ -98,10 +98,10 @@ impl Judge {
         self.lookups.networks()
     }
 
-    /// The replay table, for its upkeep and its figures.
+    /// The nonces that were used, for their upkeep and their figures.
     #[must_use]
-    pub const fn table(&self) -> &Table {
-        &self.table
+    pub const fn nonces(&self) -> &Nonces {
+        &self.nonces
     }
 
     fn epoch(&self) -> Epoch {
@@ -109,11 +109,11 @@ impl Judge {
     }
 
     fn commit(&self, nonce: Nonce<'_>) -> Result<Committed, NotCommitted> {
-        let key = nonce.key().as_bytes();
-        self.table.commit(Entry {
-            key,
+        self.nonces.commit(Used {
+            key: nonce.key(),
             nonce: nonce.nonce().as_bytes(),
-            ts: nonce.timestamp(),
+            signed: nonce.timestamp(),
+            until: nonce.until(),
             share: nonce.share(),
         })?;
         Ok(if self.private { nonce.committed_privately() } else { nonce.committed() })

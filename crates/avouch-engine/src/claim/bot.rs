@@ -118,6 +118,12 @@ impl<'a> Candidate<'a> {
         Ok(Some(Self { label: one.label, signature: signature.clone(), agent, thumbprint }))
     }
 
+    /// The nonce, and the seconds at which the signature begins and ends; `None` if it was made without one.
+    pub(crate) fn used_once(&self) -> Option<(&'a str, (u64, u64))> {
+        let input = &self.signature.input;
+        Some((input.nonce?, (input.created?, input.expires?)))
+    }
+
     /// Whether it counts at `now` (Unix seconds).
     pub(crate) fn check_times(&self, now: u64, rules: TimeRules) -> Result<(), Reason> {
         self.signature.input.check_times(now, rules).map_err(|error| match error {

@@ -10,6 +10,7 @@ use avouch_wire::authority::Authority;
 use avouch_wire::http_signature::{
     Disagreement, FieldDigest, Form, Hindrance, Part, Thumbprint, VerificationKey,
 };
+use avouch_wire::key::Fingerprint;
 use avouch_wire::time::Time;
 
 /// Thumbprints of the keys of RFC 9421 appendix B.1, whose private parts are printed there: RSA, RSA-PSS, P-256
@@ -63,12 +64,14 @@ pub(crate) fn prove_by_directory(
     let mut shortfall = None;
     let url = bot.candidates.first().map(|candidate| candidate.agent.url.as_str());
     // Only the first one's keys were looked up.
-    for candidate in bot.candidates.iter().filter(|candidate| Some(candidate.agent.url.as_str()) == url) {
+    let looked_up = |candidate: &Candidate<'_>| Some(candidate.agent.url.as_str()) == url;
+    for (at, candidate) in bot.candidates.iter().enumerate().filter(|(_, candidate)| looked_up(candidate)) {
         let mut own = Trail::default();
         match prove_one(candidate, request, evidence, rules, now, &mut own) {
-            Ok(proof) => {
+            Ok(key) => {
                 trail.take(own);
-                return Ok(proof);
+                let mechanism = Mechanism::WebBotAuth;
+                return Ok(Proof { mechanism, key, candidate: Some(at), published: true, testing: false });
             }
             Err(fell) => {
                 let (before, _) = shortfall.get_or_insert((fell, own));
@@ -105,7 +108,7 @@ fn prove_one(
     rules: BotRules,
     now: Time,
     trail: &mut Trail,
-) -> Result<Proof, Shortfall> {
+) -> Result<Option<Fingerprint>, Shortfall> {
     let key = key_of(candidate, evidence, now, trail)?;
     if TEST_KEYS.iter().any(|known| Thumbprint::parse(known) == Some(candidate.thumbprint)) {
         if rules.refuse_test_keys {
@@ -132,8 +135,7 @@ fn prove_one(
     let holds = key.verify(algorithm, &base, candidate.signature.octets);
     trail.record(CheckName::Signature, holds.map_err(|_| Shortfall::Failed(Reason::SignatureInvalid)))?;
     content(candidate, request, trail)?;
-    let fingerprint = key.public().map(|key| *key.fingerprint());
-    Ok(Proof { mechanism: Mechanism::WebBotAuth, key: fingerprint, published: true, testing: false })
+    Ok(key.public().map(|key| *key.fingerprint()))
 }
 
 /// The key of this thumbprint: of the directory, else of the domain's record, which rescues a directory that is

@@ -18,6 +18,8 @@ pub struct Proof {
     pub(crate) mechanism: Mechanism,
     /// The long-term key; `None` of those that SAIP does not use, which have other names.
     pub(crate) key: Option<Fingerprint>,
+    /// Which of the Web Bot Auth signatures proved the claim, where one did.
+    pub(crate) candidate: Option<usize>,
     /// Whether a domain publishes that key.
     pub(crate) published: bool,
     /// Whether it does so for testing only.
@@ -90,7 +92,8 @@ pub(crate) fn prove(
             let key = carried_key(key)?;
             trail.record(CheckName::Signature, signing.holds(&key))?;
             let key = Some(*key.fingerprint());
-            Proof { mechanism: Mechanism::SaipStateless, key, published: false, testing: false }
+            let mechanism = Mechanism::SaipStateless;
+            Proof { mechanism, key, candidate: None, published: false, testing: false }
         }
         (mode, _) => {
             let records = decisive(evidence, now, trail)?;
@@ -139,7 +142,8 @@ impl Signing<'_> {
             }
         };
         trail.valid_until(live.until);
-        Ok(Proof { mechanism, key: Some(*live.value.fingerprint()), published: true, testing: live.testing })
+        let (key, testing) = (Some(*live.value.fingerprint()), live.testing);
+        Ok(Proof { mechanism, key, candidate: None, published: true, testing })
     }
 
     /// The published key that certified the rolling one.

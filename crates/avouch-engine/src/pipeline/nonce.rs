@@ -3,15 +3,15 @@
 use crate::evidence::{Persistence, Shortfall, Trail};
 use crate::reason::Reason;
 use crate::verdict::{CheckName, Outcome, Unchecked};
-use avouch_wire::key::Fingerprint;
 
 /// What the replay table keeps of a request: it is new if no other had the same long-term key,
 /// nonce and timestamp.
 #[derive(Debug)]
 pub struct Nonce<'a> {
-    key: &'a Fingerprint,
+    key: &'a [u8; 32],
     nonce: &'a str,
     timestamp: u64,
+    until: u64,
     share: Share<'a>,
 }
 
@@ -38,17 +38,30 @@ impl Share<'_> {
 }
 
 impl<'a> Nonce<'a> {
-    pub(super) const fn new(key: &'a Fingerprint, nonce: &'a str, timestamp: u64, share: Share<'a>) -> Self {
-        Self { key, nonce, timestamp, share }
+    /// Of a signature made at `timestamp` that ends at `until`, by the key of this fingerprint or thumbprint.
+    pub(super) const fn new(
+        key: &'a [u8; 32],
+        nonce: &'a str,
+        (timestamp, until): (u64, u64),
+        share: Share<'a>,
+    ) -> Self {
+        Self { key, nonce, timestamp, until, share }
     }
 
-    /// The long-term key.
+    /// What stands for the long-term key: its fingerprint, or of Web Bot Auth its thumbprint.
     #[must_use]
-    pub const fn key(&self) -> &'a Fingerprint {
+    pub const fn key(&self) -> &'a [u8; 32] {
         self.key
     }
 
-    /// The nonce as sent, 16–64 octets.
+    /// When the signature ends, Unix seconds; [`WINDOW_BEFORE`](avouch_wire::saip::WINDOW_BEFORE) after
+    /// the timestamp where it says nothing of that.
+    #[must_use]
+    pub const fn until(&self) -> u64 {
+        self.until
+    }
+
+    /// The nonce as sent.
     #[must_use]
     pub const fn nonce(&self) -> &'a str {
         self.nonce
@@ -67,7 +80,7 @@ impl<'a> Nonce<'a> {
     }
 
     /// Says that the table of all replicas of this authority now holds the nonce, held it not
-    /// before, and will hold it through `timestamp` + 300. Only a replay table may say so.
+    /// before, and will hold it until the signature ends. Only a replay table may say so.
     #[must_use]
     pub const fn committed(self) -> Committed {
         Committed { private: false }
@@ -101,7 +114,7 @@ impl Freshness {
         match self {
             Self::Committed(committed) => committed.note(trail),
             Self::Unsigned => {
-                trail.note(CheckName::Replay, Outcome::Skipped, "not signed for one use", None);
+                trail.note(CheckName::Replay, Outcome::Skipped, "signed without a nonce", None);
                 trail.not_checked.push(Unchecked::Replay);
             }
         }

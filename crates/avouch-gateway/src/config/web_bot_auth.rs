@@ -2,7 +2,7 @@
 
 use super::path;
 use avouch_wire::http_signature::TimeRules;
-use avouch_wire::settings::{Table, Value};
+use avouch_wire::settings::{Fault, Table, Value};
 use ipnet::IpNet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +34,14 @@ impl Default for WebBotAuth {
     }
 }
 
+/// At most a day: nonces are not kept for longer.
+fn lifetime(value: Value<'_>) -> Result<Duration, Fault> {
+    let most = WebBotAuth::default().max_lifetime;
+    let given = value.duration()?;
+    let fits = (Duration::from_secs(1)..=most).contains(&given);
+    if fits { Ok(given) } else { Err(value.fault("between 1 s and 24 h", "write for example \"1h\"")) }
+}
+
 impl WebBotAuth {
     pub(super) fn read(mut table: Table<'_>) -> Self {
         let plain = Self::default();
@@ -44,7 +52,7 @@ impl WebBotAuth {
             require_signed_directories: table
                 .optional("require_signed_directories", Value::switch)
                 .unwrap_or(plain.require_signed_directories),
-            max_lifetime: table.optional("max_lifetime", Value::duration).unwrap_or(plain.max_lifetime),
+            max_lifetime: table.optional("max_lifetime", lifetime).unwrap_or(plain.max_lifetime),
         }
     }
 }

@@ -8,11 +8,12 @@
 //! for n held; the key is secret, so it cannot be brought about. That a replay is missed cannot
 //! happen: a nonce leaves the table only when its timestamp has left the window.
 //!
-//! In files: `shard` holds the slots, `shares` counts who holds how much, `mark` is the start
+//! In files: `nonces` is what the judge uses, a table for most signatures and one for those that last; `shard` holds the slots, `shares` counts who holds how much, `mark` is the start
 //! rule, `saved` the table between a clean stop and the next start, `disk` the folder.
 
 mod disk;
 mod mark;
+mod nonces;
 mod saved;
 mod shard;
 mod shares;
@@ -29,6 +30,7 @@ use avouch_wire::time::Time;
 use disk::Folder;
 pub use disk::StoreError;
 use mark::Mark;
+pub use nonces::{LONGEST, Nonces, Used};
 use saved::Saved;
 use shard::{Nonce, Shard};
 use shares::Shares;

@@ -6,6 +6,8 @@
 
 mod agent;
 mod directory;
+#[cfg(test)]
+mod examples;
 
 pub use agent::{Agent, AgentError, Agents, Dialect, Discovery, WELL_KNOWN};
 pub use directory::{Directory, DirectoryError, Document, MAX_DIRECTORY, MAX_KEYS};
