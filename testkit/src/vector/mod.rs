@@ -49,7 +49,9 @@ pub struct Case {
     pub asn: Option<String>,
     /// The ranges of crawlers: whose, and the name of the file.
     pub ranges: Vec<(String, String)>,
-    /// When these files were received.
+    /// Key directories: the URL, an origin or another, and the name of the file that stands there.
+    pub directories: Vec<(String, String)>,
+    /// When the files of networks were received.
     pub received: Time,
     /// The raw HTTP/1.1 message.
     pub message: Vec<u8>,
@@ -126,6 +128,13 @@ impl Case {
 }
 
 impl Case {
+    /// The key directories: their URLs, and what stands there.
+    #[must_use]
+    pub fn directory_texts(&self) -> Vec<(String, String)> {
+        let files = folder().join("directories");
+        self.directories.iter().map(|(url, name)| (url.clone(), text(&files.join(name)))).collect()
+    }
+
     /// Puts the files of networks into a folder, as if received when the case says, and gives where
     /// they are.
     ///
@@ -170,7 +179,8 @@ fn folder() -> PathBuf {
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    files.retain(|file| file.extension().is_some_and(|ending| ending == "toml" || ending == "zone"));
+    let endings = ["toml", "zone", "json"];
+    files.retain(|file| file.extension().is_some_and(|ending| endings.iter().any(|own| ending == *own)));
     files.sort();
     files
 }

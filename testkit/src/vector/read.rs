@@ -17,6 +17,7 @@ pub(super) struct Scene {
     unlisted_proxy: bool,
     asn: Option<String>,
     ranges: Vec<(String, String)>,
+    directories: Vec<(String, String)>,
     received: Option<u64>,
     pub(super) request: String,
     pub(super) body: String,
@@ -54,12 +55,26 @@ pub(super) fn scene(table: &mut Table<'_>) -> Option<Scene> {
     let peer = table.optional("peer", Value::address).unwrap_or([203, 0, 113, 9].into());
     let unlisted_proxy = table.optional("unlisted_proxy", Value::switch).unwrap_or_default();
     let (asn, ranges) = (table.optional("asn", text), table.list("ranges", of_crawler).unwrap_or_default());
+    let directories = table.list("directories", of_url).unwrap_or_default();
     let received = table.optional("received", |value| value.number(0..=u64::MAX));
     let request = table.required("request", text);
     let body = table.optional("body", any_text).unwrap_or_default();
     let authorities = authorities.unwrap_or_else(|| vec!["www.shop.example".to_owned()]);
     let (now, request) = (now?, request?);
-    Some(Scene { now, zones, authorities, draft, peer, unlisted_proxy, asn, ranges, received, request, body })
+    Some(Scene {
+        now,
+        zones,
+        authorities,
+        draft,
+        peer,
+        unlisted_proxy,
+        asn,
+        ranges,
+        directories,
+        received,
+        request,
+        body,
+    })
 }
 
 impl Scene {
@@ -74,6 +89,7 @@ impl Scene {
             unlisted_proxy: self.unlisted_proxy,
             asn: self.asn.clone(),
             ranges: self.ranges.clone(),
+            directories: self.directories.clone(),
             received: Time::from_seconds(self.received.unwrap_or(self.now)),
             message: [message_head(&self.request).as_bytes(), self.body.as_bytes()].concat(),
             expect,
@@ -93,6 +109,7 @@ impl Scene {
         let asn = table.optional("asn", any_text);
         replace(&mut self.asn, asn.map(|name| Some(name).filter(|name| !name.is_empty())));
         replace(&mut self.ranges, table.list("ranges", of_crawler));
+        replace(&mut self.directories, table.list("directories", of_url));
         self.received = table.optional("received", number).or(self.received);
         replace(&mut self.body, table.optional("body", any_text));
         replace(&mut self.request, table.optional("request", text));
@@ -192,6 +209,13 @@ pub(super) fn text(value: Value<'_>) -> Result<String, Fault> {
 fn of_crawler(value: Value<'_>) -> Result<(String, String), Fault> {
     value.convert("CRAWLER=FILE", "write \"GPTBot=gptbot.json\"", |text| {
         text.split_once('=').map(|(crawler, file)| (crawler.to_owned(), file.to_owned()))
+    })
+}
+
+/// A URL and the file that stands there: `https://bot.example=bot.json`.
+fn of_url(value: Value<'_>) -> Result<(String, String), Fault> {
+    value.convert("URL=FILE", "write \"https://bot.example=bot.json\"", |text| {
+        text.rsplit_once('=').map(|(url, file)| (url.to_owned(), file.to_owned()))
     })
 }
 

@@ -9,6 +9,7 @@ use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::b64u::{self, Text};
 use avouch_wire::capture::Capture;
 use avouch_wire::content::ContentDigest;
+use avouch_wire::http_signature::{self, Jwk, Message, Start, Thumbprint};
 use avouch_wire::key::{KeyType, PublicKey};
 use avouch_wire::name::{AgentId, Identity};
 use avouch_wire::saip::{self, Form, Header, RequestParts, Signed, request_string};
@@ -124,7 +125,81 @@ impl Signing {
     }
 }
 
-/// Fills every blank in the vectors and their zone files: public keys and signatures.
+/// Where an HTTP message signature is to be put, up to `)`: `sig1=:(sign ed25519:bot):`.
+const SIGN: &str = "(sign ";
+
+/// Where the thumbprint of a key is to be put: `(thumbprint ed25519:bot)`.
+const THUMBPRINT: &str = "(thumbprint ";
+
+/// Where, in a key directory, a public key is to be put: `(jwk ed25519:bot)`.
+const JWK: &str = "(jwk ";
+
+/// The text with what `write` makes of each name between `open` and `)`.
+fn replaced(
+    text: &str,
+    open: &str,
+    write: impl Fn(&str) -> Result<String, Box<dyn Error>>,
+) -> Result<String, Box<dyn Error>> {
+    let mut text = text.to_owned();
+    while let Some((before, (name, after))) =
+        text.split_once(open).and_then(|(before, rest)| Some((before, rest.split_once(')')?)))
+    {
+        text = format!("{before}{}{after}", write(name)?);
+    }
+    Ok(text)
+}
+
+/// Puts HTTP message signatures into a vector: each over what its label's member of `Signature-Input` covers.
+fn fill_signatures(name: &str, mut file: String) -> Result<String, Box<dyn Error>> {
+    file = replaced(&file, THUMBPRINT, |key| Ok(Thumbprint::of(secret(key)?.public()).to_string()))?;
+    while let Some((before, _)) = file.split_once(SIGN) {
+        // The last request that begins before the blank holds it.
+        let begin = before.rfind("request = '''").ok_or("a signature stands outside of a request")?;
+        let (_, from) = file.split_at(begin);
+        let request =
+            from.split("'''").nth(1).ok_or(format!("{name}: the request does not end"))?.trim_start();
+        let (head, rest) = request.split_once(SIGN).ok_or("the blank has moved")?;
+        let label =
+            head.rsplit_once("=:").and_then(|(head, _)| head.rsplit([' ', ',']).next()).unwrap_or_default();
+        let (key, _) = rest.split_once(')').ok_or("a blank does not end")?;
+        let signature = sign_message(&secret(key)?, label, request)?;
+        let blank = format!("{SIGN}{key})");
+        file = file.replacen(&blank, &signature, 1);
+    }
+    Ok(file)
+}
+
+/// The base64 of the signature that a request lacks.
+fn sign_message(key: &SecretKey, label: &str, request: &str) -> Result<String, Box<dyn Error>> {
+    let message = message_head(&without_length(request));
+    let capture = Capture::parse(message.as_bytes())?;
+    let fields: Vec<_> = capture.fields().collect();
+    let value = |wanted: &str| {
+        let own = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        own.map(|(_, value)| String::from_utf8_lossy(value)).collect::<Vec<_>>().join(", ")
+    };
+    let input = value("signature-input");
+    let none = format!("{label}=::");
+    let one = http_signature::read(&input, &none)?.into_iter().find(|one| one.label == label);
+    let input = one.ok_or(format!("Signature-Input has no {label}"))?.signature?.input;
+    let target = Target::parse(capture.method(), capture.target())?;
+    let host = value("host");
+    let authority = Authority::parse(&host, Scheme::Https)?;
+    let start = Start::Request {
+        method: capture.method(),
+        scheme: "https",
+        authority: authority.as_str(),
+        path: target.path(),
+        target: capture.target(),
+    };
+    let message = Message { start, fields: &fields, trailers: &[], request: None };
+    let members = avouch_keys::http_signature::sign(key, label, input, &message)?;
+    let octets =
+        members.signature.split_once("=:").map(|(_, octets)| octets.trim_end_matches(':').to_owned());
+    Ok(octets.ok_or("the signature has another form")?)
+}
+
+/// Fills every blank in the vectors, their zone files and key directories: public keys and signatures.
 ///
 /// A capture is signed again by putting the blank back in place of the header's value. With a P-256
 /// key it comes out different each time, so what is signed stays as it is.
@@ -136,9 +211,15 @@ pub fn sign_all() -> Result<(), Box<dyn Error>> {
         let text = super::text(&file);
         std::fs::write(&file, publish(&text)?)?;
     }
+    for file in files(&folder().join("directories")) {
+        let jwk = |key: &str| Ok(Jwk::write(secret(key)?.public(), None, None));
+        let text = replaced(&super::text(&file), JWK, jwk)?;
+        std::fs::write(&file, text)?;
+    }
     for file in files(&folder()) {
         let text = super::text(&file);
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let text = fill_signatures(&name, text)?;
         std::fs::write(&file, fill(&name, text)?)?;
     }
     Ok(())
@@ -168,12 +249,7 @@ fn fill(name: &str, mut file: String) -> Result<String, Box<dyn Error>> {
         let header = signing.sign(&request, &body, now, &format!("{name} {number}"))?;
         file = file.replacen(BLANK, &folded(&header), 1);
     }
-    while let Some((before, (key, after))) =
-        file.split_once(FINGERPRINT).and_then(|(before, rest)| Some((before, rest.split_once(')')?)))
-    {
-        file = format!("{before}{}{after}", secret(key)?.public().fingerprint());
-    }
-    Ok(file)
+    replaced(&file, FINGERPRINT, |key| Ok(secret(key)?.public().fingerprint().to_string()))
 }
 
 type Blank = (Signing, String, String, u64);

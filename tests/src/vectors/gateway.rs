@@ -1,11 +1,10 @@
 //! Each vector through the socket of a gateway, by its log and by what the upstream received.
 
-use super::{compare, difference, written};
+use super::{compare, difference, directories, written};
 use avouch_dns::{Dns, ZoneFiles};
 use avouch_engine::evidence::Dnssec;
 use avouch_gateway::config::Config;
 use avouch_gateway::{Gateway, Surroundings};
-use avouch_gather::Directories;
 use avouch_gather::clock::ManualClock;
 use serde_json::Value;
 use std::path::Path;
@@ -83,7 +82,7 @@ fn surroundings(case: &Case) -> Surroundings {
     Surroundings {
         clock: Arc::new(ManualClock::at(case.now)),
         dns: Some(Dns::Zones(zones)),
-        directories: Some(Directories::default()),
+        directories: Some(directories(case)),
     }
 }
 

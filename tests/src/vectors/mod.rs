@@ -4,7 +4,10 @@ mod gateway;
 mod offline;
 mod program;
 
+use avouch_gather::{Directories, Documents};
+use avouch_wire::web_bot_auth::WELL_KNOWN;
 use serde_json::Value;
+use testkit::vector::Case;
 use testkit::vector::{Expect, Outcome, Vector};
 
 #[test]
@@ -55,4 +58,14 @@ fn written(verdict: &Value, decision: &Value) -> Expect {
         not_checked: list(&verdict["not_checked"]).into_iter().filter(|what| what != "replay").collect(),
         decision: text(decision).unwrap(),
     }))
+}
+
+/// The key directories of a case, as documents at hand.
+fn directories(case: &Case) -> Directories {
+    let mut documents = Documents::default();
+    for (url, text) in case.directory_texts() {
+        let is_origin = url.matches('/').count() == 2;
+        documents.add(if is_origin { url + WELL_KNOWN } else { url }, text.into_bytes());
+    }
+    Directories::Given(documents)
 }

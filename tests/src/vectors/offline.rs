@@ -1,6 +1,6 @@
 //! Each vector, judged as `avouch verify` judges: from zone files, by the gateway's own judge.
 
-use super::{compare, difference};
+use super::{compare, difference, directories};
 use avouch_dns::{Dns, ZoneFiles};
 use avouch_engine::claim::{BotRules, Catalogue};
 use avouch_engine::decision::policy::Facts;
@@ -12,7 +12,7 @@ use avouch_engine::verdict::{Unchecked, Verdict};
 use avouch_gather::clock::ManualClock;
 use avouch_gather::meter::RateTable;
 use avouch_gather::networks::{Networks, Sources};
-use avouch_gather::{Directories, Judge, Settings, replay};
+use avouch_gather::{Judge, Settings, replay};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::capture::Capture;
 use avouch_wire::content::ContentDigests;
@@ -65,8 +65,7 @@ fn judge(case: &Case) -> Judge {
     let zones = ZoneFiles::parse(&texts, Dnssec::Insecure).unwrap();
     let replay = replay::Settings { capacity: 1 << 14, fresh: true, ..replay::Settings::default() };
     let settings = Settings { replay, private: true, ..Settings::default() };
-    Judge::new(&settings, Dns::Zones(zones), Directories::default(), Arc::new(ManualClock::at(case.now)))
-        .unwrap()
+    Judge::new(&settings, Dns::Zones(zones), directories(case), Arc::new(ManualClock::at(case.now))).unwrap()
 }
 
 fn site(case: &Case) -> Site {

@@ -32,6 +32,11 @@ fn came(case: &Case, folder: &Path) -> Expect {
     for authority in &case.authorities {
         verify.args(["--authority", authority]);
     }
+    for (at, (url, text)) in case.directory_texts().into_iter().enumerate() {
+        let name = format!("directory-{at}");
+        std::fs::write(folder.join(&name), text).unwrap();
+        verify.args(["--directory", &format!("{url}={name}")]);
+    }
     let NetworkFiles { asn, ranges } = case.write_networks(folder).unwrap();
     if let Some(table) = asn {
         verify.arg("--asn").arg(table);

@@ -73,11 +73,14 @@ impl<'a> Claim<'a> {
         self.bot.as_ref().filter(|_| self.header.as_ref().is_none_or(|header| header.signed.is_none()))
     }
 
-    /// Leaves only the signatures that pass; `true` if there are any.
-    pub(crate) fn keep_signatures(&mut self, passes: impl FnMut(&Candidate<'a>) -> bool) -> bool {
+    /// Leaves only the signatures that pass; `false` if there are none, and then what was claimed stays.
+    pub(crate) fn keep_signatures(&mut self, mut passes: impl FnMut(&Candidate<'a>) -> bool) -> bool {
         self.bot.as_mut().is_some_and(|bot| {
-            bot.candidates.retain(passes);
-            !bot.candidates.is_empty()
+            let passing: Vec<_> = bot.candidates.iter().map(&mut passes).collect();
+            let any = passing.contains(&true);
+            let mut passing = passing.into_iter();
+            bot.candidates.retain(|_| !any || passing.next().unwrap_or_default());
+            any
         })
     }
 
