@@ -24,6 +24,9 @@ crawl-66.googlebot.com.        300 IN A   198.51.100.66
 7.2.0.192.in-addr.arpa.        300 IN PTR bot-7.acme.example.
 bot-7.acme.example.            300 IN A   192.0.2.7
 acme.example.                  300 IN A   192.0.2.80
+bot.example.                   300 IN A   127.0.0.1
+late.example.                  300 IN A   127.0.0.1
+lost.example.                  300 IN A   127.0.0.1
 _saip.partner.example.         300 IN TXT \"v=saip1; ip=198.51.100.128/25\"
 ";
 
@@ -53,6 +56,12 @@ pub(crate) struct Cast {
     pub(crate) dark: Signer,
     /// An agent whose zone's signatures do not verify.
     pub(crate) broken: Signer,
+    /// A bot that signs by Web Bot Auth; its directory is up.
+    pub(crate) bot: SecretKey,
+    /// A bot whose directory is down; its key stands in DNS as well.
+    pub(crate) late: SecretKey,
+    /// Whoever wants to be taken for a bot.
+    pub(crate) stranger: SecretKey,
 }
 
 impl Cast {
@@ -72,6 +81,9 @@ impl Cast {
             fleet: ed25519("openai.example", "nyc.gptbot")?,
             dark: ed25519("dark.example", "bot")?,
             broken: ed25519("broken.example", "bot")?,
+            bot: SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy)?,
+            late: SecretKey::generate(KeyType::P256, &mut SystemEntropy)?,
+            stranger: SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy)?,
         })
     }
 
@@ -90,6 +102,8 @@ impl Cast {
         }
         publish(&record_name(&self.trainee)?, &self.trainee, TTL, "; t=y");
         publish("*.spare._saip.acme.example", &self.spare, TTL, "");
+        let late = b64u::encode(self.late.public().octets());
+        zone.push_str(&format!("_saip.late.example. {TTL} IN TXT \"v=saip1; pk={late}\"\n"));
         Ok(zone)
     }
 }

@@ -24,6 +24,7 @@
 
 mod access_log;
 mod cast;
+mod directory;
 mod row;
 mod script;
 mod sent;

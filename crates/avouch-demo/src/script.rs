@@ -3,6 +3,7 @@
 use avouch_keys::saip::Mode;
 use avouch_wire::key::KeyType;
 use avouch_wire::time::Time;
+use avouch_wire::web_bot_auth::Dialect;
 
 use crate::cast::{Cast, SHORT_TTL};
 use crate::sent::Sent;
@@ -109,8 +110,8 @@ fn early(name: &'static str, sent: Sent, expected: Expected) -> Step {
     Step::Send(Box::new(Sending { name, sent, expected, early: true }))
 }
 
-/// The whole script, signed at `now`.
-pub(crate) fn script(cast: &Cast, now: Time) -> Result<Vec<Scene>, DemoError> {
+/// The whole script, signed at `now`; `origin` is that of the bot's directory.
+pub(crate) fn script(cast: &Cast, origin: &str, now: Time) -> Result<Vec<Scene>, DemoError> {
     Ok(vec![
         Scene { heading: "Nobody in particular", steps: nobody(cast, now)? },
         Scene { heading: "Claims without a signature", steps: claims(cast)? },
@@ -119,6 +120,7 @@ pub(crate) fn script(cast: &Cast, now: Time) -> Result<Vec<Scene>, DemoError> {
         Scene { heading: "Signatures that prove nothing", steps: worthless(cast, now)? },
         Scene { heading: "Revocation", steps: revocation(cast, now)? },
         Scene { heading: "When DNS fails", steps: failures(cast, now)? },
+        Scene { heading: "As bots of today say who they are", steps: bots(cast, origin, now)? },
     ])
 }
 
@@ -298,6 +300,57 @@ fn worthless(cast: &Cast, now: Time) -> Result<Vec<Step>, DemoError> {
             "header that cannot be read",
             order("/orders/13").field("SAIP", "dom=\"acme.example\"; id=\"crawler-7\"; id=\"x\""),
             Expected::rejected("header-malformed"),
+        ),
+    ])
+}
+
+/// Nobody listens there, so a directory at such an origin is down.
+const LATE: &str = "https://late.example:1";
+const LOST: &str = "https://lost.example:1";
+
+fn bots(cast: &Cast, origin: &str, now: Time) -> Result<Vec<Step>, DemoError> {
+    let visit = |target| Sent::get(target, [192, 0, 2, 30]);
+    let proved = |domain| Expected {
+        identity: Some(domain),
+        mechanism: "web-bot-auth",
+        ..Expected::of(3, "verified", "directory-verified")
+    };
+    let gptbot = "Mozilla/5.0 (compatible; GPTBot/1.3; +https://openai.com/gptbot)";
+    let again = visit("/orders/30").by_bot(&cast.bot, Dialect::C, origin, now)?;
+    let down = Expected::undetermined("directory-unreachable", "monitor");
+    Ok(vec![
+        send(
+            "Web Bot Auth, one string",
+            visit("/members/30").by_bot(&cast.bot, Dialect::A, origin, now)?,
+            proved("bot.example"),
+        ),
+        send("Web Bot Auth, a dictionary …", again.clone(), proved("bot.example")),
+        send("… sent again", again, Expected::rejected("replayed")),
+        send(
+            "Web Bot Auth, tampered path",
+            visit("/orders/31").by_bot(&cast.bot, Dialect::A, origin, now)?.target("/orders/32"),
+            Expected::rejected("signature-invalid"),
+        ),
+        send(
+            "Web Bot Auth, stranger's key",
+            visit("/orders/33").by_bot(&cast.stranger, Dialect::A, origin, now)?,
+            Expected::rejected("key-not-listed"),
+        ),
+        send(
+            "directory down, key in DNS",
+            visit("/members/34").by_bot(&cast.late, Dialect::A, LATE, now)?,
+            proved("late.example"),
+        ),
+        send("directory down", visit("/35").by_bot(&cast.stranger, Dialect::A, LOST, now)?, down),
+        send(
+            "crawler in its ranges",
+            Sent::get("/36", [198, 51, 100, 200]).user_agent(gptbot),
+            Expected::partial("openai.com", "crawler-range", "range-confirmed"),
+        ),
+        send(
+            "crawler outside its ranges",
+            Sent::get("/37", ATTACKER).user_agent(gptbot),
+            Expected::invalid("crawler-not-confirmed"),
         ),
     ])
 }

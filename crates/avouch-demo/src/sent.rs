@@ -3,10 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use avouch_keys::saip::{Mode, RequestToSign, Signer};
+use avouch_keys::{SecretKey, web_bot_auth};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::content::ContentDigest;
 use avouch_wire::target::Target;
 use avouch_wire::time::Time;
+use avouch_wire::web_bot_auth::Dialect;
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::{BodyExt, Full};
@@ -78,6 +80,26 @@ impl Sent {
         };
         let header = signer.sign(request, mode, now)?;
         Ok(self.user_agent("acme-crawler/1.0").field("SAIP", header))
+    }
+
+    /// Signs by Web Bot Auth, naming the URL of a directory.
+    pub(crate) fn by_bot(
+        mut self,
+        key: &SecretKey,
+        dialect: Dialect,
+        url: &str,
+        now: Time,
+    ) -> Result<Self, DemoError> {
+        let request = web_bot_auth::RequestToSign {
+            method: self.method,
+            scheme: Scheme::Http,
+            authority: &Authority::parse(self.host, Scheme::Http)?,
+            target: &Target::parse(self.method, self.target)?,
+            content: (!self.body.is_empty()).then(|| ContentDigest::of(&self.body)),
+        };
+        let speaker = web_bot_auth::Speaker { dialect, url, lifetime: 60 };
+        self.fields.extend(web_bot_auth::sign(key, speaker, request, now)?);
+        Ok(self.user_agent("bot/1.0"))
     }
 
     /// Sends it and gives the status of the answer; `None` when there was none.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use avouch_dns::{ServeError, SignedZones};
@@ -10,6 +11,7 @@ use avouch_gateway::{Gateway, Running, StartError, Surroundings};
 use avouch_gather::clock::{Clock, SystemClock};
 use avouch_keys::KeyError;
 use avouch_keys::saip::SignError;
+use avouch_tls::CertificateError;
 use avouch_wire::authority::AuthorityError;
 use avouch_wire::name::NameError;
 use avouch_wire::settings::Problems;
@@ -20,6 +22,7 @@ use tokio::task::JoinHandle;
 use crate::Row;
 use crate::access_log::AccessLog;
 use crate::cast::{self, Cast, SHORT_TTL};
+use crate::directory::DirectoryHost;
 use crate::script::{Event, Sending, Step, script};
 use crate::upstream::Upstream;
 
@@ -56,6 +59,15 @@ pub enum DemoError {
     /// A request could not be signed.
     #[error("{0}")]
     Sign(#[from] SignError),
+    /// A request could not be signed by Web Bot Auth.
+    #[error("{0}")]
+    Bot(#[from] avouch_keys::web_bot_auth::SignError),
+    /// A certificate could not be made.
+    #[error("{0}")]
+    Certificate(#[from] rcgen::Error),
+    /// A certificate that was made cannot be used.
+    #[error("{0}")]
+    Tls(#[from] CertificateError),
     /// The gateway logged nothing of a request.
     #[error("the access log has no line for the request \"{0}\"")]
     NotLogged(&'static str),
@@ -76,6 +88,7 @@ pub enum Happening<'a> {
 pub struct World {
     zones: SignedZones,
     upstream: Upstream,
+    directory: DirectoryHost,
     gateway: Running,
     address: SocketAddr,
     config: String,
@@ -97,9 +110,22 @@ impl World {
         zones.mute("dark.example");
         zones.forge("broken.example");
         let upstream = Upstream::start().await?;
-        let (anchor, log) = (folder.path().join("root.key"), folder.path().join("access.log"));
+        let directory = DirectoryHost::start(cast.bot.public()).await?;
+        let file = |name| folder.path().join(name);
+        let (anchor, log, ca, ranges) =
+            (file("root.key"), file("access.log"), file("directory.pem"), file("gptbot.json"));
         tokio::fs::write(&anchor, format!("{}\n", zones.trust_anchor())).await?;
-        let config = config(&upstream.address, &zones.address(), &anchor.display(), &log.display());
+        tokio::fs::write(&ca, &directory.root).await?;
+        tokio::fs::write(&ranges, RANGES).await?;
+        let outside = Outside {
+            upstream: upstream.address,
+            resolver: zones.address(),
+            anchor: &anchor,
+            ca: &ca,
+            ranges: &ranges,
+            log: &log,
+        };
+        let config = outside.config();
         let gateway = Gateway::start(Config::parse("demo.toml", &config)?, Surroundings::default()).await?;
         let address = *gateway
             .addresses
@@ -109,6 +135,7 @@ impl World {
         Ok(Self {
             zones,
             upstream,
+            directory,
             gateway,
             address,
             config,
@@ -136,7 +163,7 @@ impl World {
     /// # Errors
     /// [`DemoError`].
     pub async fn play(&mut self, mut tell: impl FnMut(&Happening<'_>)) -> Result<Vec<Row>, DemoError> {
-        let scenes = script(&self.cast, SystemClock::new().now())?;
+        let scenes = script(&self.cast, &self.directory.origin(), SystemClock::new().now())?;
         let mut waiting = self.send_early(scenes.iter().flat_map(|scene| &scene.steps));
         let mut rows = Vec::new();
         for scene in scenes {
@@ -204,15 +231,27 @@ impl World {
     }
 }
 
-/// The gateway's configuration, as an operator would write it.
-fn config(
-    upstream: &dyn std::fmt::Display,
-    resolver: &dyn std::fmt::Display,
-    anchor: &dyn std::fmt::Display,
-    log: &dyn std::fmt::Display,
-) -> String {
-    format!(
-        "mode = \"enforce\"                       # observe is the default: nothing is refused then
+/// What OpenAI would publish of GPTBot in this world.
+const RANGES: &str =
+    r#"{"creationTime":"2026-11-21T00:00:00","prefixes":[{"ipv4Prefix":"198.51.100.192/26"}]}"#;
+
+/// What the gateway is set up with.
+struct Outside<'a> {
+    upstream: SocketAddr,
+    resolver: SocketAddr,
+    anchor: &'a Path,
+    ca: &'a Path,
+    ranges: &'a Path,
+    log: &'a Path,
+}
+
+impl Outside<'_> {
+    /// The gateway's configuration, as an operator would write it.
+    fn config(&self) -> String {
+        let Self { upstream, resolver, .. } = self;
+        let [anchor, ca, ranges, log] = [self.anchor, self.ca, self.ranges, self.log].map(Path::display);
+        format!(
+            "mode = \"enforce\"                       # observe is the default: nothing is refused then
 listen = [\"127.0.0.1:0\"]                # any free port
 authorities = [\"www.shop.example\"]      # signatures made for another site are worth nothing here
 trusted_proxies = [\"127.0.0.1/32\"]      # the load balancer that says where visitors come from
@@ -221,6 +260,14 @@ upstream = \"http://{upstream}\"
 [dns]
 resolvers = [\"{resolver}\"]
 trust_anchor = [\"{anchor}\"]
+
+[web_bot_auth]
+ca = \"{ca}\"
+allow_networks = [\"127.0.0.1/32\"]      # where this world's key directory stands; else public addresses only
+
+[[crawler]]
+name = \"GPTBot\"
+ranges = [\"{ranges}\"]
 
 [store]
 url = \"memory:\"
@@ -237,7 +284,8 @@ require = 2                            # DNS or a signature says who it is
 path = \"/orders\"
 require = 0                            # whoever makes a claim must prove it
 "
-    )
+        )
+    }
 }
 
 #[cfg(test)]
@@ -246,7 +294,7 @@ mod tests {
     use crate::Table;
 
     /// What a reader must see, whatever else is shown.
-    const SHOWN: [&str; 20] = [
+    const SHOWN: [&str; 24] = [
         "anonymous",
         "forged crawler",
         "confirmed crawler",
@@ -267,6 +315,10 @@ mod tests {
         "agent revoked, before TTL",
         "agent revoked, after TTL",
         "fleet revoked by empty key",
+        "Web Bot Auth, one string",
+        "directory down, key in DNS",
+        "directory down",
+        "crawler in its ranges",
     ];
 
     fn readme_shows_what_is_printed(rows: &[Row]) {

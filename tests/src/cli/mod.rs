@@ -35,16 +35,30 @@ fn every_script_is_run() {
     assert_eq!(found, listed);
 }
 
-/// The examples of the manual are a script, too: its blocks of kind `console`.
+/// The examples of a guide are a script, too: its blocks of kind `console`.
+fn shows_what_comes_of_its_examples(name: &str, guide: &str) {
+    let mut runs = false;
+    let mut indent = 0;
+    // Lines of text between the blocks become comments, so that lines keep their numbers.
+    let script = guide.lines().map(|line| {
+        let fence = line.trim_start().starts_with("```");
+        if fence {
+            // Within a list a block is indented.
+            indent = line.len() - line.trim_start().len();
+            runs = line.trim_start() == "```console";
+        }
+        let shown = line.get(indent..).unwrap_or_default();
+        if runs && !fence { format!("{shown}\n") } else { "#\n".to_owned() }
+    });
+    script::Place::new().run(name, &script.collect::<String>());
+}
+
 #[test]
 fn the_manual_shows_what_comes_of_its_examples() {
-    let manual = include_str!("../../../docs/operate/commands.md");
-    let mut runs = false;
-    // Lines of text between the blocks become comments, so that lines keep their numbers.
-    let script = manual.lines().map(|line| {
-        let fence = line.starts_with("```");
-        runs = if fence { line == "```console" } else { runs };
-        if runs && !fence { format!("{line}\n") } else { "#\n".to_owned() }
-    });
-    script::Place::new().run("commands.md", &script.collect::<String>());
+    shows_what_comes_of_its_examples("commands.md", include_str!("../../../docs/operate/commands.md"));
+}
+
+#[test]
+fn the_guide_for_bots_shows_what_comes_of_its_examples() {
+    shows_what_comes_of_its_examples("bots.md", include_str!("../../../docs/operate/bots.md"));
 }
