@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, reason = "a benchmark that cannot set up its world has nothing to say")]
 
 mod audit;
+mod bot;
 mod check;
 mod figure;
 mod gateway;
@@ -21,8 +22,9 @@ pub use gateway::play;
 type Group = (&'static str, fn() -> Vec<Figure>);
 
 /// The groups of figures, in the order of the page.
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
     ("check", || vec![check::whole(&world::World::new())]),
+    ("bot", || vec![bot::whole()]),
     ("refusal", || refusal::figures(&world::World::new())),
     ("policy", || vec![check::policy(&world::World::new())]),
     ("replay", replay::figures),

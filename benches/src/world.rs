@@ -26,7 +26,7 @@ use tokio::runtime::Runtime;
 pub(crate) const AGENTS: usize = 1_000;
 
 /// The site and path of every request.
-const SITE: &str = "www.shop.example";
+pub(crate) const SITE: &str = "www.shop.example";
 pub(crate) const PATH: &str = "/products/42?colour=blue";
 
 pub(crate) const NOW: Time = Time::from_seconds(1_790_000_000);

@@ -2,7 +2,7 @@
 
 use super::{Algorithm, Disagreement, VerificationKey};
 use crate::b64u;
-use crate::key::{KeyError, PublicKey};
+use crate::key::{KeyError, KeyType, PublicKey};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Deserialize;
 use std::fmt;
@@ -158,12 +158,15 @@ impl Jwk {
 
 /// The members of its thumbprint, in their order.
 fn required(key: &PublicKey) -> String {
-    match key.octets() {
-        [0x04, point @ ..] => {
+    let octets = key.octets();
+    match key.key_type() {
+        KeyType::Ed25519 => format!(r#""crv":"Ed25519","kty":"OKP","x":"{}""#, b64u::encode(octets)),
+        KeyType::P256 => {
+            // Behind the octet that says "uncompressed", which other kinds of key may begin with, too.
+            let point = octets.get(1..).unwrap_or_default();
             let (x, y) = point.split_at(point.len() / 2);
             format!(r#""crv":"P-256","kty":"EC","x":"{}","y":"{}""#, b64u::encode(x), b64u::encode(y))
         }
-        octets => format!(r#""crv":"Ed25519","kty":"OKP","x":"{}""#, b64u::encode(octets)),
     }
 }
 
@@ -244,12 +247,16 @@ mod tests {
     #[test]
     fn what_is_written_reads_as_the_same_key() {
         let p256 = "BGsX0fLhLEJH-Lzm5WOkQPJ3A32BLeszoPShOUXYmMKWT-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU";
-        for key in [X, p256] {
+        // Of Ed25519, and begins with the octet that points of P-256 begin with.
+        let like_a_point = "BCjZx_TA-SWiOXwB8uAUxN_LFw1BhzicA8-LzKu4zgE";
+        for key in [X, p256, like_a_point] {
             let key = PublicKey::from_b64u(key).unwrap();
             let jwk = Jwk::parse(&Jwk::write(&key, Some(1), None)).unwrap();
             assert_eq!((jwk.key.public(), jwk.thumbprint), (Some(&key), Thumbprint::of(&key)));
             assert_eq!((jwk.not_before, jwk.expires), (Some(1), None));
         }
+        let key = PublicKey::from_b64u(like_a_point).unwrap();
+        assert_eq!(Thumbprint::of(&key).to_string(), "uahgwuY0RNKC-7lFgHZGE4oKcsJnqIhb0LD_kbUtqs0");
     }
 
     #[test]
