@@ -166,10 +166,14 @@ impl<'a> Opened<'a> {
                 trail: self.trail,
             }),
             Ok(_) => self.weigh_network(evidence, now),
-            // What the address says of a claim stands, though a signature beside it could not be checked.
+            // What the address says of a claim stands, for it and against it, though a signature beside it could not
+            // be checked: otherwise any signature would turn a lie into something unknown.
             Err(unknown @ Shortfall::Unknown(..)) if self.questions.network.is_some() => {
-                let conclusion =
-                    self.network(evidence, now).map_or(Conclusion::Short(unknown), Conclusion::Consistent);
+                let conclusion = match self.network(evidence, now) {
+                    Ok(mechanism) => Conclusion::Consistent(mechanism),
+                    Err(failed @ Shortfall::Failed(_)) => Conclusion::Short(failed),
+                    Err(Shortfall::Unknown(..)) => Conclusion::Short(unknown),
+                };
                 settle(conclusion, Some(&self.claim), self.trail)
             }
             Err(shortfall) => settle(Conclusion::Short(shortfall), Some(&self.claim), self.trail),
@@ -194,7 +198,7 @@ impl<'a> Opened<'a> {
         let Some(question) = &self.questions.network else {
             return Err(Shortfall::Unknown(Reason::CrawlerNotCheckable, evidence::Persistence::Temporary));
         };
-        evidence::located(&self.questions, question, evidence, peer.address, now, &mut self.trail)
+        evidence::located(question, &evidence.network, peer.address, now, &mut self.trail)
     }
 }
 

@@ -20,7 +20,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 
 /// Fields that `Connection` cannot take away: they say who asks, what is asked and what was
 /// signed, and a client that could remove them after the verdict would change what was judged.
-const END_TO_END: [&str; 12] = [
+const END_TO_END: [&str; 13] = [
     "host",
     "content-length",
     "content-type",
@@ -32,6 +32,7 @@ const END_TO_END: [&str; 12] = [
     "saip",
     "saip-delegation",
     "signature",
+    "signature-agent",
     "signature-input",
 ];
 
@@ -124,11 +125,19 @@ fn nominated(headers: &mut HeaderMap) {
         .into_iter()
         .flat_map(|value| value.as_bytes().split(|octet| *octet == b','))
         .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-        .filter(|name| !END_TO_END.contains(&name.as_str()))
+        .filter(|name| !END_TO_END.contains(&name.as_str()) && !is_signed(headers, name))
         .collect();
     for name in &named {
         headers.remove(name);
     }
+}
+
+/// Whether some signature may cover the field (RFC 9421): its name stands there in quotation marks.
+fn is_signed(headers: &HeaderMap, name: &HeaderName) -> bool {
+    let quoted = format!("\"{name}\"");
+    let named =
+        |value: &HeaderValue| value.as_bytes().windows(quoted.len()).any(|text| text == quoted.as_bytes());
+    headers.get_all("signature-input").iter().any(named)
 }
 
 /// Keeps in `Trailer` the fields that may follow; without it they would not be sent on.
@@ -245,6 +254,19 @@ mod tests {
         ]);
         clean(&mut map);
         assert_eq!(names(&map), ["authorization", "cookie", "host", "saip"]);
+        let mut map = headers(&[
+            ("connection", "signature-agent, x-amount, x-am"),
+            ("signature-input", "sig1=(\"@authority\" \"x-amount\");tag=\"web-bot-auth\""),
+            ("signature-agent", "\"https://bot.acme.example\""),
+            ("x-amount", "1"),
+            ("x-am", "1"),
+        ]);
+        clean(&mut map);
+        assert_eq!(
+            names(&map),
+            ["signature-agent", "signature-input", "x-amount"],
+            "what a signature covers"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use avouch_engine::reason::Reason;
 use avouch_engine::request::{Content, Head, Request};
 use avouch_wire::content::ContentDigest;
-use avouch_wire::http_signature::{self, FieldDigest, Part};
+use avouch_wire::http_signature::{self, FieldDigest};
 use avouch_wire::saip::Header;
 use avouch_wire::web_bot_auth;
 use http::request::Parts;
@@ -66,11 +66,9 @@ fn covered_digest(headers: &HeaderMap) -> Option<FieldDigest> {
     let (field, input, signature) =
         (joined("content-digest")?, joined("signature-input")?, joined("signature")?);
     let signatures = http_signature::read(&input, &signature).ok()?;
-    let is_digest = |part| matches!(part, Part::Field { name: "content-digest", .. });
     let inputs = signatures.iter().filter_map(|one| one.signature.as_ref().ok()).map(|one| &one.input);
-    let mut ours = inputs.filter(|input| input.tag == Some(web_bot_auth::TAG));
-    let covered = ours.any(|input| input.covers(|component| is_digest(component.part())));
-    covered.then(|| FieldDigest::parse(&field).ok())?
+    let ours = inputs.filter(|input| input.tag == Some(web_bot_auth::TAG));
+    ours.filter_map(|input| FieldDigest::covered_by(input, &field).ok()?).reduce(FieldDigest::and)
 }
 
 /// Reads a head strictly; what cannot be read without doubt is answered 400.

@@ -131,9 +131,6 @@ pub(crate) fn dns(config: &config::Dns) -> Result<Dns, LoadError> {
 /// Sets up where key directories come from. Without the system's roots none can be fetched, which is
 /// no reason not to start: nothing but signatures of bots needs them.
 pub(crate) fn directories(config: &WebBotAuth, dns: &Dns) -> Result<Directories, LoadError> {
-    if !config.enabled {
-        return Ok(Directories::Unreachable);
-    }
     let connector = match &config.ca {
         Some(path) => Connector::trusting(read(path)?.as_bytes(), &[Protocol::Http1])?,
         None => match Connector::system(&[Protocol::Http1]) {

@@ -164,13 +164,25 @@ impl Lookups {
                 false => self.pointers(address, source, now).await,
             }
         };
-        let (pointers, forward) = tokio::join!(pointers, forward);
+        let delegation = async {
+            match &question.delegation {
+                Some(name) => self.records(name, source, now).await,
+                None => Answer::default(),
+            }
+        };
+        let (pointers, forward, delegation) = tokio::join!(pointers, forward, delegation);
         let names: Vec<String> = match pointers.found(now) {
             Some(names) => question.worth_confirming(names).cloned().collect(),
             None => Vec::new(),
         };
         let answers = join_all(names.iter().map(|name| self.addresses(name, source, now))).await;
-        Network { pointers, confirmations: names.into_iter().zip(answers).collect(), forward, ..held }
+        Network {
+            pointers,
+            confirmations: names.into_iter().zip(answers).collect(),
+            forward,
+            delegation,
+            ..held
+        }
     }
 
     /// What data on this machine say: of a crawler its ranges, of anybody else the origins.

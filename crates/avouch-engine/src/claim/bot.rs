@@ -50,8 +50,12 @@ impl<'a> Bot<'a> {
             return Err(Unreadable::because(Reason::SignatureMissing));
         };
         let signature = fields.signature.as_deref().unwrap_or_default();
-        let signatures = http_signature::read(input, signature)
-            .map_err(|error| Unreadable::with(Reason::SignatureMalformed, error.to_string()))?;
+        let signatures = match http_signature::read(input, signature) {
+            Ok(signatures) => signatures,
+            // The fields are there for other profiles, too.
+            Err(_) if fields.agent.is_none() && !input.contains(TAG) => return Ok(None),
+            Err(error) => return Err(Unreadable::with(Reason::SignatureMalformed, error.to_string())),
+        };
         if !signatures.iter().any(|one| is_ours(one) || (fields.agent.is_some() && one.signature.is_err())) {
             return match fields.agent {
                 Some(_) => Err(Unreadable::because(Reason::TagMissing)),

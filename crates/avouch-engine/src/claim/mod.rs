@@ -68,9 +68,9 @@ impl<'a> Claim<'a> {
     }
 
     /// The Web Bot Auth signatures, where they are what proves the claim: a signed header beside
-    /// them says more, and decides.
+    /// them that names a domain says more, and decides.
     pub(crate) fn bot(&self) -> Option<&Bot<'a>> {
-        self.bot.as_ref().filter(|_| self.header.as_ref().is_none_or(|header| header.signed.is_none()))
+        self.bot.as_ref().filter(|_| !self.hears_last())
     }
 
     /// Leaves only the signatures that pass; `false` if there are none, and then what was claimed stays.

@@ -3,7 +3,7 @@
 
 use super::held::MAX_ASN_AGE;
 use super::proof::usable;
-use super::{Evidence, Held, Persistence, Records, Shortfall, Trail};
+use super::{Held, Network, Persistence, Records, Shortfall, Trail};
 use crate::reason::Reason;
 use crate::verdict::{CheckName, Mechanism, Outcome, Validation};
 use avouch_wire::time::Time;
@@ -15,13 +15,13 @@ use std::net::IpAddr;
 /// # Errors
 /// Whatever else holds, such a domain speaks for nobody: it is revoked, or may be.
 pub(super) fn delegated(
-    evidence: &Evidence,
+    network: &Network,
     address: IpAddr,
     now: Time,
     trail: &mut Trail,
 ) -> Result<Result<Mechanism, Shortfall>, Shortfall> {
-    let dnssec = Validation::of(&evidence.record);
-    let records = match usable(&evidence.record, now) {
+    let dnssec = Validation::of(&network.delegation);
+    let records = match usable(&network.delegation, now) {
         Ok(Some(records)) if records.published.is_revoked() => Err(Shortfall::Failed(Reason::Revoked)),
         other => other,
     };
@@ -29,13 +29,13 @@ pub(super) fn delegated(
         trail.note(CheckName::DelegationRecord, shortfall.outcome(), "", dnssec);
     })?;
     let (weighed, detail) = match records {
-        Some(records) => weigh(records, &evidence.network.origins, address, now),
+        Some(records) => weigh(records, &network.origins, address, now),
         None => (Err(Shortfall::Failed(Reason::NotConfirmed)), String::new()),
     };
     let outcome = weighed.as_ref().err().map_or(Outcome::Pass, |shortfall| shortfall.outcome());
     trail.note(CheckName::DelegationRecord, outcome, detail, dnssec);
     Ok(weighed.map(|until| {
-        evidence.record.until().into_iter().chain([until]).for_each(|until| trail.valid_until(until));
+        network.delegation.until().into_iter().chain([until]).for_each(|until| trail.valid_until(until));
         Mechanism::DelegationRecord
     }))
 }

@@ -1,15 +1,13 @@
 //! What the keys of a domain's directory prove, and those of its record beside them.
 
 use super::proof::usable;
-use super::{Answer, Evidence, Proof, Shortfall, Trail};
+use super::{Answer, Cause, Evidence, Proof, Shortfall, Trail};
 use crate::claim::{Bot, BotRules, Candidate, Claim};
 use crate::reason::Reason;
 use crate::request::{Content, Request};
 use crate::verdict::{CheckName, Mechanism, Outcome, Unchecked, Validation};
 use avouch_wire::authority::Authority;
-use avouch_wire::http_signature::{
-    Disagreement, FieldDigest, Form, Hindrance, Part, Thumbprint, VerificationKey,
-};
+use avouch_wire::http_signature::{Disagreement, FieldDigest, Hindrance, Thumbprint, VerificationKey};
 use avouch_wire::key::Fingerprint;
 use avouch_wire::time::Time;
 
@@ -85,20 +83,28 @@ pub(crate) fn prove_by_directory(
     Err(fell)
 }
 
-/// The domain's record can revoke everything of the domain. Where it cannot be looked up, the directory, which is
-/// what the sender named, vouches alone, and the verdict says so.
+/// The domain's record can revoke everything of the domain. Where the DNS is out of order, the directory, which is
+/// what the sender named, vouches alone, and the verdict says so. Whatever a sender could bring about to hide a
+/// revocation, such as a budget that is spent, leaves the claim undetermined, and so does a forged answer.
 fn not_revoked(evidence: &Evidence, now: Time, trail: &mut Trail) -> Result<(), Shortfall> {
     evidence.record.until().into_iter().for_each(|until| trail.valid_until(until));
     let result = match usable(&evidence.record, now) {
         Ok(Some(records)) if records.published.is_revoked() => Err(Shortfall::Failed(Reason::Revoked)),
         Ok(_) => Ok(()),
-        Err(unknown) => {
+        Err(unknown) if out_of_order(&evidence.record) => {
             trail.not_checked.push(Unchecked::Revocation);
-            trail.note(CheckName::Revocation, unknown.outcome(), "", Validation::of(&evidence.record));
+            trail.note(CheckName::Revocation, unknown.outcome(), "", None);
             return Ok(());
         }
+        Err(unknown) => Err(unknown),
     };
-    trail.record(CheckName::Revocation, result)
+    let outcome = result.as_ref().err().map_or(Outcome::Pass, |shortfall| shortfall.outcome());
+    trail.note(CheckName::Revocation, outcome, "", Validation::of(&evidence.record));
+    result
+}
+
+const fn out_of_order<T>(answer: &Answer<T>) -> bool {
+    matches!(answer, Answer::Unknown(Cause::Timeout | Cause::ServerFailure | Cause::Unreachable))
 }
 
 fn prove_one(
@@ -127,9 +133,11 @@ fn prove_one(
         trail.note(CheckName::Signature, Outcome::Fail, error.to_string(), None);
         Shortfall::Failed(match error.hindrance {
             Hindrance::Missing => Reason::ComponentMissing,
-            Hindrance::Ambiguous | Hindrance::NotText | Hindrance::NotStructured | Hindrance::TooLong => {
-                Reason::ComponentUnusable
-            }
+            Hindrance::Ambiguous
+            | Hindrance::NotText
+            | Hindrance::NotStructured
+            | Hindrance::TooLong
+            | Hindrance::TooMany => Reason::ComponentUnusable,
         })
     })?;
     let holds = key.verify(algorithm, &base, candidate.signature.octets);
@@ -184,22 +192,17 @@ fn key_of(
 
 /// The content must be what `Content-Digest` says, where a signature covers it and the content is at hand.
 fn content(candidate: &Candidate<'_>, request: &Request<'_>, trail: &mut Trail) -> Result<(), Shortfall> {
-    let is_digest = |name: &str, form: Form<'_>| {
-        name == "content-digest" && matches!(form, Form::Joined | Form::Structured | Form::Bytes)
-    };
-    let covered = candidate.signature.input.covers(
-        |component| matches!(component.part(), Part::Field { name, form, trailer: false } if is_digest(name, form)),
-    );
-    if !covered {
-        if request.content() != Content::Empty {
-            trail.not_checked.push(Unchecked::Body);
-        }
-        return Ok(());
-    }
     let field =
         request.signature_fields().and_then(|fields| fields.content_digest.as_deref()).unwrap_or_default();
-    let Ok(signed) = FieldDigest::parse(field) else {
-        return trail.record(CheckName::Body, Err(Shortfall::Failed(Reason::DigestUnusable)));
+    let signed = match FieldDigest::covered_by(&candidate.signature.input, field) {
+        Ok(Some(signed)) => signed,
+        Ok(None) => {
+            if request.content() != Content::Empty {
+                trail.not_checked.push(Unchecked::Body);
+            }
+            return Ok(());
+        }
+        Err(_) => return trail.record(CheckName::Body, Err(Shortfall::Failed(Reason::DigestUnusable))),
     };
     match request.content().digests().and_then(|digests| signed.is_of(&digests)) {
         Some(true) => trail.record(CheckName::Body, Ok(())),
@@ -208,5 +211,48 @@ fn content(candidate: &Candidate<'_>, request: &Request<'_>, trail: &mut Trail) 
             trail.not_checked.push(Unchecked::Body);
             Ok(())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Dnssec, Records};
+    use super::*;
+    use avouch_wire::record::{Level, Published};
+    use std::sync::Arc;
+
+    const NOW: Time = Time::from_seconds(1_790_000_000);
+
+    fn came(record: Answer<Arc<Records>>) -> (Result<(), Shortfall>, bool) {
+        let (evidence, mut trail) = (Evidence { record, ..Evidence::default() }, Trail::new());
+        let result = not_revoked(&evidence, NOW, &mut trail);
+        (result, trail.not_checked == [Unchecked::Revocation])
+    }
+
+    #[test]
+    fn only_a_dns_that_is_out_of_order_leaves_the_directory_to_vouch_alone() {
+        for cause in [Cause::Timeout, Cause::ServerFailure, Cause::Unreachable] {
+            assert_eq!(came(Answer::Unknown(cause)), (Ok(()), true), "{cause:?}");
+        }
+        for cause in [Cause::NotAsked, Cause::Budget, Cause::Bogus, Cause::Indeterminate] {
+            assert_eq!(came(Answer::Unknown(cause)), (Err(Shortfall::unknown(cause)), false), "{cause:?}");
+        }
+        let absent = |until| came(Answer::Absent { dnssec: Dnssec::Insecure, until });
+        assert_eq!(absent(NOW.after(std::time::Duration::from_millis(1))), (Ok(()), false));
+        assert_eq!(absent(NOW), (Err(Shortfall::of_expired_answer()), false));
+    }
+
+    #[test]
+    fn a_record_with_an_empty_key_revokes_and_another_does_not() {
+        let found = |record: &str| {
+            let value = Arc::new(Records {
+                published: Published::unite([record.as_bytes()], Level::Domain),
+                wildcard: false,
+            });
+            let until = NOW.after(std::time::Duration::from_secs(1));
+            came(Answer::Found { value, dnssec: Dnssec::Insecure, until }).0
+        };
+        assert_eq!(found("v=saip1; pk="), Err(Shortfall::Failed(Reason::Revoked)));
+        assert_eq!(found("v=saip1; ip=192.0.2.0/24"), Ok(()));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::delegation::delegated;
 use super::held::MAX_RANGES_AGE;
-use super::{Answer, Evidence, Held, NetworkQuestion, Persistence, Questions, Shortfall, Trail};
+use super::{Answer, Held, NetworkQuestion, Persistence, Records, Shortfall, Trail};
 use crate::reason::Reason;
 use crate::verdict::{CheckName, Mechanism, Outcome, Validation};
 use avouch_wire::time::Time;
@@ -18,6 +18,8 @@ pub struct Network {
     pub confirmations: Vec<(String, Answer<Arc<Vec<IpAddr>>>)>,
     /// The addresses of the claimed domain.
     pub forward: Answer<Arc<Vec<IpAddr>>>,
+    /// What stands at the `_saip` name that may name the address.
+    pub delegation: Answer<Arc<Records>>,
     /// The autonomous systems that originate the address; none where the table does not know.
     pub origins: Held<Vec<u32>>,
     /// Whether the address lies in the ranges of the crawler that is claimed.
@@ -34,21 +36,17 @@ impl Network {
 
 /// What establishes that the address speaks for whoever is claimed.
 pub(crate) fn located(
-    questions: &Questions,
     question: &NetworkQuestion,
-    evidence: &Evidence,
+    network: &Network,
     address: IpAddr,
     now: Time,
     trail: &mut Trail,
 ) -> Result<Mechanism, Shortfall> {
     if question.crawler.is_some() {
-        return crawls(question, &evidence.network, address, now, trail);
+        return crawls(question, network, address, now, trail);
     }
-    let delegated = match questions.record() {
-        Some(_) => delegated(evidence, address, now, trail)?,
-        None => Err(Shortfall::Failed(Reason::NotConfirmed)),
-    };
-    let confirmed = confirm(question, &evidence.network, address, now, trail);
+    let delegated = delegated(network, address, now, trail)?;
+    let confirmed = confirm(question, network, address, now, trail);
     confirmed.or_else(|shortfall| delegated.map_err(|other| shortfall.or_undetermined(other)))
 }
 

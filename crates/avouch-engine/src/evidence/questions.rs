@@ -38,6 +38,8 @@ pub struct NetworkQuestion {
     pub within: Vec<Domain<'static>>,
     /// A name that may itself resolve to the address.
     pub forward: Option<Domain<'static>>,
+    /// The `_saip` name whose record may name the address or its autonomous system.
+    pub delegation: Option<String>,
     /// The name of the crawler whose address ranges count, where a crawler is claimed. Otherwise
     /// the autonomous systems that originate the address count.
     pub crawler: Option<Box<str>>,
@@ -108,22 +110,17 @@ impl Questions {
 
     fn of_bare_claim(domain: &Domain<'_>) -> Result<Self, NameError> {
         let domain = domain.clone().into_owned();
-        Ok(Self {
-            name: Some(AgentId::parse(DOMAIN_ITSELF)?.record_name(&domain)?),
-            by_domain: true,
-            network: Some(NetworkQuestion {
-                within: vec![domain.clone()],
-                forward: Some(domain),
-                crawler: None,
-            }),
-            directory: None,
-        })
+        let delegation = Some(AgentId::parse(DOMAIN_ITSELF)?.record_name(&domain)?);
+        let within = vec![domain.clone()];
+        let network = NetworkQuestion { within, forward: Some(domain), delegation, crawler: None };
+        Ok(Self { network: Some(network), ..Self::default() })
     }
 
     fn of_crawler(claim: &Claim<'_>) -> Self {
         let network = claim.crawler().map(|crawler| NetworkQuestion {
             within: crawler.hosts().to_vec(),
             forward: None,
+            delegation: None,
             crawler: Some(crawler.name().into()),
         });
         Self { network, ..Self::default() }

@@ -25,6 +25,8 @@ use std::sync::Arc;
 
 const NOW: u64 = 1_790_000_000;
 const ORIGIN: &str = "https://bot.acme.example";
+const REVERSE: &str = "$ORIGIN 2.0.192.in-addr.arpa.\n@ 300 IN SOA ns hostmaster 1 3600 600 86400 60\n\
+                       7 300 IN PTR host.elsewhere.example.\n";
 const BARE: &str = "\"https://bot.acme.example\"";
 
 fn jwk(key: &PublicKey, more: &str) -> String {
@@ -146,7 +148,8 @@ impl World {
     }
 
     fn judge_for(&self) -> Judge {
-        let zones = ZoneFiles::parse(&[("acme", &self.zone)], Dnssec::Insecure).unwrap();
+        let zones = [("acme", self.zone.as_str()), ("reverse", REVERSE)];
+        let zones = ZoneFiles::parse(&zones, Dnssec::Insecure).unwrap();
         let mut documents = Documents::default();
         let given = self.directory.iter().map(|text| text.clone().into_bytes());
         given.for_each(|document| documents.add(self.url.clone(), document));
@@ -285,6 +288,11 @@ fn fields_that_cannot_be_read_are_a_failed_claim() {
     );
     let verdict = nobody.come(Sign { covered, tag: Some("another-profile"), ..Sign::default() });
     assert_eq!(verdict.standing(), Standing::Anonymous, "signatures of other profiles name nobody");
+    for other in ["sig1=(", "sig1=(\"x\");tag=\"other\", sig1=(\"x\");tag=\"other\""] {
+        assert_eq!(nobody.judge_fields(other, "sig1=:AA==:").standing(), Standing::Anonymous, "{other}");
+    }
+    let ours = "sig1=(\"x\");tag=\"web-bot-auth\", sig1=(";
+    assert_eq!(failed(&nobody.judge_fields(ours, "sig1=:AA==:")), Some(Reason::SignatureMalformed));
 }
 
 #[test]
@@ -351,7 +359,7 @@ fn the_domains_record_rescues_a_dead_directory_and_can_revoke_all() {
 #[test]
 fn a_record_that_cannot_be_looked_up_leaves_the_directory_to_vouch_alone() {
     let mut world = World::new();
-    world.zone = "$ORIGIN elsewhere.example.\n@ 300 IN SOA ns hostmaster 1 3600 600 86400 60\n".into();
+    world.zone = "$ORIGIN another.example.\n@ 300 IN SOA ns hostmaster 1 3600 600 86400 60\n".into();
     let verdict = world.come(Sign::default());
     assert!(verified(&verdict), "{verdict:?}");
     assert_eq!(verdict.not_checked(), [Unchecked::Revocation, Unchecked::Replay]);
@@ -389,6 +397,52 @@ fn covered_content_is_compared() {
     assert!(verified(&streaming) && streaming.not_checked().contains(&Unchecked::Body));
     let uncovered = World { content: read(b"hello"), ..World::new() }.come(Sign::default());
     assert!(verified(&uncovered) && uncovered.not_checked().contains(&Unchecked::Body));
+}
+
+#[test]
+fn of_content_only_what_is_covered_is_compared() {
+    let with = |key: &'static str, field: String| {
+        let mut world = World::new();
+        world.fields.push(("content-digest".to_owned(), field));
+        world.content = Content::Read(ContentDigests::of(b"hello"));
+        let digest = Component::member("content-digest", key).unwrap();
+        let covered = vec![named("@authority"), named("signature-agent"), digest];
+        world.come(Sign { covered, ..Sign::default() })
+    };
+    let (hello, hallo) = (FieldDigest::of(b"hello").to_string(), FieldDigest::of(b"hallo").to_string());
+    let checked = with("sha-256", hello.clone());
+    assert!(verified(&checked) && !checked.not_checked().contains(&Unchecked::Body), "{checked:?}");
+    assert_eq!(failed(&with("sha-256", hallo)), Some(Reason::BodyMismatch));
+    let other = with("md5", format!("md5=:AAAA:, {hello}"));
+    assert!(
+        verified(&other) && other.not_checked().contains(&Unchecked::Body),
+        "the good digest is unsigned"
+    );
+}
+
+#[test]
+fn a_signature_that_cannot_be_checked_hides_no_lie_and_lends_no_record() {
+    let beside = |name: &str, value: &str, agent: &str, zone: &str| {
+        let mut world = World::with_agent(agent);
+        world.fields.push((name.to_owned(), value.to_owned()));
+        world.zone.push_str(zone);
+        world.come(Sign::default())
+    };
+    let lie = beside("user-agent", "Googlebot/2.1", "\"https://www.google.com\"", "");
+    assert_eq!(failed(&lie), Some(Reason::CrawlerNotConfirmed), "whatever is signed beside it");
+    let (claim, below) = (r#"dom="acme.example"; id="crawler-7""#, "\"https://evil.acme.example\"");
+    let lent = "_saip.evil 300 IN TXT \"v=saip1; ip=192.0.2.0/24\"\n";
+    for zone in ["", lent] {
+        let verdict = beside("saip", claim, below, zone);
+        assert_eq!(
+            failed(&verdict),
+            Some(Reason::NotConfirmed),
+            "a name below does not speak for the domain"
+        );
+    }
+    let own = "_saip 300 IN TXT \"v=saip1; ip=192.0.2.0/24\"\n";
+    let verdict = beside("saip", claim, below, own);
+    assert_eq!((verdict.mechanism(), verdict.class()), (Mechanism::DelegationRecord, Class::Partial));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! The string that is signed.
 
-use super::query::{self, Found};
+use super::query::{MAX_PARAMETERS, Parameters};
 use super::{Component, Form, Message, Part, SignatureInput, Start};
 use crate::structured::{Dictionary, List};
 use data_encoding::BASE64;
+use std::cell::OnceCell;
 use std::fmt::Write as _;
 use thiserror::Error;
 
@@ -39,6 +40,9 @@ pub enum Hindrance {
     /// The base would be longer than any signer's.
     #[error("what is covered is longer than {MAX_BASE} octets")]
     TooLong,
+    /// The query has more parameters than are told apart.
+    #[error("the query has more than {MAX_PARAMETERS} parameters")]
+    TooMany,
 }
 
 impl SignatureInput<'_> {
@@ -48,10 +52,12 @@ impl SignatureInput<'_> {
     /// [`BaseError`] when the message does not have what is covered.
     pub fn base(&self, message: &Message<'_>) -> Result<String, BaseError> {
         let mut base = String::with_capacity(512);
+        // Only a request has a query, and no base is made of two.
+        let parameters = OnceCell::new();
         for component in self.components() {
             // Writing to a string does not fail.
             let _ = write!(base, "{component}: ");
-            let written = put(component, message, &mut base);
+            let written = put(component, message, &parameters, &mut base);
             let fits = if base.len() > MAX_BASE { Err(Hindrance::TooLong) } else { Ok(()) };
             written
                 .and(fits)
@@ -63,18 +69,26 @@ impl SignatureInput<'_> {
     }
 }
 
-fn put(component: &Component<'_>, message: &Message<'_>, base: &mut String) -> Result<(), Hindrance> {
+/// The parameters of the query, read when the first of them is wanted.
+type Query = OnceCell<Result<Parameters, Hindrance>>;
+
+fn put(
+    component: &Component<'_>,
+    message: &Message<'_>,
+    parameters: &Query,
+    base: &mut String,
+) -> Result<(), Hindrance> {
     let message = match component.is_of_request() {
         true => message.request.ok_or(Hindrance::Missing)?,
         false => message,
     };
     match component.part() {
         Part::Field { name, form, trailer } => field(message, name, form, trailer, base),
-        part => derived(message.start, part, base),
+        part => derived(message.start, part, parameters, base),
     }
 }
 
-fn derived(start: Start<'_>, part: Part<'_>, base: &mut String) -> Result<(), Hindrance> {
+fn derived(start: Start<'_>, part: Part<'_>, parameters: &Query, base: &mut String) -> Result<(), Hindrance> {
     let (method, scheme, authority, path, target) = match start {
         Start::Request { method, scheme, authority, path, target } => {
             (method, scheme, authority, path, target)
@@ -103,11 +117,10 @@ fn derived(start: Start<'_>, part: Part<'_>, base: &mut String) -> Result<(), Hi
         Part::Query => {
             let _ = write!(base, "?{}", query.unwrap_or_default());
         }
-        Part::QueryParam(name) => match query::find(query.unwrap_or_default(), name) {
-            Found::Once(value) => base.push_str(&value),
-            Found::Never => return Err(Hindrance::Missing),
-            Found::Repeatedly => return Err(Hindrance::Ambiguous),
-        },
+        Part::QueryParam(name) => {
+            let parameters = parameters.get_or_init(|| Parameters::read(query.unwrap_or_default()));
+            base.push_str(parameters.as_ref().map_err(|hindrance| *hindrance)?.get(name)?);
+        }
         Part::Status | Part::Field { .. } => return Err(Hindrance::Missing),
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! Digests of content, as `Content-Digest` carries them (RFC 9530).
 
+use super::{Form, Part, SignatureInput};
 use crate::content::{ContentDigest, ContentDigests};
 use crate::structured::{BareItem, Dictionary, Member, StructuredError};
 use data_encoding::BASE64;
@@ -42,6 +43,40 @@ impl FieldDigest {
         } else {
             Ok(digest)
         }
+    }
+
+    /// Of the field, what a signature covers: all of it, or single members; `None` where it covers none that are
+    /// known.
+    ///
+    /// # Errors
+    /// [`DigestError`] where something is covered and says nothing.
+    pub fn covered_by(input: &SignatureInput<'_>, text: &str) -> Result<Option<Self>, DigestError> {
+        let (mut sha256, mut sha512) = (false, false);
+        for component in input.components() {
+            let Part::Field { name: "content-digest", form, trailer: false } = component.part() else {
+                continue;
+            };
+            let all = matches!(form, Form::Joined | Form::Structured | Form::Bytes);
+            sha256 |= all || form == Form::Member("sha-256");
+            sha512 |= all || form == Form::Member("sha-512");
+        }
+        if !sha256 && !sha512 {
+            return Ok(None);
+        }
+        let whole = Self::parse(text)?;
+        let covered =
+            Self { sha256: whole.sha256.filter(|_| sha256), sha512: whole.sha512.filter(|_| sha512) };
+        if covered == (Self { sha256: None, sha512: None }) {
+            Err(DigestError::Unknown)
+        } else {
+            Ok(Some(covered))
+        }
+    }
+
+    /// What two of them say together, of one field.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { sha256: self.sha256.or(other.sha256), sha512: self.sha512.or(other.sha512) }
     }
 
     /// The `sha-256` digest of content, to be written.

@@ -1,32 +1,37 @@
 //! Query parameters, as `@query-param` names and gives them (RFC 9421 section 2.2.8).
 
+use super::Hindrance;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// What comes of looking for a parameter.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// It stands once; this is its value, encoded again.
-    Once(String),
-    /// It is not there.
-    Never,
-    /// It stands more than once, so that no one value is meant.
-    Repeatedly,
-}
+/// Most parameters of a query of which single ones are signed. Each is decoded and encoded again, for every signature.
+pub(super) const MAX_PARAMETERS: usize = 256;
 
-/// Looks for the parameter of an encoded name in a query without its question mark.
-pub(super) fn find(query: &str, name: &str) -> Found {
-    let mut found = Found::Never;
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (own, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if encode(&decode(own)) != name {
-            continue;
+/// The parameters of a query by name, both encoded in the one way that is signed; `None` is the value of a name that
+/// stands more than once.
+pub(super) struct Parameters(BTreeMap<String, Option<String>>);
+
+impl Parameters {
+    /// Reads a query without its question mark.
+    pub(super) fn read(query: &str) -> Result<Self, Hindrance> {
+        let pairs = || query.split('&').filter(|pair| !pair.is_empty());
+        if pairs().nth(MAX_PARAMETERS).is_some() {
+            return Err(Hindrance::TooMany);
         }
-        if found != Found::Never {
-            return Found::Repeatedly;
+        let mut parameters = BTreeMap::new();
+        for pair in pairs() {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = Some(encode(&decode(value)));
+            parameters.entry(encode(&decode(name))).and_modify(|before| *before = None).or_insert(value);
         }
-        found = Found::Once(encode(&decode(value)));
+        Ok(Self(parameters))
     }
-    found
+
+    /// The value of an encoded name.
+    pub(super) fn get(&self, name: &str) -> Result<&str, Hindrance> {
+        let value = self.0.get(name).ok_or(Hindrance::Missing)?;
+        value.as_deref().ok_or(Hindrance::Ambiguous)
+    }
 }
 
 /// As form data is read: `+` is a blank, two digits behind `%` an octet.
@@ -75,24 +80,30 @@ mod tests {
 
     #[test]
     fn a_parameter_is_found_in_whatever_spelling_and_given_in_one() {
-        let once = |value: &str| Found::Once(value.into());
         let query = "param=value&foo=bar&baz=batman&qux=&flag&a+b=c+d&f%c3%bc=%7E%20!&%2B=%2b&bad=%zz";
         for (name, value) in [
-            ("baz", once("batman")),
-            ("qux", once("")),
-            ("flag", once("")),
-            ("param", once("value")),
-            ("a%20b", once("c%20d")),
-            ("f%C3%BC", once("%7E%20%21")),
-            ("%2B", once("%2B")),
-            ("bad", once("%25zz")),
-            ("a+b", Found::Never),
-            ("f%c3%bc", Found::Never),
-            ("", Found::Never),
-            ("nothing", Found::Never),
+            ("baz", Ok("batman")),
+            ("qux", Ok("")),
+            ("flag", Ok("")),
+            ("param", Ok("value")),
+            ("a%20b", Ok("c%20d")),
+            ("f%C3%BC", Ok("%7E%20%21")),
+            ("%2B", Ok("%2B")),
+            ("bad", Ok("%25zz")),
+            ("a+b", Err(Hindrance::Missing)),
+            ("f%c3%bc", Err(Hindrance::Missing)),
+            ("", Err(Hindrance::Missing)),
+            ("nothing", Err(Hindrance::Missing)),
         ] {
-            assert_eq!(find(query, name), value, "{name}");
+            assert_eq!(Parameters::read(query).unwrap().get(name), value, "{name}");
         }
-        assert_eq!(find("a=1&b=2&%61=1", "a"), Found::Repeatedly);
+        assert_eq!(Parameters::read("a=1&b=2&%61=1&a=3").unwrap().get("a"), Err(Hindrance::Ambiguous));
+    }
+
+    #[test]
+    fn of_a_query_of_too_many_parameters_none_is_signed() {
+        let query = |parameters| "a&".repeat(parameters - 1) + "b=1";
+        assert_eq!(Parameters::read(&query(MAX_PARAMETERS)).unwrap().get("b"), Ok("1"));
+        assert_eq!(Parameters::read(&query(MAX_PARAMETERS + 1)).err(), Some(Hindrance::TooMany));
     }
 }
