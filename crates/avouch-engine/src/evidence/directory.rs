@@ -7,7 +7,7 @@ use crate::reason::Reason;
 use crate::request::{Content, Request};
 use crate::verdict::{CheckName, Mechanism, Outcome, Unchecked, Validation};
 use avouch_wire::authority::Authority;
-use avouch_wire::http_signature::{Disagreement, FieldDigest, Hindrance, Thumbprint, VerificationKey};
+use avouch_wire::http_signature::{Disagreement, FieldDigest, Hindrance, Part, Thumbprint, VerificationKey};
 use avouch_wire::key::Fingerprint;
 use avouch_wire::time::Time;
 
@@ -143,6 +143,9 @@ fn prove_one(
     let holds = key.verify(algorithm, &base, candidate.signature.octets);
     trail.record(CheckName::Signature, holds.map_err(|_| Shortfall::Failed(Reason::SignatureInvalid)))?;
     content(candidate, request, trail)?;
+    if !covers_target(candidate) {
+        trail.not_checked.push(Unchecked::Target);
+    }
     Ok(key.public().map(|key| *key.fingerprint()))
 }
 
@@ -188,6 +191,13 @@ fn key_of(
     trail.note(CheckName::DnsKey, Outcome::Pass, "", Validation::of(&evidence.record));
     trail.valid_until(live.until);
     Ok(live.value.clone().into())
+}
+
+/// Whether method, path and query are signed.
+fn covers_target(candidate: &Candidate<'_>) -> bool {
+    let covers = |wanted: Part<'_>| candidate.signature.input.covers(|component| component.part() == wanted);
+    let whole = covers(Part::TargetUri) || covers(Part::RequestTarget);
+    covers(Part::Method) && (whole || (covers(Part::Path) && covers(Part::Query)))
 }
 
 /// The content must be what `Content-Digest` says, where a signature covers it and the content is at hand.

@@ -134,6 +134,8 @@ pub enum Unchecked {
     Body,
     /// Replay: judged offline, against a table of its own; or signed without a nonce.
     Replay,
+    /// What is asked: a signature that leaves out the method, the path or the query holds for others, too.
+    Target,
     /// Revocation: the domain's record could not be looked up, and its directory vouches alone.
     Revocation,
 }
@@ -145,6 +147,7 @@ impl Unchecked {
         match self {
             Self::Body => "body",
             Self::Replay => "replay",
+            Self::Target => "target",
             Self::Revocation => "revocation",
         }
     }

@@ -205,7 +205,7 @@ fn failed(verdict: &Verdict) -> Option<Reason> {
 fn a_key_of_the_directory_proves_its_domain() {
     let verdict = World::new().come(Sign::default());
     assert!(verified(&verdict), "{verdict:?}");
-    assert_eq!(verdict.not_checked(), [Unchecked::Replay]);
+    assert_eq!(verdict.not_checked(), [Unchecked::Target, Unchecked::Replay]);
     let mut world = World::new();
     world.key = SecretKey::generate(KeyType::P256, &mut SystemEntropy).unwrap();
     world.directory = Some(jwk(world.key.public(), r#","kid":"else","alg":"RS256""#));
@@ -362,7 +362,7 @@ fn a_record_that_cannot_be_looked_up_leaves_the_directory_to_vouch_alone() {
     world.zone = "$ORIGIN another.example.\n@ 300 IN SOA ns hostmaster 1 3600 600 86400 60\n".into();
     let verdict = world.come(Sign::default());
     assert!(verified(&verdict), "{verdict:?}");
-    assert_eq!(verdict.not_checked(), [Unchecked::Revocation, Unchecked::Replay]);
+    assert_eq!(verdict.not_checked(), [Unchecked::Revocation, Unchecked::Target, Unchecked::Replay]);
 }
 
 #[test]
@@ -397,6 +397,25 @@ fn covered_content_is_compared() {
     assert!(verified(&streaming) && streaming.not_checked().contains(&Unchecked::Body));
     let uncovered = World { content: read(b"hello"), ..World::new() }.come(Sign::default());
     assert!(verified(&uncovered) && uncovered.not_checked().contains(&Unchecked::Body));
+}
+
+#[test]
+fn a_signature_that_holds_for_other_targets_says_so() {
+    let unchecked = |parts: &[&'static str]| {
+        let all = ["@authority", "signature-agent"].iter().chain(parts);
+        let covered = all.map(|name| named(name)).collect();
+        World::new().come(Sign { covered, nonce: Some("one"), ..Sign::default() }).not_checked().to_vec()
+    };
+    for whole in
+        [&["@method", "@path", "@query"][..], &["@method", "@target-uri"], &["@method", "@request-target"]]
+    {
+        assert_eq!(unchecked(whole), [], "{whole:?}");
+    }
+    for part in
+        [&[][..], &["@method", "@path"], &["@path", "@query"], &["@target-uri"], &["@method", "@query"]]
+    {
+        assert_eq!(unchecked(part), [Unchecked::Target], "{part:?}");
+    }
 }
 
 #[test]
@@ -471,7 +490,7 @@ fn a_nonce_is_used_once_for_as_long_as_the_signature_lasts() {
             world.judge_by(&judge, &one.signature_input, &one.signature)
         };
         let first = come(Some("one"));
-        assert!(verified(&first) && first.not_checked().is_empty(), "{lasts}: {first:?}");
+        assert!(verified(&first) && first.not_checked() == [Unchecked::Target], "{lasts}: {first:?}");
         assert_eq!(failed(&come(Some("one"))), Some(Reason::Replayed), "{lasts}");
         assert!(verified(&come(Some("two"))), "{lasts}");
         assert!(verified(&come(None)) && verified(&come(None)), "without a nonce nothing is kept");
