@@ -156,8 +156,8 @@ impl Bare {
         let read = http_signature::read(field("signature-input"), field("signature")).expect("sound");
         let one = read.first().and_then(|one| one.signature.as_ref().ok()).expect("one signature");
         let sent: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
-        let (path, _) = PATH.split_once('?').expect("a query");
-        let start = Start::Request { method: "GET", scheme: "https", authority: SITE, path, target: PATH };
+        let start =
+            Start::Request { method: "GET", scheme: "https", authority: SITE, path: PATH, target: PATH };
         let message = Message { start, fields: &sent, trailers: &[], request: None };
         Self {
             key: key.public().clone(),
