@@ -6,10 +6,11 @@
 //! is under 16 octets a nonce, counters included. That two nonces share fingerprint and bucket,
 //! so that the second is refused as a replay though it is none, happens once in 2^64 / n entries
 //! for n held; the key is secret, so it cannot be brought about. That a replay is missed cannot
-//! happen: a nonce leaves the table only when its timestamp has left the window.
+//! happen: a nonce leaves the table only when its signature no longer counts.
 //!
-//! In files: `nonces` is what the judge uses, a table for most signatures and one for those that last; `shard` holds the slots, `shares` counts who holds how much, `mark` is the start
-//! rule, `saved` the table between a clean stop and the next start, `disk` the folder.
+//! In files: `nonces` is what the judge uses, one table for most signatures and two for those that last longer;
+//! `shard` holds the slots, `shares` counts who holds how much, `mark` is the start rule, `saved` the table between a
+//! clean stop and the next start, `disk` the folder.
 
 mod disk;
 mod mark;
@@ -38,17 +39,18 @@ use shares::Shares;
 use crate::clock::Clock;
 use crate::hash_key::HashKey;
 
-/// How long before now a request may have been signed, in seconds.
+/// How long before now a request may have been signed, in the table's units: seconds, but in a table of longer
+/// signatures.
 pub const PAST: u64 = WINDOW_BEFORE;
 
 /// How long after now a request may have been signed, in seconds.
 pub const FUTURE: u64 = WINDOW_AFTER;
 
 /// Nonces held at once, in the default setting: 3 000 signed requests a second over the whole
-/// window, in 16 MiB.
+/// window, in 16 MiB. The tables of longer signatures come on top ([`Nonces`]).
 pub const CAPACITY: usize = 1 << 20;
 
-/// The highest capacity: 4 GiB.
+/// The highest capacity: 4 GiB, and half as much for longer signatures.
 pub const MAX_CAPACITY: usize = 1 << 28;
 
 /// Slots per shard: small enough that a walk over all of them stays far below a millisecond,
@@ -59,7 +61,8 @@ const SHARD_SLOTS: usize = 1 << 14;
 /// How a table is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Most nonces held at once, 1 to [`MAX_CAPACITY`] (others are read as the nearest bound).
+    /// Most nonces held at once, 1 to [`MAX_CAPACITY`] (others are read as the nearest bound), of signatures that
+    /// last for [`PAST`] seconds at most. What [`Nonces`] holds of longer ones is a part of it in addition.
     pub capacity: usize,
     /// Where mark and saved table are; `None`: nowhere, as with `memory:`.
     pub folder: Option<PathBuf>,
@@ -103,8 +106,14 @@ pub struct Stats {
 /// and saved table, over restarts and crashes. A commit takes one lock and some hundred
 /// nanoseconds, but for the one in some seconds that must write the mark first and waits for the
 /// disk; [`Table::tend`], called every second, writes it before commits have to.
+///
+/// Slots are told apart by age in units of the table, a second in most. A table of longer signatures
+/// counts by a longer unit, and holds them for [`PAST`] of these instead; the start rule, the mark and
+/// how far ahead a request may be signed are in seconds there too.
 pub struct Table {
     clock: Arc<dyn Clock>,
+    /// Seconds in a unit.
+    unit: u64,
     key: HashKey,
     shards: Box<[Mutex<Shard>]>,
     /// Taken after a shard's lock, never before.
@@ -116,6 +125,20 @@ pub struct Table {
     refused_until: u64,
 }
 
+/// What a table is for.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    /// Seconds in a unit, so that signatures may last for [`PAST`] times as many.
+    unit: u64,
+    /// The table's part of the capacity that is set.
+    part: usize,
+}
+
+impl Scale {
+    /// Signatures of [`PAST`] seconds, for all of the capacity.
+    const SECONDS: Self = Self { unit: 1, part: 1 };
+}
+
 impl Table {
     /// A table as `settings` say; takes over what a clean stop has saved.
     ///
@@ -123,8 +146,12 @@ impl Table {
     ///
     /// [`StoreError`] when the folder cannot be used or another process uses it.
     pub fn open(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        Self::open_at(Scale::SECONDS, settings, clock)
+    }
+
+    fn open_at(scale: Scale, settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let Some(path) = &settings.folder else {
-            let table = Self::empty(settings, clock, HashKey::random(), Mark::none());
+            let table = Self::empty(scale, settings, clock, HashKey::random(), Mark::none());
             return Ok(table.with_start_rule(settings, None));
         };
         let folder = Folder::take(path)?;
@@ -136,29 +163,32 @@ impl Table {
         folder.remove(saved::FILE)?;
         let kept = Mark::kept(folder, mark);
         let Some(saved) = saved else {
-            let table = Self::empty(settings, clock, HashKey::random(), kept);
+            let table = Self::empty(scale, settings, clock, HashKey::random(), kept);
             return Ok(table.with_start_rule(settings, mark));
         };
-        let table = Self::empty(settings, clock, saved.key.clone(), kept);
+        let mut table = Self::empty(scale, settings, clock, saved.key.clone(), kept);
         if table.restore(&saved) {
+            table.refused_until = saved.floor.saturating_sub(1);
             return Ok(table);
         }
         tracing::warn!("the saved replay table does not fit in the capacity now set: starting without it");
         Ok(table.with_start_rule(settings, mark))
     }
 
-    fn empty(settings: &Settings, clock: Arc<dyn Clock>, key: HashKey, mark: Mark) -> Self {
-        let capacity = settings.capacity.clamp(1, MAX_CAPACITY);
+    fn empty(scale: Scale, settings: &Settings, clock: Arc<dyn Clock>, key: HashKey, mark: Mark) -> Self {
+        let set = settings.capacity.clamp(1, MAX_CAPACITY);
+        let capacity = (set / scale.part).max(1);
         // Three quarters used; a small table needs room for chance.
         let slots = capacity / 3 * 4 + 64;
         let shards = slots.div_ceil(SHARD_SLOTS);
-        let now = clock.now();
+        let now = in_units(clock.now(), scale.unit);
         let shard = || Mutex::new(Shard::new(slots.div_ceil(shards), now));
         Self {
             clock,
+            unit: scale.unit,
             key,
             shards: (0..shards).map(|_| shard()).collect(),
-            shares: Mutex::new(Shares::new(capacity)),
+            shares: Mutex::new(Shares::new(capacity, set)),
             mark,
             busy: AtomicBool::new(false),
             refused_until: 0,
@@ -171,7 +201,9 @@ impl Table {
             self.refused_until = mark::refused_until(mark, now);
             let seconds = (self.refused_until + 1).saturating_sub(now.seconds());
             if seconds > 0 {
+                let lasting = PAST * self.unit;
                 tracing::info!(
+                    lasting,
                     "requests signed within the next {seconds} s, or before, may have been used before this start: they are undetermined (replay-start-rule)"
                 );
             }
@@ -191,14 +223,15 @@ impl Table {
             self.acceptable(entry.ts, now)?;
             self.mark.cover(entry.ts, now)?;
         }
-        let nonce = Nonce::new(self.fingerprint(&entry), entry.ts);
+        let ts = entry.ts / self.unit;
+        let nonce = Nonce::new(self.fingerprint(&entry), ts);
         let holder = shares::hash(&self.key, entry.share);
         let mut shard = lock(self.shard(nonce.fingerprint).ok_or(NotCommitted::TableFull)?);
         // Under the lock, so that no pause between check and insertion lets an old one in.
         let now = self.clock.now();
         self.acceptable(entry.ts, now)?;
-        shard.advance(now, shard::STEP, |holder| lock(&self.shares).give_back(holder));
-        shard.insert(nonce, entry.ts, || lock(&self.shares).take(holder, entry.share))?;
+        shard.advance(in_units(now, self.unit), shard::STEP, |holder| lock(&self.shares).give_back(holder));
+        shard.insert(nonce, ts, || lock(&self.shares).take(holder, entry.share))?;
         drop(shard);
         if !self.busy.load(Ordering::Relaxed) {
             self.busy.store(true, Ordering::Relaxed);
@@ -214,6 +247,7 @@ impl Table {
         if self.busy.swap(false, Ordering::Relaxed) {
             self.mark.keep_ahead(now);
         }
+        let now = in_units(now, self.unit);
         for shard in &self.shards {
             // In steps, so that no commit waits for a whole round.
             while !lock(shard).advance(now, shard::STEP, |holder| lock(&self.shares).give_back(holder)) {}
@@ -226,7 +260,7 @@ impl Table {
     ///
     /// [`StoreError`] when it could not be written; the next start then follows the mark.
     pub fn save(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
+        let now = in_units(self.clock.now(), self.unit);
         let (mut floor, mut nonces) = (0, Vec::new());
         for shard in &self.shards {
             let mut shard = lock(shard);
@@ -236,18 +270,22 @@ impl Table {
             nonces.extend(held);
         }
         let owners = lock(&self.shares).owners().collect();
-        let saved = Saved { key: self.key.clone(), floor: floor.max(self.refused_until + 1), owners, nonces };
+        let floor = (floor * self.unit).max(self.refused_until + 1);
+        let saved = Saved { key: self.key.clone(), floor, owners, nonces };
         self.mark.with_folder(|folder| folder.replace(saved::FILE, &saved.write())).unwrap_or(Ok(()))
     }
 
     /// Takes over what was saved and is still in the window; false when it does not fit.
     fn restore(&self, saved: &Saved) -> bool {
-        let forgotten = self.clock.now().seconds().saturating_sub(PAST);
+        let forgotten = in_units(self.clock.now(), self.unit).seconds().saturating_sub(PAST);
+        // In the unit that the floor lies in nothing was forgotten: what was signed in it, but before
+        // the floor, was refused, and still is by the start rule.
+        let floor = saved.floor / self.unit;
         for shard in &self.shards {
-            lock(shard).raise_floor(saved.floor);
+            lock(shard).raise_floor(floor);
         }
         saved.owners.iter().for_each(|owner| lock(&self.shares).restore_owner(*owner));
-        let live = |nonce: &Nonce| shard::bucket_end(nonce.bucket, saved.floor) >= forgotten;
+        let live = |nonce: &Nonce| shard::bucket_end(nonce.bucket, floor) >= forgotten;
         saved.nonces.iter().filter(|(nonce, _)| live(nonce)).all(|(nonce, holder)| {
             let placed =
                 self.shard(nonce.fingerprint).is_some_and(|shard| lock(shard).restore(*nonce, *holder));
@@ -269,7 +307,8 @@ impl Table {
 
     fn acceptable(&self, ts: u64, now: Time) -> Result<(), NotCommitted> {
         let now = now.seconds();
-        if ts < now.saturating_sub(PAST) || ts > now.saturating_add(FUTURE) {
+        let oldest = (now / self.unit).saturating_sub(PAST);
+        if ts / self.unit < oldest || ts > now.saturating_add(FUTURE) {
             return Err(NotCommitted::Expired);
         }
         if ts <= self.refused_until { Err(NotCommitted::StartRule) } else { Ok(()) }
@@ -289,6 +328,11 @@ impl Table {
         let at = ((fingerprint >> 40) * self.shards.len() as u64) >> 24;
         self.shards.get(at as usize)
     }
+}
+
+/// The time in units: what is a second of it lasts for `unit` seconds.
+const fn in_units(time: Time, unit: u64) -> Time {
+    Time::from_millis(time.millis() / unit)
 }
 
 fn read_saved(folder: &Folder) -> Result<Option<Saved>, StoreError> {

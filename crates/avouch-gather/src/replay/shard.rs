@@ -5,6 +5,8 @@
 //! moving later ones of its run back, so there are no tombstones and nothing is ever rebuilt.
 //! A hand goes round the slots at a pace given by time and empties what has expired, a few slots
 //! per operation; no single operation touches more than the shard.
+//!
+//! All times here are in the table's units: what is called a second is one unit.
 
 use avouch_wire::time::Time;
 
@@ -74,8 +76,9 @@ pub(super) struct Shard {
     floor: u64,
     /// The slot to look at next.
     hand: usize,
-    /// Slots the hand is behind, and as of when.
-    owed: usize,
+    /// How far the hand is behind, in slots times milliseconds of a round, and as of when. Shards of few slots
+    /// in tables of long units owe less than a slot from one call to the next.
+    owed: u64,
     owed_at: Time,
     /// A saved table accepts nothing more: it would be missing in what was saved.
     closed: bool,
@@ -140,11 +143,12 @@ impl Shard {
     pub(super) fn advance(&mut self, now: Time, most: usize, mut give_back: impl FnMut(Holder)) -> bool {
         self.floor = self.floor.max(now.seconds().saturating_sub(PAST));
         let slots = self.slots();
-        let elapsed = now.since(self.owed_at).as_millis().min(u128::from(ROUND_MILLIS)) as usize;
-        self.owed = (self.owed + slots * elapsed / ROUND_MILLIS as usize).min(slots);
+        let elapsed = now.since(self.owed_at).as_millis().min(u128::from(ROUND_MILLIS)) as u64;
+        let round = slots as u64 * ROUND_MILLIS;
+        self.owed = (self.owed + slots as u64 * elapsed).min(round);
         self.owed_at = now;
         let mut work = 0;
-        while self.owed > 0 && work < most {
+        while self.owed >= ROUND_MILLIS && work < most {
             work += 1;
             if self.expired(self.hand) {
                 give_back(self.holder(self.hand));
@@ -152,11 +156,11 @@ impl Shard {
                 work += self.empty(self.hand);
             } else {
                 self.hand = self.hand.checked_sub(1).unwrap_or(slots - 1);
-                self.owed -= 1;
+                self.owed -= ROUND_MILLIS;
             }
         }
         self.longest = self.longest.max(work);
-        self.owed == 0
+        self.owed < ROUND_MILLIS
     }
 
     fn expired(&self, at: usize) -> bool {

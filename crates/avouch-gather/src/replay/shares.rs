@@ -1,8 +1,8 @@
 //! Who holds how much of the table, so that nobody can fill it for the others.
 //!
-//! Of a table of capacity C:
+//! Of a table of capacity C, where L is the limit that is set (the table of most signatures has all of it):
 //! - a registrable domain holds at most C/16, all pseudonyms together count as one domain;
-//! - domains above C/1024 together hold at most C/2, the rest admits only those below;
+//! - domains above L/1024 together hold at most C/2, the rest admits only those below;
 //! - C/8 is set aside for domains named in a policy rule. What named domains hold beyond it
 //!   competes like anybody's: it counts against both bounds on strangers, so 3/8 of the table are
 //!   always left to small ones. Strangers never get at the reserve; two named domains at their
@@ -61,11 +61,12 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    pub(super) fn new(capacity: usize) -> Self {
-        let capacity = capacity as u64;
+    /// Counters for a table of this capacity, where `set` is what the operator set for all.
+    pub(super) fn new(capacity: usize, set: usize) -> Self {
+        let (capacity, set) = (capacity as u64, set as u64);
         let bounds = Bounds {
             domain: (capacity / 16).max(1),
-            small: capacity / 1024,
+            small: set / 1024,
             large: capacity / 2,
             reserve: capacity / 8,
             capacity,
@@ -234,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_domain_holds_a_sixteenth_and_not_one_more() {
-        let mut shares = Shares::new(CAPACITY);
+        let mut shares = Shares::new(CAPACITY, CAPACITY);
         let (held, refused) = fill(&mut shares, "a.example", false, CAPACITY);
         assert_eq!((held.len(), refused), (CAPACITY / 16, Some(NotCommitted::ShareFull)));
         assert_eq!(fill(&mut shares, "b.example", false, 10).1, None);
@@ -244,7 +245,7 @@ mod tests {
 
     #[test]
     fn all_pseudonyms_together_are_one_domain() {
-        let mut shares = Shares::new(CAPACITY);
+        let mut shares = Shares::new(CAPACITY, CAPACITY);
         let hash = hash(&HashKey::from_octets([7; 16]), Share::Pseudonyms);
         let held = (0..CAPACITY).take_while(|_| shares.take(hash, Share::Pseudonyms).is_ok()).count();
         assert_eq!(held, CAPACITY / 16);
@@ -252,7 +253,7 @@ mod tests {
 
     #[test]
     fn large_domains_together_hold_half_and_small_ones_the_rest() {
-        let mut shares = Shares::new(CAPACITY);
+        let mut shares = Shares::new(CAPACITY, CAPACITY);
         for domain in 0..20 {
             fill(&mut shares, &format!("large-{domain}.example"), false, CAPACITY);
         }
@@ -269,7 +270,7 @@ mod tests {
 
     #[test]
     fn strangers_cannot_use_what_is_set_aside_for_named_domains() {
-        let mut shares = Shares::new(CAPACITY);
+        let mut shares = Shares::new(CAPACITY, CAPACITY);
         for domain in 0..4_000 {
             fill(&mut shares, &format!("flood-{domain}.example"), false, 16);
         }
@@ -283,7 +284,7 @@ mod tests {
 
     #[test]
     fn named_domains_beyond_the_reserve_leave_small_strangers_their_part() {
-        let mut shares = Shares::new(CAPACITY);
+        let mut shares = Shares::new(CAPACITY, CAPACITY);
         for n in 0..10 {
             fill(&mut shares, &format!("n{n}.example"), true, CAPACITY);
         }
@@ -295,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_domain_that_becomes_named_moves_with_all_it_holds() {
-        let mut shares = Shares::new(CAPACITY);
+        let mut shares = Shares::new(CAPACITY, CAPACITY);
         fill(&mut shares, "a.example", false, 100);
         fill(&mut shares, "a.example", true, 1);
         assert_eq!((shares.pools.named, shares.pools.strangers, shares.pools.large), (101, 0, 0));
@@ -303,7 +304,7 @@ mod tests {
 
     #[test]
     fn giving_everything_back_leaves_nothing_counted() {
-        let mut shares = Shares::new(CAPACITY);
+        let mut shares = Shares::new(CAPACITY, CAPACITY);
         let mut held = Vec::new();
         for n in 0..40_000 {
             held.extend(fill(&mut shares, &format!("{n}.example"), n % 7 == 0, 3).0);
