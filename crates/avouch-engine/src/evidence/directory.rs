@@ -10,15 +10,19 @@ use avouch_wire::authority::Authority;
 use avouch_wire::http_signature::{Disagreement, FieldDigest, Hindrance, Part, Thumbprint, VerificationKey};
 use avouch_wire::key::Fingerprint;
 use avouch_wire::time::Time;
+use std::sync::LazyLock;
 
 /// Thumbprints of the keys of RFC 9421 appendix B.1, whose private parts are printed there: RSA, RSA-PSS, P-256
 /// and Ed25519. The Web Bot Auth drafts and demonstrations use them.
-const TEST_KEYS: [&str; 4] = [
-    "BHj8s0GPnMEQtkaULIM-PLgEhLBbuGUQ1vMxmBWZzEo",
-    "oD0HwocPBSfpNy5W3bpJeyFGY_IQ_YpqxSjQ3Yd-CLA",
-    "ydQXMtvbsOsZyFir-Y7A8t7fKEM1gbKPvyFkdpu4fvI",
-    "poqkLGiymh_W0uP6PZFw-dvez3QJT5SolqXBCW38r0U",
-];
+static TEST_KEYS: LazyLock<[Option<Thumbprint>; 4]> = LazyLock::new(|| {
+    [
+        "BHj8s0GPnMEQtkaULIM-PLgEhLBbuGUQ1vMxmBWZzEo",
+        "oD0HwocPBSfpNy5W3bpJeyFGY_IQ_YpqxSjQ3Yd-CLA",
+        "ydQXMtvbsOsZyFir-Y7A8t7fKEM1gbKPvyFkdpu4fvI",
+        "poqkLGiymh_W0uP6PZFw-dvez3QJT5SolqXBCW38r0U",
+    ]
+    .map(Thumbprint::parse)
+});
 
 /// Leaves the signatures that count now, and are meant for this site.
 pub(crate) fn admit_signatures(
@@ -116,7 +120,7 @@ fn prove_one(
     trail: &mut Trail,
 ) -> Result<Option<Fingerprint>, Shortfall> {
     let key = key_of(candidate, evidence, now, trail)?;
-    if TEST_KEYS.iter().any(|known| Thumbprint::parse(known) == Some(candidate.thumbprint)) {
+    if TEST_KEYS.contains(&Some(candidate.thumbprint)) {
         if rules.refuse_test_keys {
             return Err(Shortfall::Failed(Reason::PublicTestKey));
         }
@@ -172,7 +176,7 @@ fn key_of(
         if is_live { Ok(jwk) } else { Err(Shortfall::Failed(Reason::KeyExpired)) }
     });
     let outcome = result.as_ref().err().map_or(Outcome::Pass, |shortfall| shortfall.outcome());
-    let detail = format!("{} {}, {}", candidate.agent.dialect.name(), candidate.label, candidate.agent.url);
+    let detail = [candidate.agent.dialect.name(), " ", candidate.label, ", ", &candidate.agent.url].concat();
     trail.note(CheckName::DirectoryKey, outcome, detail, None);
     let shortfall = match result {
         Ok(jwk) => {

@@ -6,9 +6,9 @@ use std::fmt::{self, Display, Formatter};
 impl Display for BareItem<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Integer(number) => write!(f, "{number}"),
+            Self::Integer(number) => number.fmt(f),
             Self::Decimal(thousandths) => decimal(*thousandths, f),
-            Self::String(text) => write!(f, "\"{text}\""),
+            Self::String(text) => ["\"", text, "\""].into_iter().try_for_each(|part| f.write_str(part)),
             Self::Token(text) => f.write_str(text),
             Self::Bytes(bytes) => write!(f, ":{}:", bytes.as_str()),
             Self::Boolean(value) => f.write_str(if *value { "?1" } else { "?0" }),
@@ -61,13 +61,18 @@ pub(super) fn unicode(text: &str) -> Option<String> {
 
 /// What is written behind a name: nothing for true, else `=` and the value.
 fn behind_name(value: &BareItem<'_>, f: &mut Formatter<'_>) -> fmt::Result {
-    if *value == BareItem::Boolean(true) { Ok(()) } else { write!(f, "={value}") }
+    if *value == BareItem::Boolean(true) {
+        return Ok(());
+    }
+    f.write_str("=")?;
+    value.fmt(f)
 }
 
 impl Display for Parameters<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|(name, value)| {
-            write!(f, ";{name}")?;
+            f.write_str(";")?;
+            f.write_str(name)?;
             behind_name(value, f)
         })
     }
@@ -75,7 +80,8 @@ impl Display for Parameters<'_> {
 
 impl Display for Item<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.bare, self.parameters)
+        self.bare.fmt(f)?;
+        self.parameters.fmt(f)
     }
 }
 
