@@ -63,8 +63,9 @@ impl<'a> Bot<'a> {
             };
         }
         let (mut candidates, mut first): (Vec<Candidate<'_>>, _) = (Vec::new(), None);
-        for one in &signatures {
-            match Candidate::read(one, &signatures, fields) {
+        let labels: Vec<_> = signatures.iter().map(|one| one.label).collect();
+        for one in signatures {
+            match Candidate::read(one, &labels, fields) {
                 Ok(candidate) => candidates.extend(candidate),
                 Err(unreadable) => first = first.or(Some(unreadable)),
             }
@@ -95,11 +96,11 @@ fn is_ours(one: &Labelled<'_>) -> bool {
 impl<'a> Candidate<'a> {
     /// `None` for a signature of another profile.
     fn read(
-        one: &Labelled<'a>,
-        all: &[Labelled<'a>],
+        Labelled { label, signature }: Labelled<'a>,
+        labels: &[&str],
         fields: &'a SignatureFields<'a>,
     ) -> Result<Option<Self>, Unreadable> {
-        let signature = one.signature.as_ref().map_err(unreadable)?;
+        let signature = signature.map_err(|error| unreadable(&error))?;
         let input = &signature.input;
         if input.tag != Some(TAG) {
             return Ok(None);
@@ -116,10 +117,10 @@ impl<'a> Candidate<'a> {
         let Some(agent) = &fields.agent else {
             return Err(Unreadable::because(Reason::AgentMissing));
         };
-        let is_other = |label: &str| label != one.label && all.iter().any(|other| other.label == label);
-        let agent = Agents::parse(agent).and_then(|agents| agents.of(one.label, input, is_other));
+        let is_other = |other: &str| other != label && labels.contains(&other);
+        let agent = Agents::parse(agent).and_then(|agents| agents.of(label, input, is_other));
         let agent = agent.map_err(|error| Unreadable::with(reason_of(error), error.to_string()))?;
-        Ok(Some(Self { label: one.label, signature: signature.clone(), agent, thumbprint }))
+        Ok(Some(Self { label, signature, agent, thumbprint }))
     }
 
     /// The nonce, and the seconds at which the signature begins and ends; `None` if it was made without one.
