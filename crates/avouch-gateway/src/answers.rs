@@ -93,8 +93,18 @@ struct Document<'a> {
     request_id: String,
 }
 
-/// The answer, telling as much as `disclose` allows.
-pub(crate) fn answer(problem: Problem, id: RequestId, disclose: Disclose) -> Response<AnswerBody> {
+/// What a bot is asked to sign (RFC 9421 section 5.1): all that `not_checked` would name otherwise, but
+/// the content, which most requests of bots have none of.
+const ACCEPT_SIGNATURE: &str = "sig1=(\"@method\" \"@authority\" \"@path\" \"@query\" \"signature-agent\");created;expires;tag=\"web-bot-auth\"";
+
+/// The answer, telling as much as `disclose` allows. A challenge says which proofs are taken: that of a
+/// SAIP header, and signatures of bots if the site `reads_bots`.
+pub(crate) fn answer(
+    problem: Problem,
+    id: RequestId,
+    disclose: Disclose,
+    reads_bots: bool,
+) -> Response<AnswerBody> {
     let told = disclose != Disclose::None;
     let documentation = problem.reason.documentation();
     let document = Document {
@@ -120,6 +130,9 @@ pub(crate) fn answer(problem: Problem, id: RequestId, disclose: Disclose) -> Res
     }
     if problem.status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("SAIP"));
+        if reads_bots {
+            headers.insert("accept-signature", HeaderValue::from_static(ACCEPT_SIGNATURE));
+        }
     }
     answer
 }
@@ -129,14 +142,37 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
+    use avouch_wire::http_signature::{Component, SignatureInput};
+    use avouch_wire::structured::{Dictionary, Member};
+    use avouch_wire::web_bot_auth;
 
     async fn document(disclose: Disclose) -> serde_json::Value {
-        let answer = answer(Problem::of(Reason::Overloaded), RequestId(1, 2), disclose);
+        let answer = answer(Problem::of(Reason::Overloaded), RequestId(1, 2), disclose, true);
+        assert!(!answer.headers().contains_key("accept-signature"), "no signature would help");
         assert_eq!(answer.status(), 503);
         assert_eq!(answer.headers()["retry-after"], "5");
         assert_eq!(answer.headers()["content-type"], "application/problem+json");
         let text = answer.into_body().collect().await.unwrap().to_bytes();
         serde_json::from_slice(&text).unwrap()
+    }
+
+    #[test]
+    fn a_challenge_asks_for_the_signatures_that_are_read() {
+        let problem = Problem { status: StatusCode::UNAUTHORIZED, ..Problem::of(Reason::ClassRequired) };
+        let asked = |reads_bots| {
+            let answer = answer(problem, RequestId(1, 2), Disclose::Code, reads_bots);
+            assert_eq!(answer.headers()["www-authenticate"], "SAIP");
+            answer.headers().get("accept-signature").map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(asked(false), None);
+        // It is a dictionary of inner lists, of components that can be covered.
+        let asked = asked(true).unwrap();
+        let dictionary = Dictionary::parse(&asked).unwrap();
+        let [(_, Member::List(list))] = dictionary.members() else { panic!("one signature: {asked}") };
+        assert_eq!(list.parameters.get("tag").and_then(|tag| tag.plain_string()), Some(web_bot_auth::TAG));
+        let named = list.items.iter().map(|item| Component::named(item.bare.plain_string().unwrap()));
+        let covered = named.collect::<Result<Vec<_>, _>>().unwrap();
+        assert!(SignatureInput::covering(covered).unwrap().components().len() > 1);
     }
 
     #[tokio::test]

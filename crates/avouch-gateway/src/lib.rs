@@ -73,7 +73,7 @@ async fn serve(origin: &Origin, request: http::Request<Incoming>) -> Response<An
         Ok(answer) => answer,
         Err(Refused(problem, disclose)) => {
             entry.problem = Some(problem.reason.code());
-            answers::answer(problem, entry.id, disclose)
+            answers::answer(problem, entry.id, disclose, snapshot.config.web_bot_auth.enabled)
         }
     };
     entry.answered(answer.status());

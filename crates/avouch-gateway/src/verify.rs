@@ -53,7 +53,10 @@ async fn verify(
     };
     let mut answer = match outcome {
         Ok(()) => allowed(),
-        Err(Refused(problem, disclose)) => refused(&mut entry, problem, disclose),
+        Err(Refused(problem, disclose)) => {
+            entry.problem = Some(problem.reason.code());
+            refused(&entry, problem, disclose, snapshot.config.web_bot_auth.enabled)
+        }
     };
     outgoing::tell(answer.headers_mut(), &entry, assertion.as_deref());
     entry.answered(answer.status());
@@ -94,13 +97,12 @@ fn allowed() -> Response<AnswerBody> {
     answer
 }
 
-fn refused(entry: &mut Entry, problem: Problem, disclose: Disclose) -> Response<AnswerBody> {
-    entry.problem = Some(problem.reason.code());
+fn refused(entry: &Entry, problem: Problem, disclose: Disclose, reads_bots: bool) -> Response<AnswerBody> {
     let status = match problem.status {
         StatusCode::UNAUTHORIZED => StatusCode::UNAUTHORIZED,
         _ => StatusCode::FORBIDDEN,
     };
-    let mut answer = answers::answer(Problem { status, ..problem }, entry.id, disclose);
+    let mut answer = answers::answer(Problem { status, ..problem }, entry.id, disclose, reads_bots);
     let retry = answer.headers_mut().remove(header::RETRY_AFTER);
     answer.headers_mut().insert(RETRY_AFTER, retry.unwrap_or(HeaderValue::from_static("-")));
     if disclose != Disclose::None {

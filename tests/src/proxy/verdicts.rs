@@ -93,6 +93,8 @@ async fn a_route_that_requires_proof_is_reached_with_proof_only() {
     assert_eq!((replayed.status(), replayed.text().contains("\"replayed\"")), (403, true));
     let anonymous = send(&running, "GET / HTTP/1.1\r\nHost: www.shop.example\r\n\r\n").await;
     assert_eq!((anonymous.status(), anonymous.field("www-authenticate")), (401, Some("SAIP")));
+    let asked = anonymous.field("accept-signature");
+    assert!(asked.is_some_and(|asked| asked.contains("tag=\"web-bot-auth\"")), "{asked:?}");
     assert!(anonymous.text().contains("\"class-required\""), "{}", anonymous.text());
     let ambiguous = send(&running, "GET /a%2fb HTTP/1.1\r\nHost: www.shop.example\r\n\r\n").await;
     assert_eq!(ambiguous.status(), 400);
