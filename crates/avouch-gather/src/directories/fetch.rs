@@ -53,6 +53,8 @@ pub(super) enum FetchError {
     Connect(std::io::Error),
     #[error("no answer: {0}")]
     Http(#[from] hyper::Error),
+    #[error("nothing stands there: {0}")]
+    Gone(StatusCode),
     #[error("the answer is not 200 but {0}")]
     Status(StatusCode),
     #[error("the answer is encoded, which was not asked for")]
@@ -146,8 +148,10 @@ async fn receive(
     target: &Target<'_>,
     authority: &Authority<'_>,
 ) -> Result<Fetched, FetchError> {
-    if answer.status() != StatusCode::OK {
-        return Err(FetchError::Status(answer.status()));
+    match answer.status() {
+        StatusCode::OK => {}
+        gone @ (StatusCode::NOT_FOUND | StatusCode::GONE) => return Err(FetchError::Gone(gone)),
+        other => return Err(FetchError::Status(other)),
     }
     let (head, body) = answer.into_parts();
     if head.headers.get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {

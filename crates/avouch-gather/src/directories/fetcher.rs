@@ -1,6 +1,6 @@
 //! Fetches directories, and remembers what became of each: what was last read, and when to try again.
 
-use super::fetch::{Client, Fetched};
+use super::fetch::{Client, FetchError, Fetched};
 use super::vouched;
 use crate::bounded::Bounded;
 use crate::hash_key::HashKey;
@@ -33,6 +33,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// How long what was last read is relied on while a directory is out of reach; keys that say when
 /// they end, end then. Longer outages exist, but not of directories anyone looks after.
 const OUTLIVES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How long a directory that its host says is not there counts as empty: a key that stands there
+/// again should not wait longer.
+const GONE_KEPT: Duration = Duration::from_secs(300);
 
 /// How directories are fetched.
 #[derive(Clone, Debug, Default)]
@@ -114,13 +118,17 @@ impl Fetcher {
     }
 
     async fn fetch(&self, question: &DirectoryQuestion, now: Time) -> Result<(Directory, Duration), Cause> {
-        let fetched = self.get(&question.url, now).await?;
+        let gone = || (Directory::default(), GONE_KEPT);
+        let Some(fetched) = self.get(&question.url, now).await? else { return Ok(gone()) };
         let fetched = match question.discovery {
             Discovery::Directory | Discovery::JwksUri => fetched,
             Discovery::Cimd => {
                 match Document::parse(&fetched.body).map_err(|error| unusable(&question.url, &error))? {
                     Document::Keys(directory) => return Ok((directory, fetched.storage)),
-                    Document::JwksUri(url) => self.get(&url, now).await?,
+                    Document::JwksUri(url) => match self.get(&url, now).await? {
+                        Some(keys) => keys,
+                        None => return Ok(gone()),
+                    },
                 }
             }
         };
@@ -135,11 +143,20 @@ impl Fetcher {
         Ok((directory, fetched.storage))
     }
 
-    async fn get(&self, url: &str, now: Time) -> Result<Fetched, Cause> {
-        self.client.fetch(url, now).await.map_err(|error| {
-            tracing::info!(url, %error, "key directory out of reach");
-            Cause::DirectoryUnreachable
-        })
+    /// `None` where the host itself says that nothing stands there: whoever takes a directory down
+    /// takes its keys back.
+    async fn get(&self, url: &str, now: Time) -> Result<Option<Fetched>, Cause> {
+        match self.client.fetch(url, now).await {
+            Ok(fetched) => Ok(Some(fetched)),
+            Err(error @ FetchError::Gone(_)) => {
+                tracing::info!(url, %error, "key directory gone");
+                Ok(None)
+            }
+            Err(error) => {
+                tracing::info!(url, %error, "key directory out of reach");
+                Err(Cause::DirectoryUnreachable)
+            }
+        }
     }
 
     /// Twice as long after each failure, less up to a half: many verifiers that lost a directory at the same moment do

@@ -147,7 +147,7 @@ async fn what_is_no_directory_is_refused() {
     let long = answer("200 OK", "", &" ".repeat(MAX_DIRECTORY + 1));
     let keys = world.keys();
     for (script, cause) in [
-        (answer("404 Not Found", "", &keys), Cause::DirectoryUnreachable),
+        (answer("403 Forbidden", "", &keys), Cause::DirectoryUnreachable),
         (
             answer("301 Moved Permanently", "location: https://other.example/\r\n", &keys),
             Cause::DirectoryUnreachable,
@@ -209,6 +209,28 @@ async fn an_outage_leaves_known_keys_in_force_and_pauses_grow() {
     world.plays(answer("200 OK", "", r#"{"keys":[]}"#));
     let mended = week.after(Duration::from_secs(301));
     assert_eq!(world.come(mended).await, Ok((false, 300)), "what is read again counts at once");
+}
+
+#[tokio::test]
+async fn a_directory_that_was_taken_down_lists_no_key() {
+    for (status, comes) in [
+        ("404 Not Found", (false, 300)),
+        ("410 Gone", (false, 300)),
+        // The host, and not what stands on it, is at fault.
+        ("503 Service Unavailable", (true, 2)),
+    ] {
+        let world = World::open().await;
+        world.plays(answer("200 OK", "", &world.keys()));
+        assert_eq!(world.come(NOW).await, Ok((true, 300)));
+        world.plays(answer(status, "cache-control: max-age=86400\r\n", &world.keys()));
+        let (found, kept) = world.come(NOW.after(Duration::from_secs(300))).await.unwrap();
+        assert_eq!((found, kept.max(2)), comes, "{status}");
+    }
+    let world = World::open().await;
+    world.plays(answer("404 Not Found", "", ""));
+    assert_eq!(world.come(NOW).await, Ok((false, 300)), "nor does one that never was there");
+    world.plays(answer("200 OK", "", &world.keys()));
+    assert_eq!(world.come(NOW.after(Duration::from_secs(300))).await, Ok((true, 300)), "until it is");
 }
 
 #[tokio::test]
