@@ -119,24 +119,21 @@ impl Fetcher {
 
     async fn fetch(&self, question: &DirectoryQuestion, now: Time) -> Result<(Directory, Duration), Cause> {
         let gone = || (Directory::default(), GONE_KEPT);
+        let unusable = |error: &dyn std::fmt::Display| unusable(&question.url, error);
         let Some(fetched) = self.get(&question.url, now).await? else { return Ok(gone()) };
-        let fetched = match question.discovery {
-            Discovery::Directory | Discovery::JwksUri => fetched,
-            Discovery::Cimd => {
-                match Document::parse(&fetched.body).map_err(|error| unusable(&question.url, &error))? {
-                    Document::Keys(directory) => return Ok((directory, fetched.storage)),
-                    Document::JwksUri(url) => match self.get(&url, now).await? {
-                        Some(keys) => keys,
-                        None => return Ok(gone()),
-                    },
-                }
-            }
+        let (directory, fetched) = match question.discovery {
+            Discovery::Directory | Discovery::JwksUri => (Directory::parse(&fetched.body), fetched),
+            Discovery::Cimd => match Document::parse(&fetched.body).map_err(|error| unusable(&error))? {
+                Document::Keys(directory) => (Ok(directory), fetched),
+                Document::JwksUri(url) => match self.get(&url, now).await? {
+                    Some(fetched) => (Directory::parse(&fetched.body), fetched),
+                    None => return Ok(gone()),
+                },
+            },
         };
-        let mut directory =
-            Directory::parse(&fetched.body).map_err(|error| unusable(&question.url, &error))?;
+        let mut directory = directory.map_err(|error| unusable(&error))?;
         let signed = vouched::by(&directory, &fetched, now);
-        let signed =
-            signed.map_err(|_| unusable(&question.url, &"a signature of one of its keys does not hold"))?;
+        let signed = signed.map_err(|_| unusable(&"a signature of one of its keys does not hold"))?;
         if self.require_signed {
             directory.retain(|thumbprint| signed.contains(thumbprint));
         }

@@ -337,3 +337,28 @@ async fn a_directory_may_be_signed_and_can_be_asked_to() {
     world.plays(answer("200 OK", &vouch(&world, "elsewhere.example", &world.key), &world.keys()));
     assert_eq!(world.come(NOW).await, Err(Cause::DirectoryUnusable), "signed for another place");
 }
+
+#[tokio::test]
+async fn keys_inside_a_metadata_document_are_held_to_the_same_signatures() {
+    let allowed_networks: Vec<ipnet::IpNet> = vec!["127.0.0.0/8".parse().unwrap()];
+    for (require_signed, by_own, comes) in [
+        (true, None, Ok(0)),
+        (true, Some(true), Ok(1)),
+        (false, None, Ok(1)),
+        (false, Some(false), Err(Cause::DirectoryUnusable)),
+    ] {
+        let settings = FetchSettings { allowed_networks: allowed_networks.clone(), require_signed };
+        let world = World::new(settings).await;
+        let other = SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy).unwrap();
+        let authority = format!("bot.example:{}", world.port);
+        let signed = |own| vouch(&world, &authority, if own { &world.key } else { &other });
+        let fields = by_own.map(signed).unwrap_or_default();
+        world.plays(answer("200 OK", &fields, &format!(r#"{{"jwks":{}}}"#, world.keys())));
+        let came = match world.look_up("/card", Discovery::Cimd, NOW).await {
+            Answer::Found { value, .. } => Ok(value.keys().len()),
+            Answer::Unknown(cause) => Err(cause),
+            Answer::Absent { .. } => panic!("a directory is never absent"),
+        };
+        assert_eq!(came, comes, "required {require_signed}, by its own key {by_own:?}");
+    }
+}
