@@ -27,6 +27,8 @@ const NOW: Time = Time::from_seconds(1_790_000_000);
 enum Script {
     /// Sends these octets.
     Answer(Vec<u8>),
+    /// Sends these octets after 300 ms.
+    Late(Vec<u8>),
     /// Never answers.
     Hang,
     /// Answers an octet at a time.
@@ -39,6 +41,8 @@ struct World {
     script: Arc<Mutex<Script>>,
     connections: Arc<AtomicUsize>,
     port: u16,
+    /// Takes connections, and says nothing.
+    silent: TcpListener,
     key: SecretKey,
 }
 
@@ -64,6 +68,10 @@ async fn serve(
             let _ = stream.read(&mut head).await;
             match script {
                 Script::Answer(octets) => drop(stream.write_all(&octets).await),
+                Script::Late(octets) => {
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    drop(stream.write_all(&octets).await);
+                }
                 Script::Hang => tokio::time::sleep(Duration::from_secs(60)).await,
                 Script::Drip(octets) => {
                     for octet in octets {
@@ -94,10 +102,12 @@ impl World {
             other 300 IN A 127.0.0.1\nmetadata 300 IN A 169.254.169.254\nlan 300 IN A 192.168.1.1\n\
             cgnat 300 IN A 100.64.0.1\nula 300 IN AAAA fd00::1\nlink 300 IN AAAA fe80::1\nhome 300 IN AAAA ::1\n\
             mapped 300 IN AAAA ::ffff:127.0.0.1\nnat64 300 IN AAAA 64:ff9b::7f00:1\n";
-        let zones = ZoneFiles::parse(&[("example", zone)], Dnssec::Insecure).unwrap();
+        let slow: String = (0..24).map(|at| format!("slow-{at} 300 IN A 127.0.0.1\n")).collect();
+        let zones = ZoneFiles::parse(&[("example", &[zone, &slow].concat())], Dnssec::Insecure).unwrap();
         let key = SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy).unwrap();
         let fetcher = Fetcher::new(Dns::Zones(zones), connector, settings);
-        Self { fetcher, script, connections, port, key }
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self { fetcher, script, connections, port, silent, key }
     }
 
     async fn open() -> Self {
@@ -138,7 +148,8 @@ async fn a_directory_is_fetched_and_kept_as_long_as_it_says() {
     world.plays(answer("200 OK", "cache-control: max-age=600\r\n", &world.keys()));
     assert_eq!(world.come(NOW).await, Ok((true, 600)));
     world.plays(answer("200 OK", "", r#"{"keys":[]}"#));
-    assert_eq!(world.come(NOW).await, Ok((false, 300)), "what is read is newer than what was");
+    let later = NOW.after(Duration::from_secs(600));
+    assert_eq!(world.come(later).await, Ok((false, 300)), "what is read is newer than what was");
 }
 
 #[tokio::test]
@@ -270,19 +281,129 @@ async fn a_metadata_document_may_say_where_the_keys_are() {
 
 #[tokio::test]
 async fn a_stranger_cannot_have_any_number_of_hosts_asked() {
-    let world = World::new(FetchSettings::default()).await;
-    let mut refused = 0;
-    for at in 0..150 {
-        let url = format!("https://bot.example:{}/{at}", world.port);
-        let question = DirectoryQuestion { url, discovery: Discovery::JwksUri };
-        refused += usize::from(matches!(
-            world.fetcher.look_up(&question, NOW).await,
-            Answer::Unknown(Cause::Budget)
-        ));
-    }
-    assert_eq!(refused, 30);
+    let world = World::open().await;
+    world.plays(answer("500 Internal Server Error", "", ""));
+    let refused = async |urls: Vec<String>| {
+        let mut refused = 0;
+        for url in urls {
+            let question = DirectoryQuestion { url, discovery: Discovery::JwksUri };
+            let answer = world.fetcher.look_up(&question, NOW).await;
+            refused += usize::from(matches!(answer, Answer::Unknown(Cause::Budget)));
+        }
+        refused
+    };
+    let own = (0..50).map(|at| format!("https://bot.example:{}/{at}", world.port)).collect();
+    assert_eq!(refused(own).await, 40, "a domain has a share");
+    assert_eq!(world.connections.load(Ordering::SeqCst), 10);
+    let others = (0..150).map(|at| format!("https://host-{at}.example/")).collect();
+    assert_eq!(refused(others).await, 40, "and takes no more of the whole");
     let next = world.come(NOW.after(Duration::from_secs(60))).await;
     assert_eq!(next, Err(Cause::DirectoryUnreachable), "a minute later there is room again");
+}
+
+/// As many fetches of new directories as there is room for, of hosts that never answer. Until these are given up,
+/// every further one is refused.
+async fn fill_places(world: &World, now: Time) {
+    let fetches = (0..24).map(|at| {
+        let url = format!("https://slow-{at}.example:{}/", world.silent.local_addr().unwrap().port());
+        let (fetcher, question) =
+            (world.fetcher.clone(), DirectoryQuestion { url, discovery: Discovery::JwksUri });
+        tokio::spawn(async move { fetcher.look_up(&question, now).await })
+    });
+    drop(fetches.collect::<Vec<_>>());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let question = DirectoryQuestion { url: "https://new.example/".into(), discovery: Discovery::JwksUri };
+    for _ in 0..200 {
+        let refused = world.fetcher.look_up(&question, now).await;
+        assert!(matches!(refused, Answer::Unknown(Cause::Budget)));
+    }
+}
+
+#[tokio::test]
+async fn hosts_that_never_answer_leave_room_for_those_whose_keys_are_known() {
+    let world = World::open().await;
+    world.plays(answer("200 OK", "", &world.keys()));
+    assert_eq!(world.come(NOW).await, Ok((true, 300)));
+    let later = NOW.after(Duration::from_secs(300));
+    fill_places(&world, later).await;
+    assert_eq!(world.come(later).await, Ok((true, 300)));
+    assert_eq!(world.connections.load(Ordering::SeqCst), 2);
+    tokio::time::sleep(Duration::from_millis(2100)).await;
+    let others = (0..95).map(|at| format!("https://host-{at}.example/"));
+    for url in others {
+        let question = DirectoryQuestion { url, discovery: Discovery::JwksUri };
+        let answer = world.fetcher.look_up(&question, later).await;
+        assert!(
+            matches!(answer, Answer::Unknown(Cause::DirectoryUnreachable)),
+            "what was refused used nothing up"
+        );
+    }
+}
+
+#[tokio::test]
+async fn while_there_is_no_place_known_keys_stay_in_force_for_an_hour() {
+    let world = World::open().await;
+    world.plays(answer("200 OK", "", &world.keys()));
+    let others = (0..8).map(|at| format!("/keys-{at}")).collect::<Vec<_>>();
+    assert_eq!(world.come(NOW).await, Ok((true, 300)));
+    for path in &others {
+        assert!(matches!(world.look_up(path, Discovery::JwksUri, NOW).await, Answer::Found { .. }));
+    }
+    world.plays(Script::Hang);
+    let end = NOW.after(Duration::from_secs(300));
+    fill_places(&world, end).await;
+    let renewals = others.iter().map(|path| world.look_up(path, Discovery::JwksUri, end));
+    let renewals = futures_util::future::join_all(renewals);
+    let busy = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let hour = Duration::from_secs(60 * 60);
+        assert_eq!(world.come(end).await, Ok((true, 2)));
+        assert_eq!(world.come(end.after(hour - Duration::from_secs(1))).await, Ok((true, 2)));
+        assert_eq!(world.come(end.after(hour)).await, Err(Cause::Budget), "and no longer");
+    };
+    tokio::join!(renewals, busy);
+}
+
+#[tokio::test]
+async fn directories_that_are_none_push_out_no_keys() {
+    let world = World::open().await;
+    world.plays(answer("200 OK", "", &world.keys()));
+    assert_eq!(world.come(NOW).await, Ok((true, 300)));
+    let mut now = NOW;
+    for minute in 1..100 {
+        now = NOW.after(Duration::from_secs(60 * minute));
+        for at in 0..120 {
+            let url = format!("https://none-{minute}-{at}.example/");
+            let question = DirectoryQuestion { url, discovery: Discovery::JwksUri };
+            assert!(matches!(
+                world.fetcher.look_up(&question, now).await,
+                Answer::Unknown(Cause::DirectoryUnreachable)
+            ));
+        }
+    }
+    world.plays(answer("500 Internal Server Error", "", ""));
+    assert!(world.come(now).await.is_ok_and(|(found, _)| found));
+}
+
+#[tokio::test]
+async fn who_hangs_up_neither_avoids_the_pause_nor_stops_the_fetch() {
+    let asked_and_left = async |world: &World| {
+        assert!(timeout(Duration::from_millis(100), world.come(NOW)).await.is_err());
+    };
+    let world = World::open().await;
+    world.plays(Script::Hang);
+    asked_and_left(&world).await;
+    for _ in 0..10 {
+        assert_eq!(world.come(NOW).await, Err(Cause::DirectoryUnreachable));
+    }
+    assert_eq!(world.connections.load(Ordering::SeqCst), 1);
+    let slow = World::open().await;
+    let Script::Answer(octets) = answer("200 OK", "", &slow.keys()) else { return };
+    slow.plays(Script::Late(octets));
+    asked_and_left(&slow).await;
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    assert_eq!(slow.come(NOW).await, Ok((true, 300)), "what was fetched is there for the next one");
+    assert_eq!(slow.connections.load(Ordering::SeqCst), 1);
 }
 
 /// The fields of a signature on an answer with these keys.
