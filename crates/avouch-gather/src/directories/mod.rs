@@ -15,6 +15,7 @@ mod tests;
 mod vouched;
 
 pub use documents::Documents;
+pub(crate) use fetcher::REMEMBERED;
 pub use fetcher::{FetchSettings, Fetcher};
 
 use avouch_engine::evidence::{Answer, Cause, DirectoryQuestion};

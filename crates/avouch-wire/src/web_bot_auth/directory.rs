@@ -1,6 +1,6 @@
 //! Key directories: what stands behind a URL of `Signature-Agent`.
 
-use crate::http_signature::{Jwk, JwkError, Thumbprint};
+use crate::http_signature::{Jwk, JwkError, Thumbprint, quoted};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -9,7 +9,7 @@ use thiserror::Error;
 pub const MAX_DIRECTORY: usize = 256 * 1024;
 
 /// Most keys in a document; others are refused with it, for a key left out would be a key removed.
-pub const MAX_KEYS: usize = 100;
+pub const MAX_KEYS: usize = 50;
 
 /// Why a document says nothing about keys.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -65,8 +65,7 @@ impl Directory {
         match read(json)? {
             Members { keys: Some(keys), .. } => Self::of(&keys),
             Members { kty: Some(_), .. } => {
-                let text =
-                    std::str::from_utf8(json).map_err(|error| DirectoryError::Json(error.to_string()))?;
+                let text = std::str::from_utf8(json).map_err(|error| no_json(&error))?;
                 let mut directory = Self { bare: true, ..Self::default() };
                 directory.add(0, text);
                 Ok(directory)
@@ -141,7 +140,11 @@ fn read(json: &[u8]) -> Result<Members<'_>, DirectoryError> {
     if json.len() > MAX_DIRECTORY {
         return Err(DirectoryError::TooLong);
     }
-    serde_json::from_slice(json).map_err(|error| DirectoryError::Json(error.to_string()))
+    serde_json::from_slice(json).map_err(|error| no_json(&error))
+}
+
+fn no_json(error: &dyn std::error::Error) -> DirectoryError {
+    DirectoryError::Json(quoted(&error.to_string()))
 }
 
 #[cfg(test)]
