@@ -37,6 +37,8 @@ const MAX_FIELDS: usize = 64;
 /// Addresses of a host that are tried.
 const MAX_ADDRESSES: usize = 3;
 
+const AGENT: &str = concat!("avouch/", env!("CARGO_PKG_VERSION"));
+
 const TYPES: &str =
     "application/http-message-signatures-directory+json, application/jwk-set+json, application/json";
 
@@ -73,6 +75,17 @@ pub(super) struct Fetched {
     pub(super) authority: String,
     pub(super) path: String,
     pub(super) storage: Storage,
+}
+
+impl Fetched {
+    /// The fields of the request that it answers.
+    pub(super) fn asked_with(&self) -> [(&str, &[u8]); 3] {
+        [
+            (HOST.as_str(), self.authority.as_bytes()),
+            (USER_AGENT.as_str(), AGENT.as_bytes()),
+            (ACCEPT.as_str(), TYPES.as_bytes()),
+        ]
+    }
 }
 
 /// Fetches documents.
@@ -138,7 +151,7 @@ impl Client {
 fn request(target: &Target<'_>, authority: &Authority<'_>) -> Result<Request<Empty<Bytes>>, FetchError> {
     let request = Request::get(target.path())
         .header(HOST, authority.as_str())
-        .header(USER_AGENT, concat!("avouch/", env!("CARGO_PKG_VERSION")))
+        .header(USER_AGENT, AGENT)
         .header(ACCEPT, TYPES);
     request.body(Empty::new()).map_err(|_| FetchError::Url)
 }

@@ -115,6 +115,11 @@ impl World {
         Self::new(FetchSettings { allowed_networks, require_signed: false }).await
     }
 
+    async fn strict() -> Self {
+        let allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
+        Self::new(FetchSettings { allowed_networks, require_signed: true }).await
+    }
+
     fn keys(&self) -> String {
         let x = b64u::encode(self.key.public().octets());
         format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}]}}"#)
@@ -408,16 +413,27 @@ async fn who_hangs_up_neither_avoids_the_pause_nor_stops_the_fetch() {
 
 /// The fields of a signature on an answer with these keys.
 fn vouch(world: &World, authority: &str, key: &SecretKey) -> String {
+    let covered = vec![Component::of_request("@authority").unwrap()];
+    vouch_over(world, covered, &[], authority, key)
+}
+
+/// The fields of a signature that covers these components, of a request with these fields.
+fn vouch_over(
+    world: &World,
+    covered: Vec<Component<'_>>,
+    fields: &[(&str, &[u8])],
+    authority: &str,
+    key: &SecretKey,
+) -> String {
     let start =
         Start::Request { method: "GET", scheme: "https", authority, path: WELL_KNOWN, target: WELL_KNOWN };
-    let request = Message { start, fields: &[], trailers: &[], request: None };
+    let request = Message { start, fields, trailers: &[], request: None };
     let answer = Message {
         start: Start::Response { status: 200 },
-        fields: &[],
+        fields: &[("x-absent", b"1")],
         trailers: &[],
         request: Some(&request),
     };
-    let covered = vec![Component::of_request("@authority").unwrap()];
     let keyid = Thumbprint::of(world.key.public()).to_string();
     let mut input = SignatureInput::covering(covered).unwrap();
     (input.created, input.expires) = (Some(NOW.seconds()), Some(NOW.seconds() + 300));
@@ -428,10 +444,6 @@ fn vouch(world: &World, authority: &str, key: &SecretKey) -> String {
 
 #[tokio::test]
 async fn a_directory_may_be_signed_and_can_be_asked_to() {
-    let strict = || async {
-        let allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
-        World::new(FetchSettings { allowed_networks, require_signed: true }).await
-    };
     for (require, signed, by_other, comes) in [
         (false, false, false, Ok((true, 300))),
         (false, true, false, Ok((true, 300))),
@@ -440,7 +452,7 @@ async fn a_directory_may_be_signed_and_can_be_asked_to() {
         (true, true, false, Ok((true, 300))),
         (true, true, true, Err(Cause::DirectoryUnusable)),
     ] {
-        let world = if require { strict().await } else { World::open().await };
+        let world = if require { World::strict().await } else { World::open().await };
         let other = SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy).unwrap();
         let authority = format!("bot.example:{}", world.port);
         let fields = match signed {
@@ -454,22 +466,54 @@ async fn a_directory_may_be_signed_and_can_be_asked_to() {
             "required {require}, signed {signed}, by another {by_other}"
         );
     }
-    let world = strict().await;
+    let world = World::strict().await;
     world.plays(answer("200 OK", &vouch(&world, "elsewhere.example", &world.key), &world.keys()));
     assert_eq!(world.come(NOW).await, Err(Cause::DirectoryUnusable), "signed for another place");
 }
 
 #[tokio::test]
+async fn a_directorys_signature_may_cover_every_field_it_was_asked_with() {
+    let agent = concat!("avouch/", env!("CARGO_PKG_VERSION"));
+    let types =
+        "application/http-message-signatures-directory+json, application/jwk-set+json, application/json";
+    for (agent, comes) in [(agent, Ok((true, 300))), ("another/1", Err(Cause::DirectoryUnusable))] {
+        let world = World::strict().await;
+        let authority = format!("bot.example:{}", world.port);
+        let names = ["@authority", "host", "user-agent", "accept"];
+        let covered = names.map(|name| Component::of_request(name).unwrap()).to_vec();
+        let fields: [(&str, &[u8]); 3] =
+            [("host", authority.as_bytes()), ("user-agent", agent.as_bytes()), ("accept", types.as_bytes())];
+        let fields = vouch_over(&world, covered, &fields, &authority, &world.key);
+        world.plays(answer("200 OK", &fields, &world.keys()));
+        assert_eq!(world.come(NOW).await, comes);
+    }
+}
+
+#[tokio::test]
+async fn a_signature_that_cannot_be_checked_says_nothing_about_a_directory() {
+    for (alg, over_absent) in [(Some("rsa-v1_5-sha256"), false), (Some("rot13"), false), (None, true)] {
+        for (world, listed) in [(World::open().await, true), (World::strict().await, false)] {
+            let authority = format!("bot.example:{}", world.port);
+            let mut covered = vec![Component::of_request("@authority").unwrap()];
+            covered.extend(over_absent.then(|| Component::named("x-absent").unwrap()));
+            let own = vouch_over(&world, covered, &[], &authority, &world.key);
+            let named = alg.map(|alg| own.replacen(";tag=", &format!(";alg=\"{alg}\";tag="), 1));
+            let fields = named.unwrap_or(own);
+            world.plays(answer("200 OK", &fields, &world.keys()));
+            assert_eq!(world.come(NOW).await, Ok((listed, 300)), "{fields}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn keys_inside_a_metadata_document_are_held_to_the_same_signatures() {
-    let allowed_networks: Vec<ipnet::IpNet> = vec!["127.0.0.0/8".parse().unwrap()];
     for (require_signed, by_own, comes) in [
         (true, None, Ok(0)),
         (true, Some(true), Ok(1)),
         (false, None, Ok(1)),
         (false, Some(false), Err(Cause::DirectoryUnusable)),
     ] {
-        let settings = FetchSettings { allowed_networks: allowed_networks.clone(), require_signed };
-        let world = World::new(settings).await;
+        let world = if require_signed { World::strict().await } else { World::open().await };
         let other = SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy).unwrap();
         let authority = format!("bot.example:{}", world.port);
         let signed = |own| vouch(&world, &authority, if own { &world.key } else { &other });
