@@ -15,7 +15,7 @@ use avouch_wire::web_bot_auth::MAX_DIRECTORY;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, CONTENT_ENCODING, HOST, USER_AGENT};
+use hyper::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
@@ -78,6 +78,17 @@ pub(super) struct Fetched {
 }
 
 impl Fetched {
+    /// Whether it says that it is JSON, once and by a media type that means so. A file that a host serves for
+    /// others, as text or as octets, is not meant as anybody's keys.
+    pub(super) fn is_json(&self) -> bool {
+        let mut types = self.fields.iter().filter(|(name, _)| name == CONTENT_TYPE.as_str());
+        let (Some((_, value)), None) = (types.next(), types.next()) else { return false };
+        let essence = value.split(|octet| *octet == b';').next().unwrap_or_default();
+        let essence = essence.trim_ascii().to_ascii_lowercase();
+        let subtype = essence.strip_prefix(b"application/").unwrap_or_default();
+        subtype == b"json" || subtype.strip_suffix(b"+json").is_some_and(|name| !name.is_empty())
+    }
+
     /// The fields of the request that it answers.
     pub(super) fn asked_with(&self) -> [(&str, &[u8]); 3] {
         [

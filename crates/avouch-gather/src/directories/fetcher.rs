@@ -9,7 +9,7 @@ use avouch_dns::Dns;
 use avouch_engine::evidence::{Answer, Cause, DirectoryQuestion, Dnssec};
 use avouch_tls::Connector;
 use avouch_wire::time::Time;
-use avouch_wire::web_bot_auth::{Directory, Discovery, Document};
+use avouch_wire::web_bot_auth::{Directory, Discovery, Document, WELL_KNOWN};
 use ipnet::IpNet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -185,13 +185,15 @@ impl State {
         let Some(fetched) = self.get(&question.url, now).await? else { return Ok(gone()) };
         let (directory, fetched) = match question.discovery {
             Discovery::Directory | Discovery::JwksUri => (Directory::parse(&fetched.body), fetched),
-            Discovery::Cimd => match Document::parse(&fetched.body).map_err(|error| unusable(&error))? {
-                Document::Keys(directory) => (Ok(directory), fetched),
-                Document::JwksUri(url) => match self.get(&url, now).await? {
-                    Some(fetched) => (Directory::parse(&fetched.body), fetched),
-                    None => return Ok(gone()),
-                },
-            },
+            Discovery::Cimd => {
+                match Document::parse(&fetched.body, &question.url).map_err(|error| unusable(&error))? {
+                    Document::Keys(directory) => (Ok(directory), fetched),
+                    Document::JwksUri(url) => match self.get(&url, now).await? {
+                        Some(fetched) => (Directory::parse(&fetched.body), fetched),
+                        None => return Ok(gone()),
+                    },
+                }
+            }
         };
         let mut directory = directory.map_err(|error| unusable(&error))?;
         let signed = vouched::by(&directory, &fetched, now);
@@ -206,6 +208,10 @@ impl State {
     /// takes its keys back.
     async fn get(&self, url: &str, now: Time) -> Result<Option<Fetched>, Cause> {
         match self.client.fetch(url, now).await {
+            // Whoever can write to the well-known path speaks for the host; elsewhere many may.
+            Ok(fetched) if fetched.path != WELL_KNOWN && !fetched.is_json() => {
+                Err(unusable(url, &"its Content-Type is not JSON"))
+            }
             Ok(fetched) => Ok(Some(fetched)),
             Err(error @ FetchError::Gone(_)) => {
                 tracing::info!(url, %error, "key directory gone");

@@ -46,10 +46,12 @@ struct World {
     key: SecretKey,
 }
 
+/// An answer, of JSON unless its fields say otherwise.
 fn answer(status: &str, fields: &str, body: &str) -> Script {
     let length = body.len();
+    let json = if fields.contains("content-type") { "" } else { "content-type: application/json\r\n" };
     Script::Answer(
-        format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n{fields}\r\n{body}").into_bytes(),
+        format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n{json}{fields}\r\n{body}").into_bytes(),
     )
 }
 
@@ -123,6 +125,11 @@ impl World {
     fn keys(&self) -> String {
         let x = b64u::encode(self.key.public().octets());
         format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}]}}"#)
+    }
+
+    /// A metadata document that stands at `/card`, with these members.
+    fn card(&self, members: &str) -> String {
+        format!(r#"{{"client_id":"https://bot.example:{}/card",{members}}}"#, self.port)
     }
 
     fn plays(&self, script: Script) {
@@ -271,17 +278,59 @@ async fn no_address_that_is_not_public_is_connected_to() {
 #[tokio::test]
 async fn a_metadata_document_may_say_where_the_keys_are() {
     let world = World::open().await;
-    let place = format!(r#"{{"jwks_uri":"https://bot.example:{}/keys"}}"#, world.port);
-    world.plays(answer("200 OK", "", &place));
+    let place = format!(r#""jwks_uri":"https://bot.example:{}/keys""#, world.port);
+    world.plays(answer("200 OK", "", &world.card(&place)));
     let answer_of = world.look_up("/card", Discovery::Cimd, NOW).await;
     assert!(matches!(answer_of, Answer::Unknown(Cause::DirectoryUnusable)), "a place is no place for keys");
     assert_eq!(world.connections.load(Ordering::SeqCst), 2, "and no third is asked");
     let held = World::open().await;
-    held.plays(answer("200 OK", "", &format!(r#"{{"jwks":{}}}"#, held.keys())));
+    held.plays(answer("200 OK", "", &held.card(&format!(r#""jwks":{}"#, held.keys()))));
     assert!(matches!(held.look_up("/card", Discovery::Cimd, NOW).await, Answer::Found { .. }));
     let inside = World::open().await;
-    inside.plays(answer("200 OK", "", r#"{"jwks_uri":"https://metadata.example/keys"}"#));
-    assert!(matches!(inside.look_up("/card", Discovery::Cimd, NOW).await, Answer::Unknown(_)));
+    inside.plays(answer("200 OK", "", &inside.card(r#""jwks_uri":"https://metadata.example/keys""#)));
+    let unknown = inside.look_up("/card", Discovery::Cimd, NOW).await;
+    assert!(matches!(unknown, Answer::Unknown(Cause::DirectoryUnreachable)));
+    let copied = World::open().await;
+    copied.plays(answer("200 OK", "", &copied.card(&format!(r#""jwks":{}"#, copied.keys()))));
+    let unknown = copied.look_up("/uploads/card", Discovery::Cimd, NOW).await;
+    assert!(matches!(unknown, Answer::Unknown(Cause::DirectoryUnusable)), "a copy elsewhere");
+}
+
+#[tokio::test]
+async fn keys_outside_the_well_known_path_are_sent_as_json() {
+    for (fields, is_json) in [
+        ("content-type: application/json\r\n", true),
+        ("content-type: Application/JSON ; charset=utf-8\r\n", true),
+        ("content-type: application/jwk-set+json\r\n", true),
+        ("content-type: application/http-message-signatures-directory+json\r\n", true),
+        ("content-type: application/anything+json\r\n", true),
+        ("content-type: text/plain\r\n", false),
+        ("content-type: text/json\r\n", false),
+        ("content-type: application/octet-stream; x=application/json\r\n", false),
+        ("content-type: application/+json\r\n", false),
+        ("content-type: application/jsonp\r\n", false),
+        ("content-type: text/plain\r\ncontent-type: application/json\r\n", false),
+        ("x-content-type: application/json\r\n", false),
+    ] {
+        for (path, discovery, comes) in [
+            (WELL_KNOWN, Discovery::Directory, true),
+            (WELL_KNOWN, Discovery::JwksUri, true),
+            ("/keys", Discovery::JwksUri, is_json),
+            (&format!("{WELL_KNOWN}?raw"), Discovery::JwksUri, is_json),
+            ("/card", Discovery::Cimd, is_json),
+        ] {
+            let world = World::open().await;
+            let keys = world.keys();
+            let members = format!(
+                r#""jwks":{keys},{}"#,
+                keys.strip_prefix('{').and_then(|keys| keys.strip_suffix('}')).unwrap()
+            );
+            world.plays(answer("200 OK", fields, &world.card(&members)));
+            let found = world.look_up(path, discovery, NOW).await;
+            assert_eq!(matches!(found, Answer::Found { .. }), comes, "{path} {fields}");
+            assert!(comes || matches!(found, Answer::Unknown(Cause::DirectoryUnusable)), "{path} {fields}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -518,7 +567,7 @@ async fn keys_inside_a_metadata_document_are_held_to_the_same_signatures() {
         let authority = format!("bot.example:{}", world.port);
         let signed = |own| vouch(&world, &authority, if own { &world.key } else { &other });
         let fields = by_own.map(signed).unwrap_or_default();
-        world.plays(answer("200 OK", &fields, &format!(r#"{{"jwks":{}}}"#, world.keys())));
+        world.plays(answer("200 OK", &fields, &world.card(&format!(r#""jwks":{}"#, world.keys()))));
         let came = match world.look_up("/card", Discovery::Cimd, NOW).await {
             Answer::Found { value, .. } => Ok(value.keys().len()),
             Answer::Unknown(cause) => Err(cause),

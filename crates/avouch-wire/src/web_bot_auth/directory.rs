@@ -23,6 +23,9 @@ pub enum DirectoryError {
     /// More than [`MAX_KEYS`].
     #[error("holds more than {MAX_KEYS} keys")]
     TooMany,
+    /// A metadata document of another URL than the one it stands at, or of none.
+    #[error("client_id is not the URL of the document")]
+    ClientId,
     /// Neither keys nor a place for them.
     #[error("holds neither keys, jwks nor jwks_uri")]
     Nothing,
@@ -52,6 +55,7 @@ struct Members<'a> {
     #[serde(borrow)]
     jwks: Option<&'a RawValue>,
     jwks_uri: Option<String>,
+    client_id: Option<String>,
     kty: Option<serde::de::IgnoredAny>,
 }
 
@@ -121,12 +125,16 @@ impl Directory {
 }
 
 impl Document {
-    /// Reads a Client ID Metadata Document.
+    /// Reads a Client ID Metadata Document that stands at `url`, which it has to name itself (section 4.1 of
+    /// draft-ietf-oauth-client-id-metadata-document-01): a copy of it elsewhere says nothing.
     ///
     /// # Errors
     /// [`DirectoryError`].
-    pub fn parse(json: &[u8]) -> Result<Self, DirectoryError> {
+    pub fn parse(json: &[u8], url: &str) -> Result<Self, DirectoryError> {
         let members = read(json)?;
+        if members.client_id.as_deref() != Some(url) {
+            return Err(DirectoryError::ClientId);
+        }
         match (members.jwks, members.jwks_uri, members.keys) {
             (Some(jwks), ..) => Directory::parse(jwks.get().as_bytes()).map(Self::Keys),
             (None, Some(url), _) => Ok(Self::JwksUri(url)),
@@ -187,14 +195,29 @@ mod tests {
 
     #[test]
     fn a_metadata_document_holds_keys_or_says_where_they_are() {
-        let keys = |json: &str| match Document::parse(json.as_bytes()) {
+        const URL: &str = "https://bot.example/card";
+        let parse =
+            |members: &str| Document::parse(format!(r#"{{"client_id":"{URL}"{members}}}"#).as_bytes(), URL);
+        let keys = |members: &str| match parse(members) {
             Ok(Document::Keys(directory)) => directory.keys().len(),
             other => panic!("{other:?}"),
         };
-        assert_eq!(keys(&format!(r#"{{"client_id":"x","jwks":{{"keys":[{KEY}]}},"jwks_uri":"y"}}"#)), 1);
-        assert_eq!(keys(&format!(r#"{{"keys":[{KEY}]}}"#)), 1);
-        let place = Document::parse(br#"{"jwks_uri":"https://bot.example/keys"}"#);
+        assert_eq!(keys(&format!(r#","jwks":{{"keys":[{KEY}]}},"jwks_uri":"y""#)), 1);
+        assert_eq!(keys(&format!(r#","keys":[{KEY}]"#)), 1);
+        let place = parse(r#","jwks_uri":"https://bot.example/keys""#);
         assert!(matches!(place, Ok(Document::JwksUri(url)) if url == "https://bot.example/keys"));
-        assert_eq!(Document::parse(b"{}").unwrap_err(), DirectoryError::Nothing);
+        assert_eq!(parse("").unwrap_err(), DirectoryError::Nothing);
+    }
+
+    #[test]
+    fn a_metadata_document_counts_at_its_own_url_only() {
+        let at = |client_id: &str, url: &str| {
+            Document::parse(format!(r#"{{{client_id}"keys":[]}}"#).as_bytes(), url).map(drop)
+        };
+        let own = r#""client_id":"https://bot.example/card","#;
+        assert_eq!(at(own, "https://bot.example/card"), Ok(()));
+        assert_eq!(at(own, "https://bot.example/card?copy"), Err(DirectoryError::ClientId));
+        assert_eq!(at(own, "https://bot.example/Card"), Err(DirectoryError::ClientId));
+        assert_eq!(at("", "https://bot.example/card"), Err(DirectoryError::ClientId));
     }
 }
