@@ -25,8 +25,8 @@ use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// How long a fetch may take, from the first look-up to the last octet.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the documents of a directory may take together, from the first look-up to the last octet.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Most octets of the head of an answer.
 const MAX_HEAD: usize = 16 * 1024;
@@ -63,7 +63,7 @@ pub(super) enum FetchError {
     Encoded,
     #[error("the answer is longer than {MAX_DIRECTORY} octets, or broke off")]
     Body,
-    #[error("took longer than {} s", PATIENCE.as_secs())]
+    #[error("no connection in time")]
     Timeout,
 }
 
@@ -109,11 +109,8 @@ pub(super) struct Client {
 }
 
 impl Client {
+    /// Fetches a document, for as long as the caller has patience.
     pub(super) async fn fetch(&self, url: &str, now: Time) -> Result<Fetched, FetchError> {
-        timeout(PATIENCE, self.fetch_patiently(url, now)).await.unwrap_or(Err(FetchError::Timeout))
-    }
-
-    async fn fetch_patiently(&self, url: &str, now: Time) -> Result<Fetched, FetchError> {
         let target = Target::parse("GET", url).map_err(|_| FetchError::Url)?;
         let (scheme, authority) = target.origin().ok_or(FetchError::Url)?;
         let authority = Authority::parse(authority, scheme).map_err(|_| FetchError::Url)?;

@@ -1,6 +1,6 @@
 //! Fetches directories, and remembers what became of each: what was last read, and when to try again.
 
-use super::fetch::{Client, FetchError, Fetched};
+use super::fetch::{Client, FetchError, Fetched, PATIENCE};
 use super::newcomers::Newcomers;
 use super::vouched;
 use crate::bounded::Bounded;
@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 /// Directories remembered, here and by the answer cache: every operator of bots there is, many times
 /// over. A directory of 50 keys that are the dearest to keep takes less than 60 KiB (those of P-256
@@ -160,7 +161,11 @@ impl State {
         before: Known,
         now: Time,
     ) -> Answer<Arc<Directory>> {
-        match self.fetch(&question, now).await {
+        let fetched = timeout(PATIENCE, self.fetch(&question, now)).await.unwrap_or_else(|_| {
+            tracing::info!(url = question.url, "key directory takes longer than {} s", PATIENCE.as_secs());
+            Err(Cause::DirectoryUnreachable)
+        });
+        match fetched {
             Ok((directory, kept)) => {
                 let last = Last { directory: Arc::new(directory), read: now, until: now.after(kept) };
                 let answer = last.answer(last.until);

@@ -27,8 +27,8 @@ const NOW: Time = Time::from_seconds(1_790_000_000);
 enum Script {
     /// Sends these octets.
     Answer(Vec<u8>),
-    /// Sends these octets after 300 ms.
-    Late(Vec<u8>),
+    /// Sends these octets after so many milliseconds.
+    Late(u64, Vec<u8>),
     /// Never answers.
     Hang,
     /// Answers an octet at a time.
@@ -70,8 +70,8 @@ async fn serve(
             let _ = stream.read(&mut head).await;
             match script {
                 Script::Answer(octets) => drop(stream.write_all(&octets).await),
-                Script::Late(octets) => {
-                    tokio::time::sleep(Duration::from_millis(300)).await;
+                Script::Late(millis, octets) => {
+                    tokio::time::sleep(Duration::from_millis(millis)).await;
                     drop(stream.write_all(&octets).await);
                 }
                 Script::Hang => tokio::time::sleep(Duration::from_secs(60)).await,
@@ -297,6 +297,22 @@ async fn a_metadata_document_may_say_where_the_keys_are() {
 }
 
 #[tokio::test]
+async fn a_metadata_document_and_its_keys_have_one_patience() {
+    for (millis, path, comes) in [(100, "keys", true), (1200, "keys", false), (0, &"k".repeat(512), false)] {
+        let world = World::open().await;
+        let keys = world.keys();
+        let keys = keys.strip_prefix('{').and_then(|keys| keys.strip_suffix('}')).unwrap();
+        // Both URLs answer with the same document.
+        let place = format!(r#""jwks_uri":"https://bot.example:{}/{path}",{keys}"#, world.port);
+        let Script::Answer(octets) = answer("200 OK", "", &world.card(&place)) else { return };
+        world.plays(Script::Late(millis, octets));
+        let came = timeout(Duration::from_millis(2300), world.look_up("/card", Discovery::Cimd, NOW)).await;
+        assert_eq!(matches!(came, Ok(Answer::Found { .. })), comes, "{millis} ms, {} octets", path.len());
+        assert!(came.is_ok());
+    }
+}
+
+#[tokio::test]
 async fn keys_outside_the_well_known_path_are_sent_as_json() {
     for (fields, is_json) in [
         ("content-type: application/json\r\n", true),
@@ -453,7 +469,7 @@ async fn who_hangs_up_neither_avoids_the_pause_nor_stops_the_fetch() {
     assert_eq!(world.connections.load(Ordering::SeqCst), 1);
     let slow = World::open().await;
     let Script::Answer(octets) = answer("200 OK", "", &slow.keys()) else { return };
-    slow.plays(Script::Late(octets));
+    slow.plays(Script::Late(300, octets));
     asked_and_left(&slow).await;
     tokio::time::sleep(Duration::from_millis(800)).await;
     assert_eq!(slow.come(NOW).await, Ok((true, 300)), "what was fetched is there for the next one");

@@ -1,5 +1,6 @@
 //! Key directories: what stands behind a URL of `Signature-Agent`.
 
+use super::agent::MAX_URL;
 use crate::http_signature::{Jwk, JwkError, Thumbprint, quoted};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -26,6 +27,9 @@ pub enum DirectoryError {
     /// A metadata document of another URL than the one it stands at, or of none.
     #[error("client_id is not the URL of the document")]
     ClientId,
+    /// Where the keys stand is longer than a URL of `Signature-Agent` may be.
+    #[error("jwks_uri is longer than {MAX_URL} octets")]
+    JwksUri,
     /// Neither keys nor a place for them.
     #[error("holds neither keys, jwks nor jwks_uri")]
     Nothing,
@@ -137,6 +141,7 @@ impl Document {
         }
         match (members.jwks, members.jwks_uri, members.keys) {
             (Some(jwks), ..) => Directory::parse(jwks.get().as_bytes()).map(Self::Keys),
+            (None, Some(url), _) if url.len() > MAX_URL => Err(DirectoryError::JwksUri),
             (None, Some(url), _) => Ok(Self::JwksUri(url)),
             (None, None, Some(keys)) => Directory::of(&keys).map(Self::Keys),
             (None, None, None) => Err(DirectoryError::Nothing),
@@ -206,6 +211,8 @@ mod tests {
         assert_eq!(keys(&format!(r#","keys":[{KEY}]"#)), 1);
         let place = parse(r#","jwks_uri":"https://bot.example/keys""#);
         assert!(matches!(place, Ok(Document::JwksUri(url)) if url == "https://bot.example/keys"));
+        let long = |octets| parse(&format!(r#","jwks_uri":"{}""#, "x".repeat(octets))).map(drop);
+        assert_eq!((long(512), long(513)), (Ok(()), Err(DirectoryError::JwksUri)));
         assert_eq!(parse("").unwrap_err(), DirectoryError::Nothing);
     }
 
