@@ -298,7 +298,7 @@ async fn a_metadata_document_may_say_where_the_keys_are() {
 
 #[tokio::test]
 async fn a_metadata_document_and_its_keys_have_one_patience() {
-    for (millis, path, comes) in [(100, "keys", true), (1200, "keys", false), (0, &"k".repeat(512), false)] {
+    for (millis, path, comes) in [(100, "keys", true), (1500, "keys", false), (0, &"k".repeat(512), false)] {
         let world = World::open().await;
         let keys = world.keys();
         let keys = keys.strip_prefix('{').and_then(|keys| keys.strip_suffix('}')).unwrap();
@@ -306,7 +306,7 @@ async fn a_metadata_document_and_its_keys_have_one_patience() {
         let place = format!(r#""jwks_uri":"https://bot.example:{}/{path}",{keys}"#, world.port);
         let Script::Answer(octets) = answer("200 OK", "", &world.card(&place)) else { return };
         world.plays(Script::Late(millis, octets));
-        let came = timeout(Duration::from_millis(2300), world.look_up("/card", Discovery::Cimd, NOW)).await;
+        let came = timeout(Duration::from_millis(2800), world.look_up("/card", Discovery::Cimd, NOW)).await;
         assert_eq!(matches!(came, Ok(Answer::Found { .. })), comes, "{millis} ms, {} octets", path.len());
         assert!(came.is_ok());
     }
@@ -398,7 +398,7 @@ async fn hosts_that_never_answer_leave_room_for_those_whose_keys_are_known() {
     fill_places(&world, later).await;
     assert_eq!(world.come(later).await, Ok((true, 300)));
     assert_eq!(world.connections.load(Ordering::SeqCst), 2);
-    tokio::time::sleep(Duration::from_millis(2100)).await;
+    tokio::time::sleep(Duration::from_millis(2800)).await;
     let others = (0..95).map(|at| format!("https://host-{at}.example/"));
     for url in others {
         let question = DirectoryQuestion { url, discovery: Discovery::JwksUri };
@@ -471,7 +471,7 @@ async fn who_hangs_up_neither_avoids_the_pause_nor_stops_the_fetch() {
     let Script::Answer(octets) = answer("200 OK", "", &slow.keys()) else { return };
     slow.plays(Script::Late(300, octets));
     asked_and_left(&slow).await;
-    tokio::time::sleep(Duration::from_millis(800)).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
     assert_eq!(slow.come(NOW).await, Ok((true, 300)), "what was fetched is there for the next one");
     assert_eq!(slow.connections.load(Ordering::SeqCst), 1);
 }
