@@ -3,7 +3,7 @@
 use crate::budget::{Budget, Source};
 use crate::cache::AnswerCache;
 use crate::clock::Clock;
-use crate::directories::Directories;
+use crate::directories::{self, Directories};
 use crate::networks::Networks;
 use crate::{budget, cache};
 use arc_swap::ArcSwap;
@@ -18,9 +18,6 @@ use avouch_wire::web_bot_auth::Directory;
 use futures_util::future::join_all;
 use std::net::IpAddr;
 use std::sync::Arc;
-
-/// Most directories kept: every operator of bots there is, many times over.
-const DIRECTORIES: usize = 4096;
 
 /// All look-ups of a verifier: our cache before the DNS, the budget between them.
 pub struct Lookups {
@@ -53,7 +50,7 @@ impl Lookups {
             addresses: AnswerCache::new(cache, Arc::clone(&clock)),
             pointers: AnswerCache::new(cache, Arc::clone(&clock)),
             keys: AnswerCache::new(
-                cache::Settings { found: DIRECTORIES, ttl_cap: None, ..cache },
+                cache::Settings { found: directories::REMEMBERED, ttl_cap: None, ..cache },
                 Arc::clone(&clock),
             ),
             networks: ArcSwap::default(),

@@ -36,7 +36,7 @@ impl Documents {
         let Some(document) = self.0.get(&question.url) else { return Ok(None) };
         match question.discovery {
             Discovery::Directory | Discovery::JwksUri => Directory::parse(document).map(Some),
-            Discovery::Cimd => match Document::parse(document)? {
+            Discovery::Cimd => match Document::parse(document, &question.url)? {
                 Document::Keys(directory) => Ok(Some(directory)),
                 Document::JwksUri(url) => self.0.get(&url).map(|keys| Directory::parse(keys)).transpose(),
             },

@@ -15,7 +15,7 @@ use avouch_wire::web_bot_auth::MAX_DIRECTORY;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, CONTENT_ENCODING, HOST, USER_AGENT};
+use hyper::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
@@ -25,8 +25,8 @@ use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// How long a fetch may take, from the first look-up to the last octet.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the documents of a directory may take together, from the first look-up to the last octet.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Most octets of the head of an answer.
 const MAX_HEAD: usize = 16 * 1024;
@@ -36,6 +36,8 @@ const MAX_FIELDS: usize = 64;
 
 /// Addresses of a host that are tried.
 const MAX_ADDRESSES: usize = 3;
+
+const AGENT: &str = concat!("avouch/", env!("CARGO_PKG_VERSION"));
 
 const TYPES: &str =
     "application/http-message-signatures-directory+json, application/jwk-set+json, application/json";
@@ -53,13 +55,15 @@ pub(super) enum FetchError {
     Connect(std::io::Error),
     #[error("no answer: {0}")]
     Http(#[from] hyper::Error),
+    #[error("nothing stands there: {0}")]
+    Gone(StatusCode),
     #[error("the answer is not 200 but {0}")]
     Status(StatusCode),
     #[error("the answer is encoded, which was not asked for")]
     Encoded,
     #[error("the answer is longer than {MAX_DIRECTORY} octets, or broke off")]
     Body,
-    #[error("took longer than {} s", PATIENCE.as_secs())]
+    #[error("no connection in time")]
     Timeout,
 }
 
@@ -73,6 +77,28 @@ pub(super) struct Fetched {
     pub(super) storage: Storage,
 }
 
+impl Fetched {
+    /// Whether it says that it is JSON, once and by a media type that means so. A file that a host serves for
+    /// others, as text or as octets, is not meant as anybody's keys.
+    pub(super) fn is_json(&self) -> bool {
+        let mut types = self.fields.iter().filter(|(name, _)| name == CONTENT_TYPE.as_str());
+        let (Some((_, value)), None) = (types.next(), types.next()) else { return false };
+        let essence = value.split(|octet| *octet == b';').next().unwrap_or_default();
+        let essence = essence.trim_ascii().to_ascii_lowercase();
+        let subtype = essence.strip_prefix(b"application/").unwrap_or_default();
+        subtype == b"json" || subtype.strip_suffix(b"+json").is_some_and(|name| !name.is_empty())
+    }
+
+    /// The fields of the request that it answers.
+    pub(super) fn asked_with(&self) -> [(&str, &[u8]); 3] {
+        [
+            (HOST.as_str(), self.authority.as_bytes()),
+            (USER_AGENT.as_str(), AGENT.as_bytes()),
+            (ACCEPT.as_str(), TYPES.as_bytes()),
+        ]
+    }
+}
+
 /// Fetches documents.
 #[derive(Clone)]
 pub(super) struct Client {
@@ -83,11 +109,8 @@ pub(super) struct Client {
 }
 
 impl Client {
+    /// Fetches a document, for as long as the caller has patience.
     pub(super) async fn fetch(&self, url: &str, now: Time) -> Result<Fetched, FetchError> {
-        timeout(PATIENCE, self.fetch_patiently(url, now)).await.unwrap_or(Err(FetchError::Timeout))
-    }
-
-    async fn fetch_patiently(&self, url: &str, now: Time) -> Result<Fetched, FetchError> {
         let target = Target::parse("GET", url).map_err(|_| FetchError::Url)?;
         let (scheme, authority) = target.origin().ok_or(FetchError::Url)?;
         let authority = Authority::parse(authority, scheme).map_err(|_| FetchError::Url)?;
@@ -136,7 +159,7 @@ impl Client {
 fn request(target: &Target<'_>, authority: &Authority<'_>) -> Result<Request<Empty<Bytes>>, FetchError> {
     let request = Request::get(target.path())
         .header(HOST, authority.as_str())
-        .header(USER_AGENT, concat!("avouch/", env!("CARGO_PKG_VERSION")))
+        .header(USER_AGENT, AGENT)
         .header(ACCEPT, TYPES);
     request.body(Empty::new()).map_err(|_| FetchError::Url)
 }
@@ -146,8 +169,10 @@ async fn receive(
     target: &Target<'_>,
     authority: &Authority<'_>,
 ) -> Result<Fetched, FetchError> {
-    if answer.status() != StatusCode::OK {
-        return Err(FetchError::Status(answer.status()));
+    match answer.status() {
+        StatusCode::OK => {}
+        gone @ (StatusCode::NOT_FOUND | StatusCode::GONE) => return Err(FetchError::Gone(gone)),
+        other => return Err(FetchError::Status(other)),
     }
     let (head, body) = answer.into_parts();
     if head.headers.get(CONTENT_ENCODING).is_some_and(|value| value != "identity") {

@@ -1,12 +1,13 @@
 //! Key directories: what stands at the URL of a Web Bot Auth signature.
 //!
 //! In files: `fetch` gets one document, within bounds that hold against whoever named it; `fetcher` remembers what
-//! became of each directory, `storage` for how long it may be kept, `vouched` whether its keys signed it, `public`
+//! became of each directory, `newcomers` how many were new of late, `storage` for how long it may be kept, `vouched` whether its keys signed it, `public`
 //! which addresses are; `documents` stand for all of them offline.
 
 mod documents;
 mod fetch;
 mod fetcher;
+mod newcomers;
 mod public;
 mod storage;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 mod vouched;
 
 pub use documents::Documents;
+pub(crate) use fetcher::REMEMBERED;
 pub use fetcher::{FetchSettings, Fetcher};
 
 use avouch_engine::evidence::{Answer, Cause, DirectoryQuestion};

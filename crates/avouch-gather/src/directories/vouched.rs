@@ -13,7 +13,7 @@ const TAG: &str = "http-message-signatures-directory";
 pub(super) struct Forged;
 
 /// The keys that signed the answer for the authority it was asked of. Signatures that are no longer or not yet in time,
-/// and those of other keys, say nothing.
+/// those of other keys or by an algorithm that is not taken, and those over what is not there say nothing.
 pub(super) fn by(directory: &Directory, fetched: &Fetched, now: Time) -> Result<Vec<Thumbprint>, Forged> {
     let joined = |name: &str| {
         let own = fetched.fields.iter().filter(|(own, _)| own == name);
@@ -21,6 +21,7 @@ pub(super) fn by(directory: &Directory, fetched: &Fetched, now: Time) -> Result<
     };
     let (input, signature) = (joined("signature-input"), joined("signature"));
     let Ok(signatures) = http_signature::read(&input, &signature) else { return Ok(Vec::new()) };
+    let asked_with = fetched.asked_with();
     let request = Message {
         start: Start::Request {
             method: "GET",
@@ -29,7 +30,7 @@ pub(super) fn by(directory: &Directory, fetched: &Fetched, now: Time) -> Result<
             path: &fetched.path,
             target: &fetched.path,
         },
-        fields: &[],
+        fields: &asked_with,
         trailers: &[],
         request: None,
     };
@@ -52,11 +53,9 @@ pub(super) fn by(directory: &Directory, fetched: &Fetched, now: Time) -> Result<
         let key =
             input.keyid.filter(|_| counts).and_then(Thumbprint::parse).and_then(|own| directory.find(&own));
         let Some(jwk) = key else { continue };
-        let holds = || {
-            let algorithm = jwk.key.algorithm(input.alg, Algorithms::DEFAULT).ok()?;
-            jwk.key.verify(algorithm, &input.base(&answer).ok()?, signature.octets).ok()
-        };
-        holds().ok_or(Forged)?;
+        let Ok(algorithm) = jwk.key.algorithm(input.alg, Algorithms::DEFAULT) else { continue };
+        let Ok(base) = input.base(&answer) else { continue };
+        jwk.key.verify(algorithm, &base, signature.octets).map_err(|_| Forged)?;
         by.push(jwk.thumbprint);
     }
     Ok(by)

@@ -226,6 +226,8 @@ fn every_dialect_is_understood() {
         (format!("sig1=\"{keys}\""), keys.to_owned(), own()),
     ] {
         let mut world = World::with_agent(&agent);
+        let own_url = format!(r#"{{"client_id":"{url}","#);
+        world.directory = world.directory.map(|directory| directory.replacen('{', &own_url, 1));
         world.url = url;
         let verdict = world.come(Sign { covered, ..Sign::default() });
         assert!(verified(&verdict), "{agent}: {verdict:?}");

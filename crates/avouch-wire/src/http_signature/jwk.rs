@@ -12,6 +12,10 @@ use thiserror::Error;
 /// the year 5138.
 const MOST_SECONDS: u64 = 100_000_000_000;
 
+/// Most octets of a foreign text that an error keeps: it is remembered, and logged, with the directory
+/// it stands in.
+const MAX_QUOTED: usize = 64;
+
 /// Why a JSON object is no key that verifies here.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum JwkError {
@@ -121,7 +125,7 @@ impl Jwk {
     /// [`JwkError`] says what is wrong with it.
     pub fn parse(json: &str) -> Result<Self, JwkError> {
         let members: Members =
-            serde_json::from_str(json).map_err(|error| JwkError::Json(error.to_string()))?;
+            serde_json::from_str(json).map_err(|error| JwkError::Json(quoted(&error.to_string())))?;
         if members.d.is_some() || members.k.is_some() {
             return Err(JwkError::Private);
         }
@@ -195,7 +199,7 @@ impl Members {
                 let (n, e) = (b64u::encode(&n), b64u::encode(&e));
                 Ok((key, Thumbprint::of_members(&format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#))))
             }
-            (kty, crv) => Err(JwkError::Kind(kty.to_owned(), crv.to_owned())),
+            (kty, crv) => Err(JwkError::Kind(quoted(kty), quoted(crv))),
         }
     }
 }
@@ -209,6 +213,11 @@ fn number(name: &'static str, text: Option<&str>) -> Result<Vec<u8>, JwkError> {
     let octets =
         b64u::decode_vec(text.ok_or(JwkError::Missing(name))?).map_err(|_| JwkError::Encoding(name))?;
     if matches!(octets.first(), None | Some(0)) { Err(JwkError::Encoding(name)) } else { Ok(octets) }
+}
+
+/// As much of a text as an error may keep.
+pub(crate) fn quoted(text: &str) -> String {
+    text.get(..text.floor_char_boundary(MAX_QUOTED)).unwrap_or_default().to_owned()
 }
 
 const fn seconds(time: u64) -> u64 {
@@ -304,7 +313,23 @@ mod tests {
             refused(&format!(r#"{{"kty":"RSA","n":"{short}","e":"AQAB"}}"#)),
             JwkError::Key(KeyError::Length(255))
         );
+        let modulus =
+            |octets| format!(r#"{{"kty":"RSA","n":"{}","e":"AQAB"}}"#, b64u::encode(&vec![0xff; octets]));
+        assert!(Jwk::parse(&modulus(512)).is_ok());
+        assert_eq!(refused(&modulus(513)), JwkError::Key(KeyError::Length(513)));
         let zero = format!("AA{N}AA").replace('=', "");
         assert!(Jwk::parse(&format!(r#"{{"kty":"RSA","n":"{zero}","e":"AQAB"}}"#)).is_err(), "leading zero");
+    }
+
+    #[test]
+    fn what_an_error_keeps_of_a_foreign_text_is_short() {
+        let long = "\u{e4}".repeat(100_000);
+        let kept = |json: &str| match Jwk::parse(json) {
+            Err(JwkError::Kind(kty, crv)) => kty.capacity() + crv.capacity(),
+            Err(JwkError::Json(text)) => text.capacity(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(kept(&format!(r#"{{"kty":"{long}","crv":"{long}"}}"#)), 2 * MAX_QUOTED);
+        assert!(kept(&format!(r#"{{"kty":"oct","nbf":"{long}"}}"#)) <= MAX_QUOTED);
     }
 }

@@ -6,13 +6,14 @@ use crate::structured::Bytes;
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{
     ECDSA_P384_SHA384_FIXED, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA512,
-    RsaPublicKeyComponents,
+    RsaParameters, RsaPublicKeyComponents,
 };
 use std::fmt;
 use std::sync::Arc;
 
-/// Octets of an RSA modulus: 2048 to 8192 bits.
-const MODULUS: std::ops::RangeInclusive<usize> = 256..=1024;
+/// Octets of an RSA modulus: 2048 to 4096 bits. Longer ones are hardly in use, and cost a verifier memory and time
+/// that a stranger chooses.
+const MODULUS: std::ops::RangeInclusive<usize> = 256..=512;
 
 /// Most octets of an RSA exponent; those in use have three.
 const MAX_EXPONENT: usize = 8;
@@ -28,7 +29,8 @@ pub struct VerificationKey {
 enum Material {
     Public(Arc<PublicKey>),
     P384(Arc<ParsedPublicKey>),
-    Rsa { pss: Arc<ParsedPublicKey>, v15: Arc<ParsedPublicKey> },
+    /// Made ready for each verification: a parsed key takes several times the memory, and parsing little of the time.
+    Rsa(Arc<RsaPublicKeyComponents<Box<[u8]>>>),
     Hmac(Arc<hmac::Key>),
 }
 
@@ -45,7 +47,7 @@ impl VerificationKey {
         Ok(Self { material: Material::P384(Arc::new(parsed)), only: None })
     }
 
-    /// An RSA key of 2048 to 8192 bits: modulus and exponent, big-endian, without leading zeros.
+    /// An RSA key of 2048 to 4096 bits: modulus and exponent, big-endian, without leading zeros.
     ///
     /// # Errors
     /// [`KeyError`].
@@ -53,11 +55,9 @@ impl VerificationKey {
         if !MODULUS.contains(&modulus.len()) || exponent.len() > MAX_EXPONENT {
             return Err(KeyError::Length(modulus.len()));
         }
-        let components = RsaPublicKeyComponents { n: modulus, e: exponent };
-        let parsed =
-            |padding| components.to_parsed_public_key(padding).map(Arc::new).map_err(|_| KeyError::Point);
-        let (pss, v15) = (parsed(&RSA_PSS_2048_8192_SHA512)?, parsed(&RSA_PKCS1_2048_8192_SHA256)?);
-        Ok(Self { material: Material::Rsa { pss, v15 }, only: None })
+        let components = RsaPublicKeyComponents { n: Box::from(modulus), e: Box::from(exponent) };
+        components.to_parsed_public_key(&RSA_PSS_2048_8192_SHA512).map_err(|_| KeyError::Point)?;
+        Ok(Self { material: Material::Rsa(Arc::new(components)), only: None })
     }
 
     /// A secret that signer and verifier share.
@@ -82,7 +82,7 @@ impl VerificationKey {
     pub fn public(&self) -> Option<&PublicKey> {
         match &self.material {
             Material::Public(key) => Some(key),
-            Material::P384(_) | Material::Rsa { .. } | Material::Hmac(_) => None,
+            Material::P384(_) | Material::Rsa(_) | Material::Hmac(_) => None,
         }
     }
 
@@ -108,7 +108,7 @@ impl VerificationKey {
                 KeyType::P256 => &[Algorithm::EcdsaP256Sha256],
             },
             Material::P384(_) => &[Algorithm::EcdsaP384Sha384],
-            Material::Rsa { .. } => &[Algorithm::RsaPssSha512, Algorithm::RsaV15Sha256],
+            Material::Rsa(_) => &[Algorithm::RsaPssSha512, Algorithm::RsaV15Sha256],
             Material::Hmac(_) => &[Algorithm::HmacSha256],
         }
     }
@@ -119,15 +119,18 @@ impl VerificationKey {
     /// [`BadSignature`], without saying in what way.
     pub fn verify(&self, algorithm: Algorithm, base: &str, signature: Bytes<'_>) -> Result<(), BadSignature> {
         let base = base.as_bytes();
-        let holds =
-            |key: &ParsedPublicKey| key.verify_sig(base, &signature.octets()).map_err(|_| BadSignature);
+        let rsa = |key: &RsaPublicKeyComponents<Box<[u8]>>, padding: &RsaParameters| {
+            key.verify(padding, base, &signature.octets()).map_err(|_| BadSignature)
+        };
         match (&self.material, algorithm) {
             (Material::Public(key), Algorithm::Ed25519 | Algorithm::EcdsaP256Sha256) => {
                 key.verify(base, &signature.exactly().ok_or(BadSignature)?)
             }
-            (Material::P384(key), Algorithm::EcdsaP384Sha384) => holds(key),
-            (Material::Rsa { pss, .. }, Algorithm::RsaPssSha512) => holds(pss),
-            (Material::Rsa { v15, .. }, Algorithm::RsaV15Sha256) => holds(v15),
+            (Material::P384(key), Algorithm::EcdsaP384Sha384) => {
+                key.verify_sig(base, &signature.octets()).map_err(|_| BadSignature)
+            }
+            (Material::Rsa(key), Algorithm::RsaPssSha512) => rsa(key, &RSA_PSS_2048_8192_SHA512),
+            (Material::Rsa(key), Algorithm::RsaV15Sha256) => rsa(key, &RSA_PKCS1_2048_8192_SHA256),
             (Material::Hmac(key), Algorithm::HmacSha256) => {
                 hmac::verify(key, base, &signature.octets()).map_err(|_| BadSignature)
             }

@@ -28,6 +28,7 @@ pub use base::{BaseError, Hindrance};
 pub use component::{Component, ComponentError, Form, Part};
 pub use digest::{DigestError, FieldDigest};
 pub use input::{Labelled, MAX_SIGNATURES, Signature, SignatureError, SignatureInput, SignaturesError, read};
+pub(crate) use jwk::quoted;
 pub use jwk::{Jwk, JwkError, Thumbprint};
 pub use key::VerificationKey;
 pub use message::{Message, Start};

@@ -12,7 +12,7 @@ use thiserror::Error;
 pub const WELL_KNOWN: &str = "/.well-known/http-message-signatures-directory";
 
 /// Longest URL in octets, which is kept as the name of a directory.
-const MAX_URL: usize = 512;
+pub(super) const MAX_URL: usize = 512;
 
 /// A form the field has had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

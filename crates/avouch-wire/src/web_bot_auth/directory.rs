@@ -1,6 +1,7 @@
 //! Key directories: what stands behind a URL of `Signature-Agent`.
 
-use crate::http_signature::{Jwk, JwkError, Thumbprint};
+use super::agent::MAX_URL;
+use crate::http_signature::{Jwk, JwkError, Thumbprint, quoted};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -9,7 +10,7 @@ use thiserror::Error;
 pub const MAX_DIRECTORY: usize = 256 * 1024;
 
 /// Most keys in a document; others are refused with it, for a key left out would be a key removed.
-pub const MAX_KEYS: usize = 100;
+pub const MAX_KEYS: usize = 50;
 
 /// Why a document says nothing about keys.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -23,6 +24,12 @@ pub enum DirectoryError {
     /// More than [`MAX_KEYS`].
     #[error("holds more than {MAX_KEYS} keys")]
     TooMany,
+    /// A metadata document of another URL than the one it stands at, or of none.
+    #[error("client_id is not the URL of the document")]
+    ClientId,
+    /// Where the keys stand is longer than a URL of `Signature-Agent` may be.
+    #[error("jwks_uri is longer than {MAX_URL} octets")]
+    JwksUri,
     /// Neither keys nor a place for them.
     #[error("holds neither keys, jwks nor jwks_uri")]
     Nothing,
@@ -52,6 +59,7 @@ struct Members<'a> {
     #[serde(borrow)]
     jwks: Option<&'a RawValue>,
     jwks_uri: Option<String>,
+    client_id: Option<String>,
     kty: Option<serde::de::IgnoredAny>,
 }
 
@@ -65,8 +73,7 @@ impl Directory {
         match read(json)? {
             Members { keys: Some(keys), .. } => Self::of(&keys),
             Members { kty: Some(_), .. } => {
-                let text =
-                    std::str::from_utf8(json).map_err(|error| DirectoryError::Json(error.to_string()))?;
+                let text = std::str::from_utf8(json).map_err(|error| no_json(&error))?;
                 let mut directory = Self { bare: true, ..Self::default() };
                 directory.add(0, text);
                 Ok(directory)
@@ -122,14 +129,19 @@ impl Directory {
 }
 
 impl Document {
-    /// Reads a Client ID Metadata Document.
+    /// Reads a Client ID Metadata Document that stands at `url`, which it has to name itself (section 4.1 of
+    /// draft-ietf-oauth-client-id-metadata-document-01): a copy of it elsewhere says nothing.
     ///
     /// # Errors
     /// [`DirectoryError`].
-    pub fn parse(json: &[u8]) -> Result<Self, DirectoryError> {
+    pub fn parse(json: &[u8], url: &str) -> Result<Self, DirectoryError> {
         let members = read(json)?;
+        if members.client_id.as_deref() != Some(url) {
+            return Err(DirectoryError::ClientId);
+        }
         match (members.jwks, members.jwks_uri, members.keys) {
             (Some(jwks), ..) => Directory::parse(jwks.get().as_bytes()).map(Self::Keys),
+            (None, Some(url), _) if url.len() > MAX_URL => Err(DirectoryError::JwksUri),
             (None, Some(url), _) => Ok(Self::JwksUri(url)),
             (None, None, Some(keys)) => Directory::of(&keys).map(Self::Keys),
             (None, None, None) => Err(DirectoryError::Nothing),
@@ -141,7 +153,11 @@ fn read(json: &[u8]) -> Result<Members<'_>, DirectoryError> {
     if json.len() > MAX_DIRECTORY {
         return Err(DirectoryError::TooLong);
     }
-    serde_json::from_slice(json).map_err(|error| DirectoryError::Json(error.to_string()))
+    serde_json::from_slice(json).map_err(|error| no_json(&error))
+}
+
+fn no_json(error: &dyn std::error::Error) -> DirectoryError {
+    DirectoryError::Json(quoted(&error.to_string()))
 }
 
 #[cfg(test)]
@@ -184,14 +200,31 @@ mod tests {
 
     #[test]
     fn a_metadata_document_holds_keys_or_says_where_they_are() {
-        let keys = |json: &str| match Document::parse(json.as_bytes()) {
+        const URL: &str = "https://bot.example/card";
+        let parse =
+            |members: &str| Document::parse(format!(r#"{{"client_id":"{URL}"{members}}}"#).as_bytes(), URL);
+        let keys = |members: &str| match parse(members) {
             Ok(Document::Keys(directory)) => directory.keys().len(),
             other => panic!("{other:?}"),
         };
-        assert_eq!(keys(&format!(r#"{{"client_id":"x","jwks":{{"keys":[{KEY}]}},"jwks_uri":"y"}}"#)), 1);
-        assert_eq!(keys(&format!(r#"{{"keys":[{KEY}]}}"#)), 1);
-        let place = Document::parse(br#"{"jwks_uri":"https://bot.example/keys"}"#);
+        assert_eq!(keys(&format!(r#","jwks":{{"keys":[{KEY}]}},"jwks_uri":"y""#)), 1);
+        assert_eq!(keys(&format!(r#","keys":[{KEY}]"#)), 1);
+        let place = parse(r#","jwks_uri":"https://bot.example/keys""#);
         assert!(matches!(place, Ok(Document::JwksUri(url)) if url == "https://bot.example/keys"));
-        assert_eq!(Document::parse(b"{}").unwrap_err(), DirectoryError::Nothing);
+        let long = |octets| parse(&format!(r#","jwks_uri":"{}""#, "x".repeat(octets))).map(drop);
+        assert_eq!((long(512), long(513)), (Ok(()), Err(DirectoryError::JwksUri)));
+        assert_eq!(parse("").unwrap_err(), DirectoryError::Nothing);
+    }
+
+    #[test]
+    fn a_metadata_document_counts_at_its_own_url_only() {
+        let at = |client_id: &str, url: &str| {
+            Document::parse(format!(r#"{{{client_id}"keys":[]}}"#).as_bytes(), url).map(drop)
+        };
+        let own = r#""client_id":"https://bot.example/card","#;
+        assert_eq!(at(own, "https://bot.example/card"), Ok(()));
+        assert_eq!(at(own, "https://bot.example/card?copy"), Err(DirectoryError::ClientId));
+        assert_eq!(at(own, "https://bot.example/Card"), Err(DirectoryError::ClientId));
+        assert_eq!(at("", "https://bot.example/card"), Err(DirectoryError::ClientId));
     }
 }
