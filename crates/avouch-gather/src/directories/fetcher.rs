@@ -17,9 +17,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// Directories remembered, here and by the answer cache: every operator of bots there is, many times
-/// over. A directory of 50 keys that are the dearest to keep takes less than 60 KiB (those of P-256
-/// take 900 octets each), so both tables together take less than 240 MiB, however strangers fill them.
-pub(crate) const REMEMBERED: usize = 2048;
+/// over. A directory of 100 keys that are the dearest to keep takes less than 100 KiB (those of P-256
+/// take 900 octets each), so both tables together take less than 256 MiB, however strangers fill them.
+pub(crate) const REMEMBERED: usize = 1280;
 
 /// Fetches under way at the same time: each holds a connection and up to 256 KiB.
 const SIMULTANEOUS: usize = 32;

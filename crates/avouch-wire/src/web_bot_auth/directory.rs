@@ -10,7 +10,7 @@ use thiserror::Error;
 pub const MAX_DIRECTORY: usize = 256 * 1024;
 
 /// Most keys in a document; others are refused with it, for a key left out would be a key removed.
-pub const MAX_KEYS: usize = 50;
+pub const MAX_KEYS: usize = 100;
 
 /// Why a document says nothing about keys.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
