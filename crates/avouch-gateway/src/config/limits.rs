@@ -152,7 +152,8 @@ limits! {
     error_resets: usize = 64;
     /// How long requests under way may take to end after a stop was asked for.
     drain: Duration = Duration::from_secs(30);
-    /// Nonces of signed requests remembered at once: 3 000 a second over the time they count, in 16 MiB.
+    /// Nonces of signed requests remembered at once: 3 000 a second over the time they count, in 16 MiB, and half as
+    /// many of signatures that last longer than 300 s, in 8 MiB more.
     nonces: usize = replay::CAPACITY;
     /// Agents, domains, pseudonyms and addresses whose rate is counted apart.
     rates: usize = 1 << 16;
