@@ -3,9 +3,10 @@
 
 use avouch_engine::claim::{Catalogue, Claim};
 use avouch_engine::request::{Content, Head, Peer, Request};
+use avouch_engine::verdict::Mechanism;
 use avouch_wire::authority::Scheme;
 use avouch_wire::capture::Capture;
-use avouch_wire::content::ContentDigest;
+use avouch_wire::content::ContentDigests;
 use std::sync::LazyLock;
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| Catalogue::built_in().expect("it is tested"));
@@ -18,12 +19,14 @@ libfuzzer_sys::fuzz_target!(|octets: &[u8]| {
         target: capture.target(),
         authority: None,
         scheme: Scheme::Https,
-        fields: capture.fields(),
+        fields: || capture.fields(),
         peer: Peer::client([192, 0, 2, 1].into()),
-        content: Content::Read(ContentDigest::of(capture.body())),
+        content: Content::Read(ContentDigests::of(capture.body())),
     });
     let Ok(request) = request else { return };
-    if let Ok(claim) = Claim::read(&request, &CATALOGUE) {
-        assert!(claim.identity().is_none() || claim.name().is_some());
+    if let Ok(claim) = Claim::read(&request, &CATALOGUE, true) {
+        for mechanism in [Mechanism::SaipRolling, Mechanism::WebBotAuth] {
+            assert!(claim.identity(mechanism).is_none() || claim.name().is_some());
+        }
     }
 });
