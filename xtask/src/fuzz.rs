@@ -128,6 +128,11 @@ fn sow(folder: &Path) -> std::io::Result<()> {
         ("ranges", vec![RANGES.to_owned()]),
         ("asn", vec![ASN.to_owned()]),
         ("access_log", LOG.map(str::to_owned).to_vec()),
+        (
+            "http_signature",
+            within("Signature-Input: ", "\r\n").iter().map(|one| format!("{one}\n/a?b=c\nd")).collect(),
+        ),
+        ("structured", within("Signature-Input: ", "\r\n")),
         ("capture", messages.clone()),
         ("settings", files),
         ("zone", zones),
