@@ -1,14 +1,10 @@
 //! A bot of today, judged by its key directory: against its one signature check.
 
 use crate::figure::{Figure, in_turn};
-use crate::world::{NOW, PATH, SITE};
-use avouch_dns::{Dns, ZoneFiles};
-use avouch_engine::claim::{BotRules, Catalogue};
-use avouch_engine::evidence::Dnssec;
+use crate::world::{NOW, PATH, SITE, judge, site};
 use avouch_engine::pipeline::Site;
 use avouch_engine::request::{Content, Head, Peer, Request};
-use avouch_gather::clock::ManualClock;
-use avouch_gather::{Directories, Documents, Judge, Settings, budget, replay};
+use avouch_gather::{Directories, Documents, Judge};
 use avouch_keys::SecretKey;
 use avouch_keys::entropy::SystemEntropy;
 use avouch_keys::web_bot_auth::{Fields, RequestToSign, Speaker, sign};
@@ -17,8 +13,6 @@ use avouch_wire::http_signature::{self, Jwk, Message, Start};
 use avouch_wire::key::{KeyType, PublicKey};
 use avouch_wire::target::Target;
 use avouch_wire::web_bot_auth::{Dialect, WELL_KNOWN};
-use std::collections::BTreeSet;
-use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 /// Many more bots than any site sees in a minute.
@@ -79,23 +73,10 @@ impl Bots {
             let directory = format!("{{\"keys\":[{}]}}", Jwk::write(key.public(), None, None));
             documents.add(format!("{}{WELL_KNOWN}", origin(at)), directory.into_bytes());
         }
-        let zone = "$ORIGIN acme.example.\n$TTL 86400\n@ SOA ns host 1 2 3 4 86400\n".to_owned();
-        let zones = ZoneFiles::parse(&[("acme", &zone)], Dnssec::Insecure).expect("the zone is sound");
-        let replay = replay::Settings { capacity: 1 << 20, fresh: true, ..replay::Settings::default() };
-        let budget = budget::Settings { burst: u32::MAX, ..budget::Settings::default() };
-        let settings = Settings { replay, budget, ..Settings::default() };
-        let clock = Arc::new(ManualClock::at(NOW));
-        let judge = Judge::new(&settings, Dns::Zones(zones), Directories::Given(documents), clock)
-            .expect("nothing on disk");
-        let site = Site {
-            authorities: vec![Authority::parse(SITE, Scheme::Https).expect("sound")],
-            accept_draft: false,
-            catalogue: Arc::new(Catalogue::built_in().expect("sound")),
-            bots: Some(BotRules::default()),
-            named: BTreeSet::new(),
-        };
+        let zone = "$ORIGIN acme.example.\n$TTL 86400\n@ SOA ns host 1 2 3 4 86400\n";
+        let judge = judge(zone, Directories::Given(documents));
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        Self { keys, judge, site, runtime }
+        Self { keys, judge, site: site(), runtime }
     }
 
     /// One signed request of each bot.

@@ -46,24 +46,9 @@ impl World {
             let key = b64u::encode(signer.public().octets());
             writeln!(zone, "agent-{at}._saip TXT \"v=saip1; pk={key}\"").expect("a string takes all");
         }
-        let zones = ZoneFiles::parse(&[("acme", &zone)], Dnssec::Insecure).expect("the zone is sound");
-        let replay = replay::Settings { capacity: 1 << 20, fresh: true, ..replay::Settings::default() };
-        let budget = budget::Settings { burst: u32::MAX, ..budget::Settings::default() };
-        let settings = Settings { replay, budget, ..Settings::default() };
-        let clock = Arc::new(ManualClock::at(NOW));
-        let judge =
-            Judge::new(&settings, Dns::Zones(zones), Directories::default(), clock).expect("nothing on disk");
-        let authorities = vec![Authority::parse(SITE, Scheme::Https).expect("sound")];
-        let catalogue = Arc::new(Catalogue::built_in().expect("sound"));
-        let site = Site {
-            authorities,
-            accept_draft: false,
-            catalogue,
-            bots: Some(BotRules::default()),
-            named: BTreeSet::new(),
-        };
+        let judge = judge(&zone, Directories::default());
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        Self { signers, judge, site, runtime }
+        Self { signers, judge, site: site(), runtime }
     }
 
     /// One signed header of each agent.
@@ -78,6 +63,27 @@ impl World {
                 use_it(self.judge.judge(&request(saip), &self.site).await);
             }
         });
+    }
+}
+
+/// A verifier for whom this zone is the DNS, and whom no budget of look-ups holds up.
+pub(crate) fn judge(zone: &str, directories: Directories) -> Judge {
+    let zones = ZoneFiles::parse(&[("acme", zone)], Dnssec::Insecure).expect("the zone is sound");
+    let replay = replay::Settings { capacity: 1 << 20, fresh: true, ..replay::Settings::default() };
+    let budget = budget::Settings { burst: u32::MAX, ..budget::Settings::default() };
+    let settings = Settings { replay, budget, ..Settings::default() };
+    let clock = Arc::new(ManualClock::at(NOW));
+    Judge::new(&settings, Dns::Zones(zones), directories, clock).expect("nothing on disk")
+}
+
+/// What it knows of itself.
+pub(crate) fn site() -> Site {
+    Site {
+        authorities: vec![Authority::parse(SITE, Scheme::Https).expect("sound")],
+        accept_draft: false,
+        catalogue: Arc::new(Catalogue::built_in().expect("sound")),
+        bots: Some(BotRules::default()),
+        named: BTreeSet::new(),
     }
 }
 
