@@ -8,6 +8,7 @@ mod held;
 mod network;
 mod proof;
 mod questions;
+mod token;
 mod trail;
 
 pub use answer::{Answer, Cause, Dnssec, Persistence};
@@ -19,6 +20,7 @@ pub use questions::{DirectoryQuestion, NetworkQuestion, Questions};
 pub(crate) use directory::{admit_signatures, prove_by_directory};
 pub(crate) use network::located;
 pub(crate) use proof::{limits, meant_for_us, prove, timely};
+pub(crate) use token::{acts_for, admit_token};
 pub(crate) use trail::{Shortfall, Trail};
 
 use avouch_wire::record::Published;

@@ -98,6 +98,7 @@ pub struct Request<'a> {
     authority: Authority<'a>,
     peer: Peer,
     saip: SaipField<'a>,
+    delegation: SaipField<'a>,
     user_agent: Option<&'a [u8]>,
     content: Content,
     sent: Sent<'a>,
@@ -138,6 +139,7 @@ impl<'a> Request<'a> {
             authority,
             peer: head.peer,
             saip: read.saip,
+            delegation: read.delegation,
             user_agent: read.user_agent,
             content: head.content,
             sent: Sent { scheme: head.scheme, target: head.target },
@@ -173,6 +175,12 @@ impl<'a> Request<'a> {
     #[must_use]
     pub const fn saip(&self) -> SaipField<'a> {
         self.saip
+    }
+
+    /// The field with a delegation token.
+    #[must_use]
+    pub const fn delegation(&self) -> SaipField<'a> {
+        self.delegation
     }
 
     /// The User-Agent, which need not be text.
