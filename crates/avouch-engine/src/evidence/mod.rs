@@ -16,6 +16,7 @@ pub use held::{Held, MAX_ASN_AGE, MAX_RANGES_AGE};
 pub use network::Network;
 pub use proof::Proof;
 pub use questions::{DirectoryQuestion, NetworkQuestion, Questions};
+pub use token::Issued;
 
 pub(crate) use directory::{admit_signatures, prove_by_directory};
 pub(crate) use network::located;

@@ -3,7 +3,7 @@
 use super::delegation::told;
 use super::held::MAX_ASN_AGE;
 use super::proof::decisive;
-use super::{Evidence, Persistence, Records, Shortfall, Trail};
+use super::{Answer, Evidence, Persistence, Records, Shortfall, Trail};
 use crate::claim::{Claim, Misfit};
 use crate::reason::Reason;
 use crate::request::Request;
@@ -14,6 +14,7 @@ use avouch_wire::target::NormalPath;
 use avouch_wire::time::Time;
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// The token is in force, and fits its request: the header, the site, and what is asked for.
 pub(crate) fn admit_token(
@@ -41,6 +42,39 @@ pub(crate) fn admit_token(
     };
     trail.note(CheckName::DelegationToken, Outcome::Fail, detail, None);
     Err(Shortfall::Failed(reason))
+}
+
+/// What a token comes to by itself, whoever presents it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Issued {
+    /// It is in force, and a live key of the domain signed it.
+    Holds {
+        /// Whether that key is published for testing only, so that the token proves nothing yet.
+        testing: bool,
+        /// When the token or the key ends, or the record has to be looked up anew, if that is earlier.
+        until: Option<Time>,
+    },
+    /// It proves nothing.
+    Fails(Reason),
+    /// It could not be found out.
+    Unknown(Reason, Persistence),
+}
+
+impl Issued {
+    /// Examines a token by what stands at `_saip.` of its domain.
+    #[must_use]
+    pub fn examine(token: &Token<'_>, record: Answer<Arc<Records>>, now: Time) -> Self {
+        let (mut trail, evidence) = (Trail::default(), Evidence { record, ..Evidence::default() });
+        let examined = match token.grant().is_in_force(now) {
+            true => decisive(&evidence, now, &mut trail),
+            false => Err(Shortfall::Failed(Reason::DelegationNotInForce)),
+        };
+        match examined.and_then(|records| issued(token, records, now, &mut trail)) {
+            Ok(testing) => Self::Holds { testing, until: trail.valid_until },
+            Err(Shortfall::Failed(reason)) => Self::Fails(reason),
+            Err(Shortfall::Unknown(reason, persistence)) => Self::Unknown(reason, persistence),
+        }
+    }
 }
 
 /// Whether a live key of the domain signed the token; it says if that key is for testing only.
