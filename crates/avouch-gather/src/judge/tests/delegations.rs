@@ -1,7 +1,6 @@
 //! Delegation tokens: what each fits, and the near misses.
 
 use super::*;
-use avouch_engine::verdict::Outcome;
 use avouch_keys::delegation::issue;
 use avouch_wire::delegation::{Grant, Scope, Subject};
 
