@@ -56,15 +56,16 @@ impl<'a> SignatureFields<'a> {
 
 /// The lines of a field as one (RFC 9110 section 5.3), if there are any and all are ASCII.
 fn joined<'a>(all: &[(&'a str, &'a [u8])], name: &str) -> Option<Cow<'a, str>> {
-    let lines = all.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
-    let lines: Vec<_> = lines
-        .map(|(_, value)| std::str::from_utf8(value).ok().filter(|text| text.is_ascii()))
-        .collect::<Option<_>>()?;
-    match lines.as_slice() {
-        [] => None,
-        [line] => Some(Cow::Borrowed(line)),
-        lines => Some(Cow::Owned(lines.join(", "))),
+    let mut lines = all.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| ascii(value));
+    let mut joined = Cow::Borrowed(lines.next()??);
+    for line in lines {
+        joined.to_mut().extend([", ", line?]);
     }
+    Some(joined)
+}
+
+fn ascii(value: &[u8]) -> Option<&str> {
+    if value.is_ascii() { std::str::from_utf8(value).ok() } else { None }
 }
 
 pub(super) fn read<'a>(

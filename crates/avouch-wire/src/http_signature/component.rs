@@ -1,6 +1,6 @@
 //! Component identifiers: which parts of a message a signature covers.
 
-use crate::structured::{BareItem, Item, Parameters};
+use crate::structured::{BareItem, Item, Parameters, Serialise};
 use crate::target::is_token;
 use std::fmt;
 use thiserror::Error;
@@ -141,6 +141,12 @@ impl<'a> Component<'a> {
     /// Whether both mean the same, in whatever order their parameters stand.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.part == other.part && self.of_request == other.of_request
+    }
+}
+
+impl Serialise for Component<'_> {
+    fn write(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        self.item.write(f)
     }
 }
 

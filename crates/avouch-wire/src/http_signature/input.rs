@@ -1,7 +1,9 @@
 //! The two fields that carry signatures.
 
 use super::{Component, ComponentError};
-use crate::structured::{BareItem, Bytes, Dictionary, InnerList, Member, Parameters, StructuredError};
+use crate::structured::{
+    BareItem, Bytes, Dictionary, InnerList, Member, Parameters, Serialise, StructuredError,
+};
 use std::fmt;
 use thiserror::Error;
 
@@ -134,7 +136,10 @@ impl<'a> SignatureInput<'a> {
         let Member::List(InnerList { items, parameters }) = member else {
             return Err(SignatureError::NotAList);
         };
-        let components = items.into_iter().map(Component::of).collect::<Result<_, _>>()?;
+        let mut components = Vec::with_capacity(items.len());
+        for item in items {
+            components.push(Component::of(item)?);
+        }
         let mut input = Self::covering(components)?;
         for (name, value) in parameters.iter() {
             match name {
@@ -188,17 +193,24 @@ impl<'a> SignatureInput<'a> {
     }
 }
 
-/// The value of `@signature-params`, which is also the member of `Signature-Input`.
-impl fmt::Display for SignatureInput<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Serialise for SignatureInput<'_> {
+    fn write(&self, f: &mut impl fmt::Write) -> fmt::Result {
         f.write_str("(")?;
         for (at, component) in self.components.iter().enumerate() {
             if at > 0 {
                 f.write_str(" ")?;
             }
-            component.fmt(f)?;
+            component.write(f)?;
         }
-        write!(f, "){}", self.parameters)
+        f.write_str(")")?;
+        self.parameters.write(f)
+    }
+}
+
+/// The value of `@signature-params`, which is also the member of `Signature-Input`.
+impl fmt::Display for SignatureInput<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f)
     }
 }
 

@@ -7,6 +7,55 @@ use super::{
 
 type Read<T> = Result<T, StructuredError>;
 
+/// Kinds of octets, a bit each; an octet may be of several. All are ASCII.
+const BLANK: u8 = 1;
+const TAB: u8 = 1 << 1;
+const DIGIT: u8 = 1 << 2;
+const KEY: u8 = 1 << 3;
+const TOKEN: u8 = 1 << 4;
+/// What stands in a string without an escape.
+const PLAIN: u8 = 1 << 5;
+const BASE64: u8 = 1 << 6;
+
+/// The kinds of each octet.
+static KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let (mut rest, mut octet): (&mut [u8], u8) = (&mut kinds, 0);
+    while let [kind, after @ ..] = rest {
+        *kind = kinds_of(octet);
+        (rest, octet) = (after, octet.wrapping_add(1));
+    }
+    kinds
+};
+
+const fn kinds_of(octet: u8) -> u8 {
+    let mut kinds = match octet {
+        b' ' => BLANK | PLAIN,
+        b'\t' => TAB,
+        b'"' | b'\\' => 0,
+        0x21..=0x7e => PLAIN,
+        _ => 0,
+    };
+    kinds |= match octet {
+        b'0'..=b'9' => DIGIT | KEY | TOKEN | BASE64,
+        b'a'..=b'z' => KEY | TOKEN | BASE64,
+        b'A'..=b'Z' => TOKEN | BASE64,
+        b'_' | b'-' | b'.' | b'*' => KEY | TOKEN,
+        b'+' | b'/' => TOKEN | BASE64,
+        b'=' => BASE64,
+        b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'^' | b'`' | b'|' | b'~' | b':' => TOKEN,
+        _ => 0,
+    };
+    kinds
+}
+
+fn is(octet: u8, kinds: u8) -> bool {
+    KINDS.get(usize::from(octet)).is_some_and(|own| own & kinds != 0)
+}
+
+/// Room for the items and parameters of nearly every signature, so that the lists need not grow.
+const USUAL: usize = 8;
+
 /// A place in a field value.
 pub(super) struct Reader<'a> {
     text: &'a str,
@@ -20,9 +69,9 @@ impl<'a> Reader<'a> {
             return Err(StructuredError::TooLong);
         }
         let mut reader = Self { text, at: 0 };
-        reader.skip(|octet| octet == b' ');
+        reader.skip(BLANK);
         let value = read(&mut reader)?;
-        reader.skip(|octet| octet == b' ');
+        reader.skip(BLANK);
         if reader.rest().is_empty() { Ok(value) } else { Err(reader.expected("the end of the field")) }
     }
 
@@ -57,14 +106,14 @@ impl<'a> Reader<'a> {
 
     /// What divides members; there is one after it.
     fn comma(&mut self) -> Read<()> {
-        self.skip(|octet| matches!(octet, b' ' | b'\t'));
+        self.skip(BLANK | TAB);
         if self.rest().is_empty() {
             return Ok(());
         }
         if !self.take(b',') {
             return Err(self.expected("a comma"));
         }
-        self.skip(|octet| matches!(octet, b' ' | b'\t'));
+        self.skip(BLANK | TAB);
         if self.rest().is_empty() { Err(self.expected("a member after the comma")) } else { Ok(()) }
     }
 
@@ -77,9 +126,9 @@ impl<'a> Reader<'a> {
 
     fn inner_list(&mut self) -> Read<InnerList<'a>> {
         self.expect(b'(', "(")?;
-        let mut items = Vec::new();
+        let mut items = Vec::with_capacity(USUAL);
         loop {
-            self.skip(|octet| octet == b' ');
+            self.skip(BLANK);
             if self.take(b')') {
                 return Ok(InnerList { items, parameters: self.parameters()? });
             }
@@ -98,7 +147,7 @@ impl<'a> Reader<'a> {
     fn parameters(&mut self) -> Read<Parameters<'a>> {
         let mut parameters: Vec<(&str, BareItem<'_>)> = Vec::new();
         while self.take(b';') {
-            self.skip(|octet| octet == b' ');
+            self.skip(BLANK);
             self.admit(parameters.len())?;
             let at = self.at;
             let name = self.key()?;
@@ -106,6 +155,9 @@ impl<'a> Reader<'a> {
                 return Err(StructuredError::Repeated(at));
             }
             let value = if self.take(b'=') { self.bare_item()? } else { BareItem::Boolean(true) };
+            if parameters.is_empty() {
+                parameters.reserve(USUAL);
+            }
             parameters.push((name, value));
         }
         Ok(Parameters(parameters))
@@ -115,7 +167,7 @@ impl<'a> Reader<'a> {
         if !matches!(self.peek(), Some(b'a'..=b'z' | b'*')) {
             return Err(self.expected("a name, which begins with a-z or *"));
         }
-        Ok(self.skip(|octet| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'*')))
+        Ok(self.skip(KEY))
     }
 
     fn bare_item(&mut self) -> Read<BareItem<'a>> {
@@ -123,7 +175,7 @@ impl<'a> Reader<'a> {
             Some(b'"') => self.string(),
             Some(b':') => self.bytes(),
             Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b'a'..=b'z' | b'A'..=b'Z' | b'*') => Ok(BareItem::Token(self.skip(is_token_octet))),
+            Some(b'a'..=b'z' | b'A'..=b'Z' | b'*') => Ok(BareItem::Token(self.skip(TOKEN))),
             Some(b'?') => self.boolean(),
             Some(b'@') => self.date(),
             Some(b'%') => self.display_string(),
@@ -135,7 +187,7 @@ impl<'a> Reader<'a> {
         self.expect(b'"', "a quote")?;
         let begin = self.at;
         loop {
-            self.skip(|octet| (0x20..=0x7e).contains(&octet) && octet != b'"' && octet != b'\\');
+            self.skip(PLAIN);
             if self.peek() == Some(b'"') {
                 let text = self.since(begin);
                 self.at += 1;
@@ -151,7 +203,7 @@ impl<'a> Reader<'a> {
     fn bytes(&mut self) -> Read<BareItem<'a>> {
         self.expect(b':', "a colon")?;
         let begin = self.at;
-        let text = self.skip(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/' | b'='));
+        let text = self.skip(BASE64);
         let bytes = Bytes::parse(text).ok_or(StructuredError::Expected(begin, "base64 with its padding"))?;
         self.expect(b':', "the colon that ends the byte sequence")?;
         Ok(BareItem::Bytes(bytes))
@@ -162,14 +214,14 @@ impl<'a> Reader<'a> {
         let begin = self.at;
         let is_negative = self.take(b'-');
         let sign = if is_negative { -1 } else { 1 };
-        let whole = self.skip(|octet| octet.is_ascii_digit());
+        let whole = self.skip(DIGIT);
         let wrong = |what| StructuredError::Expected(begin, what);
         if self.peek() != Some(b'.') {
             let number = digits(whole, 15).ok_or(wrong("an integer of 1 to 15 digits"))?;
             return Ok(BareItem::Integer(sign * number));
         }
         self.at += 1;
-        let fraction = self.skip(|octet| octet.is_ascii_digit());
+        let fraction = self.skip(DIGIT);
         let number = digits(whole, 12).zip(digits(fraction, 3));
         let (whole, part) =
             number.ok_or(wrong("a decimal of up to 12 digits and up to 3 after the point"))?;
@@ -198,7 +250,9 @@ impl<'a> Reader<'a> {
         let begin = self.at;
         self.expect(b'%', "%")?;
         self.expect(b'"', "a quote after %")?;
-        let text = self.skip(|octet| (0x20..=0x7e).contains(&octet) && octet != b'"');
+        let from = self.at;
+        while self.take(b'\\') || !self.skip(PLAIN).is_empty() {}
+        let text = self.since(from);
         self.expect(b'"', "the quote that ends the string, or an octet of 0x20-0x7E")?;
         let wrong = StructuredError::Expected(begin, "UTF-8, percent-encoded in lower case");
         super::write::unicode(text).map(|_| BareItem::DisplayString(text)).ok_or(wrong)
@@ -216,10 +270,11 @@ impl<'a> Reader<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// Passes octets while `is` holds for them, which it does for ASCII only, and gives them.
-    fn skip(&mut self, is: impl Fn(u8) -> bool) -> &'a str {
+    /// Passes octets of these kinds, and gives them.
+    fn skip(&mut self, kinds: u8) -> &'a str {
         let begin = self.at;
-        self.at += self.rest().bytes().take_while(|octet| is(*octet)).count();
+        let rest = self.text.as_bytes().get(begin..).unwrap_or_default();
+        self.at += rest.iter().position(|octet| !is(*octet, kinds)).unwrap_or(rest.len());
         self.since(begin)
     }
 
@@ -240,10 +295,6 @@ impl<'a> Reader<'a> {
     const fn admit(&self, count: usize) -> Read<()> {
         if count < MAX_MEMBERS { Ok(()) } else { Err(StructuredError::TooMany(self.at)) }
     }
-}
-
-fn is_token_octet(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:/".contains(&octet)
 }
 
 /// The number that 1 to `most` digits stand for.
