@@ -3,7 +3,7 @@
 use super::query::{MAX_PARAMETERS, Parameters};
 use super::{Component, Form, Message, Part, SignatureInput, Start};
 use crate::octets;
-use crate::structured::{Dictionary, List, Serialise};
+use crate::structured::{Dictionary, List};
 use data_encoding::BASE64;
 use std::cell::OnceCell;
 use std::fmt::Write as _;
@@ -56,9 +56,7 @@ impl SignatureInput<'_> {
         // Only a request has a query, and no base is made of two.
         let parameters = OnceCell::new();
         for component in self.components() {
-            // Writing to a string does not fail.
-            let _ = component.write(&mut base);
-            base.push_str(": ");
+            base.extend([component.as_str(), ": "]);
             let written = put(component, message, &parameters, &mut base);
             let fits = if base.len() > MAX_BASE { Err(Hindrance::TooLong) } else { Ok(()) };
             written
@@ -66,8 +64,7 @@ impl SignatureInput<'_> {
                 .map_err(|hindrance| BaseError { component: component.to_string(), hindrance })?;
             base.push('\n');
         }
-        base.push_str("\"@signature-params\": ");
-        let _ = self.write(&mut base);
+        base.extend(["\"@signature-params\": ", self.as_str()]);
         Ok(base)
     }
 }

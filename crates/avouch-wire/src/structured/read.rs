@@ -57,18 +57,21 @@ fn is(octet: u8, kinds: u8) -> bool {
 const USUAL: usize = 8;
 
 /// A place in a field value.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// Whether what was read since this was last set stands in its one serialisation, as far as can be told without
+    /// making it.
+    exact: bool,
 }
 
 impl<'a> Reader<'a> {
     /// Reads the whole of a field value, blanks around it aside.
-    pub(super) fn whole<T>(text: &'a str, read: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
+    pub(crate) fn whole<T>(text: &'a str, read: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
         if text.len() > MAX_FIELD {
             return Err(StructuredError::TooLong);
         }
-        let mut reader = Self { text, at: 0 };
+        let mut reader = Self { text, at: 0, exact: true };
         reader.skip(BLANK);
         let value = read(&mut reader)?;
         reader.skip(BLANK);
@@ -86,7 +89,15 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn dictionary(&mut self) -> Read<Dictionary<'a>> {
-        let mut members: Vec<(&str, Member<'_>)> = Vec::new();
+        self.dictionary_of(Self::member_or_true).map(Dictionary)
+    }
+
+    /// A dictionary whose members are read by `member`, from behind their names on.
+    pub(crate) fn dictionary_of<T>(
+        &mut self,
+        mut member: impl FnMut(&mut Self) -> Read<T>,
+    ) -> Read<Vec<(&'a str, T)>> {
+        let mut members: Vec<(&str, T)> = Vec::new();
         while !self.rest().is_empty() {
             self.admit(members.len())?;
             let at = self.at;
@@ -94,14 +105,41 @@ impl<'a> Reader<'a> {
             if members.iter().any(|(other, _)| *other == name) {
                 return Err(StructuredError::Repeated(at));
             }
-            let member = match self.take(b'=') {
-                true => self.member()?,
-                false => Member::Item(Item { bare: BareItem::Boolean(true), parameters: self.parameters()? }),
-            };
-            members.push((name, member));
+            members.push((name, member(self)?));
             self.comma()?;
         }
-        Ok(Dictionary(members))
+        Ok(members)
+    }
+
+    /// The value of a member of a dictionary, from behind its name on.
+    pub(crate) fn member_or_true(&mut self) -> Read<Member<'a>> {
+        match self.take(b'=') {
+            true => self.member(),
+            false => Ok(Member::Item(Item { bare: BareItem::Boolean(true), parameters: self.parameters()? })),
+        }
+    }
+
+    /// Whether an inner list is the value of this member.
+    pub(crate) fn is_at_list(&self) -> bool {
+        self.rest().starts_with("=(")
+    }
+
+    /// Passes the `=` before a value.
+    pub(crate) fn equals(&mut self) -> Read<()> {
+        self.expect(b'=', "=")
+    }
+
+    /// What `read` reads, and its text where that stands in its one serialisation.
+    pub(crate) fn with_text<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Read<T>,
+    ) -> Read<(T, Option<&'a str>)> {
+        let (begin, before) = (self.at, self.exact);
+        self.exact = true;
+        let value = read(self)?;
+        let text = self.exact.then(|| self.since(begin));
+        self.exact &= before;
+        Ok((value, text))
     }
 
     /// What divides members; there is one after it.
@@ -125,36 +163,47 @@ impl<'a> Reader<'a> {
     }
 
     fn inner_list(&mut self) -> Read<InnerList<'a>> {
+        Ok(InnerList { items: self.items_of(Self::item)?, parameters: self.parameters()? })
+    }
+
+    /// Items in parentheses, each read by `item`, without what follows them.
+    pub(crate) fn items_of<T>(&mut self, mut item: impl FnMut(&mut Self) -> Read<T>) -> Read<Vec<T>> {
         self.expect(b'(', "(")?;
         let mut items = Vec::with_capacity(USUAL);
         loop {
-            self.skip(BLANK);
-            if self.take(b')') {
-                return Ok(InnerList { items, parameters: self.parameters()? });
+            let blanks = self.skip(BLANK).len();
+            let is_last = self.take(b')');
+            self.exact &= blanks == usize::from(!is_last && !items.is_empty());
+            if is_last {
+                return Ok(items);
             }
             self.admit(items.len())?;
-            items.push(self.item()?);
+            items.push(item(self)?);
             if !matches!(self.peek(), Some(b' ' | b')')) {
                 return Err(self.expected("a blank or )"));
             }
         }
     }
 
-    pub(super) fn item(&mut self) -> Read<Item<'a>> {
+    pub(crate) fn item(&mut self) -> Read<Item<'a>> {
         Ok(Item { bare: self.bare_item()?, parameters: self.parameters()? })
     }
 
-    fn parameters(&mut self) -> Read<Parameters<'a>> {
+    pub(crate) fn parameters(&mut self) -> Read<Parameters<'a>> {
         let mut parameters: Vec<(&str, BareItem<'_>)> = Vec::new();
         while self.take(b';') {
-            self.skip(BLANK);
+            self.exact &= self.skip(BLANK).is_empty();
             self.admit(parameters.len())?;
             let at = self.at;
             let name = self.key()?;
             if parameters.iter().any(|(other, _)| *other == name) {
                 return Err(StructuredError::Repeated(at));
             }
-            let value = if self.take(b'=') { self.bare_item()? } else { BareItem::Boolean(true) };
+            let value = match self.take(b'=') {
+                true => self.bare_item()?,
+                false => BareItem::Boolean(true),
+            };
+            self.exact &= value != BareItem::Boolean(true) || !self.text_before().ends_with("?1");
             if parameters.is_empty() {
                 parameters.reserve(USUAL);
             }
@@ -218,9 +267,10 @@ impl<'a> Reader<'a> {
         let wrong = |what| StructuredError::Expected(begin, what);
         if self.peek() != Some(b'.') {
             let number = digits(whole, 15).ok_or(wrong("an integer of 1 to 15 digits"))?;
+            self.exact &= number != 0 && !whole.starts_with('0') || self.since(begin) == "0";
             return Ok(BareItem::Integer(sign * number));
         }
-        self.at += 1;
+        (self.at, self.exact) = (self.at + 1, false);
         let fraction = self.skip(DIGIT);
         let number = digits(whole, 12).zip(digits(fraction, 3));
         let (whole, part) =
@@ -250,12 +300,17 @@ impl<'a> Reader<'a> {
         let begin = self.at;
         self.expect(b'%', "%")?;
         self.expect(b'"', "a quote after %")?;
+        self.exact = false;
         let from = self.at;
         while self.take(b'\\') || !self.skip(PLAIN).is_empty() {}
         let text = self.since(from);
         self.expect(b'"', "the quote that ends the string, or an octet of 0x20-0x7E")?;
         let wrong = StructuredError::Expected(begin, "UTF-8, percent-encoded in lower case");
         super::write::unicode(text).map(|_| BareItem::DisplayString(text)).ok_or(wrong)
+    }
+
+    fn text_before(&self) -> &'a str {
+        self.text.get(..self.at).unwrap_or_default()
     }
 
     fn rest(&self) -> &'a str {
