@@ -20,6 +20,7 @@ mod ages;
 mod answers;
 mod body;
 pub mod config;
+mod feeds;
 mod forward;
 mod gate;
 mod hygiene;

@@ -1,6 +1,7 @@
 //! The gateway's configuration: read whole, every problem at once.
 
 mod endpoint;
+mod fetch;
 mod limits;
 mod networks;
 mod print;
@@ -8,18 +9,21 @@ mod route;
 mod upstream;
 mod web_bot_auth;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use avouch_engine::decision::Mode;
 use avouch_gather::networks::Sources;
+use avouch_gather::networks::feeds::Feed;
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::settings::{Fault, Problems, Reader, Table, Value};
 
 use crate::trust::{PrivatePeers, TrustedProxies};
 
 pub use endpoint::Endpoint;
+pub use fetch::Fetch;
 pub use limits::{Limits, Size};
 pub use route::{Disclose, Route};
 pub use upstream::Upstream;
@@ -58,6 +62,10 @@ pub struct Config {
     pub policy: Option<PathBuf>,
     /// Files of autonomous systems and of crawlers' ranges.
     pub networks: Sources,
+    /// Range files that are fetched.
+    pub feeds: BTreeSet<Feed>,
+    /// Where and how; there are no feeds without it.
+    pub fetch: Option<Fetch>,
     /// Where used nonces are remembered.
     pub store: Store,
     /// Parts of the site with other settings, first match first.
@@ -187,12 +195,18 @@ impl Config {
         let dns = root.sub("dns").map(dns).unwrap_or_default();
         let web_bot_auth = root.sub("web_bot_auth").map(WebBotAuth::read).unwrap_or_default();
         let policy = root.sub("policy").and_then(|mut policy| policy.required("file", path));
-        let networks = networks::read(&mut root);
+        let networks::Networks { sources: networks, feeds } = networks::read(&mut root);
+        let fetch = root.sub("fetch").and_then(Fetch::read);
         let store = root.sub("store").map(store).unwrap_or_default();
         let log = root.sub("log").map(log).unwrap_or_default();
         let limits = root.sub("limits").map(Limits::read).unwrap_or_default();
         let routes: Vec<Route> = root.tables("route").into_iter().filter_map(Route::read).collect();
         check(&root, &listen, &authorities, mode, &routes);
+        if !feeds.is_empty() && !root.has("fetch") {
+            let fix =
+                "add the table, with `folder = \"/var/lib/avouch/ranges\"`, where what is fetched is kept";
+            root.complain("[fetch]", Fault::new("is needed to fetch ranges", fix));
+        }
         Some(Self {
             mode,
             listen,
@@ -209,6 +223,8 @@ impl Config {
             web_bot_auth,
             policy,
             networks,
+            feeds,
+            fetch,
             store,
             routes,
             log,
@@ -230,6 +246,10 @@ impl Config {
         if let StoreUrl::File(file) = &mut self.store.url {
             *file = folder.join(&file);
         }
+        if let Some(fetch) = &mut self.fetch {
+            fetch.folder = folder.join(&fetch.folder);
+            fetch.ca = fetch.ca.as_ref().map(|ca| folder.join(ca));
+        }
         if let LogTarget::File(file) = &mut self.log {
             *file = folder.join(&file);
         }
@@ -240,7 +260,9 @@ impl Config {
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let tls = self.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
         let policies = self.policy.iter().chain(self.routes.iter().filter_map(|route| route.policy.as_ref()));
-        tls.chain(policies).chain(&self.dns.trust_anchors).chain(&self.web_bot_auth.ca).map(PathBuf::as_path)
+        let roots =
+            self.web_bot_auth.ca.iter().chain(self.fetch.iter().filter_map(|fetch| fetch.ca.as_ref()));
+        tls.chain(policies).chain(&self.dns.trust_anchors).chain(roots).map(PathBuf::as_path)
     }
 }
 

@@ -48,7 +48,8 @@ impl Config {
         if let Some(policy) = &self.policy {
             writeln!(f, "\n[policy]\nfile = {}", file(policy))?;
         }
-        super::networks::write(&self.networks, f)?;
+        super::networks::write(&self.networks, &self.feeds, f)?;
+        self.fetch.iter().try_for_each(|fetch| fetch.write(f))?;
         match &self.store.url {
             StoreUrl::Memory => writeln!(f, "\n[store]\nurl = \"memory:\"")?,
             StoreUrl::File(path) => {
