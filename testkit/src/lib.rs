@@ -10,6 +10,7 @@ pub mod mmdb;
 pub mod nginx;
 pub mod peers;
 pub mod process;
+pub mod proxy;
 pub mod raw;
 pub mod upstream;
 pub mod vector;

@@ -68,6 +68,7 @@ pub struct Opened<'a> {
 /// A claim of which every signature holds. Its nonce is to be committed.
 #[derive(Debug)]
 pub struct Proved<'a> {
+    request: &'a Request<'a>,
     site: &'a Site,
     claim: Claim<'a>,
     proof: Proof,
@@ -159,6 +160,7 @@ impl<'a> Opened<'a> {
         }
         match weighed {
             Ok(Some(proof)) if proof.published || self.claim.crawler().is_none() => Step::Next(Proved {
+                request: self.request,
                 site: self.site,
                 claim: self.claim,
                 proof,
@@ -174,10 +176,15 @@ impl<'a> Opened<'a> {
                     Err(failed @ Shortfall::Failed(_)) => Conclusion::Short(failed),
                     Err(Shortfall::Unknown(..)) => Conclusion::Short(unknown),
                 };
-                settle(conclusion, Some(&self.claim), self.trail)
+                self.settle(conclusion)
             }
-            Err(shortfall) => settle(Conclusion::Short(shortfall), Some(&self.claim), self.trail),
+            Err(shortfall) => self.settle(Conclusion::Short(shortfall)),
         }
+    }
+
+    fn settle<T>(mut self, conclusion: Conclusion) -> Step<T> {
+        let conclusion = weigh_transport(conclusion, &self.claim, self.request, self.site, &mut self.trail);
+        settle(conclusion, Some(&self.claim), self.trail)
     }
 
     /// Without a signature that names a domain, the client's address is all the evidence.
@@ -186,7 +193,7 @@ impl<'a> Opened<'a> {
             Ok(mechanism) => Conclusion::Consistent(mechanism),
             Err(shortfall) => Conclusion::Short(shortfall),
         };
-        settle(conclusion, Some(&self.claim), self.trail)
+        self.settle(conclusion)
     }
 
     fn network(&mut self, evidence: &Evidence, now: Time) -> Result<Mechanism, Shortfall> {
@@ -229,6 +236,7 @@ impl Proved<'_> {
         epoch: Epoch,
     ) -> Box<Verdict> {
         let conclusion = self.conclusion(committed, epoch);
+        let conclusion = weigh_transport(conclusion, &self.claim, self.request, self.site, &mut self.trail);
         Box::new(Verdict::reach(&conclusion, Some(&self.claim), self.trail))
     }
 
@@ -275,6 +283,23 @@ impl Proved<'_> {
     fn signed(&self) -> Option<&Signed<'_>> {
         self.header()?.signed.as_ref()
     }
+}
+
+/// Last of all, what was seen of TLS may take from what was established, and adds nothing.
+fn weigh_transport(
+    conclusion: Conclusion,
+    claim: &Claim<'_>,
+    request: &Request<'_>,
+    site: &Site,
+    trail: &mut Trail,
+) -> Conclusion {
+    if !conclusion.establishes() || !evidence::contradicts(claim, request, &site.authorities, trail) {
+        return conclusion;
+    }
+    if matches!(conclusion, Conclusion::Proved(..)) {
+        trail.noticed.push(Reason::TransportMismatch);
+    }
+    conclusion.contradicted()
 }
 
 fn settle<T>(conclusion: Conclusion, claim: Option<&Claim<'_>>, trail: Trail) -> Step<T> {

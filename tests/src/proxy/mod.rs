@@ -5,6 +5,7 @@ mod feeds;
 mod forwarding;
 mod framing;
 mod operating;
+mod transport;
 mod unix;
 mod verdicts;
 

@@ -10,7 +10,7 @@ pub use catalogue::{Catalogue, Crawler};
 use crate::reason::Reason;
 use crate::request::{Request, SaipField};
 use crate::verdict::Mechanism;
-use avouch_wire::name::{AgentId, Identity};
+use avouch_wire::name::{AgentId, Domain, Identity};
 use avouch_wire::saip::{Header, HeaderError};
 
 /// What a request says about who sends it: by a SAIP header, by Web Bot Auth signatures, by its user
@@ -116,6 +116,15 @@ impl<'a> Claim<'a> {
         let mut domains = header.into_iter().chain(bot);
         let is_other = |crawler: &Crawler| domains.any(|domain| !crawler.speaks_for(domain));
         apart || self.bot.as_ref().is_some_and(Bot::conflicts) || self.crawler.is_some_and(is_other)
+    }
+
+    /// Whether a name is that of who is claimed, as two claims are one: by relaxed alignment, or as an operator's alias.
+    #[must_use]
+    pub(crate) fn is_of(&self, name: &Domain<'_>) -> bool {
+        let header = self.header.as_ref().and_then(|header| header.domain.as_ref());
+        let bot = self.bot.as_ref().and_then(Bot::domain);
+        header.into_iter().chain(bot).any(|domain| domain.is_aligned_with(name))
+            || self.crawler.is_some_and(|crawler| crawler.speaks_for(name))
     }
 
     /// Whoever is meant, if the claim holds: the signed agent, or the domain that signatures, a bare

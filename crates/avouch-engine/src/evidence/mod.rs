@@ -9,6 +9,7 @@ mod network;
 mod proof;
 mod questions;
 mod trail;
+mod transport;
 
 pub use answer::{Answer, Cause, Dnssec, Persistence};
 pub use held::{Held, MAX_ASN_AGE, MAX_RANGES_AGE};
@@ -20,6 +21,7 @@ pub(crate) use directory::{admit_signatures, prove_by_directory};
 pub(crate) use network::located;
 pub(crate) use proof::{limits, meant_for_us, prove, timely};
 pub(crate) use trail::{Shortfall, Trail};
+pub(crate) use transport::contradicts;
 
 use avouch_wire::record::Published;
 use avouch_wire::web_bot_auth::Directory;

@@ -74,6 +74,7 @@ pub enum CheckName {
     ForwardAddress,
     DelegationRecord,
     CrawlerRange,
+    Transport,
     Testing,
 }
 
@@ -96,6 +97,7 @@ impl CheckName {
             Self::ForwardAddress => "forward-address",
             Self::DelegationRecord => "delegation-record",
             Self::CrawlerRange => "crawler-range",
+            Self::Transport => "transport",
             Self::Testing => "testing",
         }
     }

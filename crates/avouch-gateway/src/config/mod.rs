@@ -83,6 +83,8 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// The private key.
     pub key: PathBuf,
+    /// Roots that certificates of clients lead to; without it none are asked for.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// `[dns]`.
@@ -234,7 +236,7 @@ impl Config {
 
     /// Makes relative paths relative to `folder`.
     fn resolve(&mut self, folder: &Path) {
-        let files = self.tls.iter_mut().flat_map(|tls| [&mut tls.cert, &mut tls.key]);
+        let files = self.tls.iter_mut().flat_map(TlsFiles::paths);
         let files =
             files.chain(&mut self.policy).chain(&mut self.dns.trust_anchors).chain(&mut self.web_bot_auth.ca);
         let files = files.chain(self.routes.iter_mut().filter_map(|route| route.policy.as_mut()));
@@ -258,7 +260,7 @@ impl Config {
     /// The files whose change means that the configuration changed, beside its own, and that are
     /// small enough to be read often: not those of [`Config::networks`].
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        let tls = self.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
+        let tls = self.tls.iter().flat_map(|tls| [&tls.cert, &tls.key].into_iter().chain(&tls.client_ca));
         let policies = self.policy.iter().chain(self.routes.iter().filter_map(|route| route.policy.as_ref()));
         let roots =
             self.web_bot_auth.ca.iter().chain(self.fetch.iter().filter_map(|fetch| fetch.ca.as_ref()));
@@ -303,7 +305,14 @@ fn trusted_proxies(root: &mut Table<'_>) -> TrustedProxies {
 
 fn tls(mut table: Table<'_>) -> Option<TlsFiles> {
     let (cert, key) = (table.required("cert", path), table.required("key", path));
-    Some(TlsFiles { cert: cert?, key: key? })
+    let client_ca = table.optional("client_ca", path);
+    Some(TlsFiles { cert: cert?, key: key?, client_ca })
+}
+
+impl TlsFiles {
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        [&mut self.cert, &mut self.key].into_iter().chain(&mut self.client_ca)
+    }
 }
 
 fn dns(mut table: Table<'_>) -> Dns {
