@@ -105,6 +105,9 @@ fn admit(
     now: Time,
     trail: &mut Trail,
 ) -> Result<Questions, Shortfall> {
+    if let Some(token) = claim.token() {
+        evidence::admit_token(claim, token, request, &site.authorities, now, trail)?;
+    }
     if claim.conflicts() {
         return Err(Shortfall::Failed(Reason::ClaimsConflict));
     }
@@ -145,7 +148,8 @@ impl<'a> Opened<'a> {
                 proof.map(Some)
             }
             (Some(header @ Header { signed: Some(signed), .. }), None) => {
-                let proof = evidence::prove(self.request, header, signed, evidence, now, &mut self.trail);
+                let (token, trail) = (self.claim.token(), &mut self.trail);
+                let proof = evidence::prove(self.request, (header, signed), token, evidence, now, trail);
                 evidence::limits(header, signed, &self.site.authorities, &mut self.trail);
                 proof.map(Some)
             }
@@ -172,7 +176,7 @@ impl<'a> Opened<'a> {
             // be checked: otherwise any signature would turn a lie into something unknown.
             Err(unknown @ Shortfall::Unknown(..)) if self.questions.network.is_some() => {
                 let conclusion = match self.network(evidence, now) {
-                    Ok(mechanism) => Conclusion::Consistent(mechanism),
+                    Ok(conclusion) => conclusion,
                     Err(failed @ Shortfall::Failed(_)) => Conclusion::Short(failed),
                     Err(Shortfall::Unknown(..)) => Conclusion::Short(unknown),
                 };
@@ -189,23 +193,27 @@ impl<'a> Opened<'a> {
 
     /// Without a signature that names a domain, the client's address is all the evidence.
     fn weigh_network<T>(mut self, evidence: &Evidence, now: Time) -> Step<T> {
-        let conclusion = match self.network(evidence, now) {
-            Ok(mechanism) => Conclusion::Consistent(mechanism),
-            Err(shortfall) => Conclusion::Short(shortfall),
-        };
+        let conclusion = self.network(evidence, now).unwrap_or_else(Conclusion::Short);
         self.settle(conclusion)
     }
 
-    fn network(&mut self, evidence: &Evidence, now: Time) -> Result<Mechanism, Shortfall> {
-        let peer = self.request.peer();
+    fn network(&mut self, evidence: &Evidence, now: Time) -> Result<Conclusion, Shortfall> {
+        let (peer, token) = (self.request.peer(), self.claim.token());
         if peer.evidence == AddressEvidence::UntrustedProxy {
-            self.trail.note(CheckName::ForwardConfirmed, Outcome::Skipped, "peer-is-untrusted-proxy", None);
+            let check = token.map_or(CheckName::ForwardConfirmed, |_| CheckName::DelegatedNetwork);
+            self.trail.note(check, Outcome::Skipped, "peer-is-untrusted-proxy", None);
             return Err(Shortfall::of_untrusted_proxy());
+        }
+        if let Some(token) = token {
+            let testing = evidence::acts_for(token, evidence, peer.address, now, &mut self.trail)?;
+            let conclusion = if testing { Conclusion::Testing } else { Conclusion::Consistent };
+            return Ok(conclusion(Mechanism::DelegationToken));
         }
         let Some(question) = &self.questions.network else {
             return Err(Shortfall::Unknown(Reason::CrawlerNotCheckable, evidence::Persistence::Temporary));
         };
-        evidence::located(question, &evidence.network, peer.address, now, &mut self.trail)
+        let located = evidence::located(question, &evidence.network, peer.address, now, &mut self.trail);
+        located.map(Conclusion::Consistent)
     }
 }
 

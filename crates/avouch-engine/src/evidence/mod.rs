@@ -8,6 +8,7 @@ mod held;
 mod network;
 mod proof;
 mod questions;
+mod token;
 mod trail;
 mod transport;
 
@@ -16,10 +17,12 @@ pub use held::{Held, MAX_ASN_AGE, MAX_RANGES_AGE};
 pub use network::Network;
 pub use proof::Proof;
 pub use questions::{DirectoryQuestion, NetworkQuestion, Questions};
+pub use token::Issued;
 
 pub(crate) use directory::{admit_signatures, prove_by_directory};
 pub(crate) use network::located;
 pub(crate) use proof::{limits, meant_for_us, prove, timely};
+pub(crate) use token::{acts_for, admit_token};
 pub(crate) use trail::{Shortfall, Trail};
 pub(crate) use transport::contradicts;
 

@@ -1,6 +1,7 @@
 //! What has to be looked up for a claim.
 
 use crate::claim::Claim;
+use avouch_wire::delegation::{Subject, Token};
 use avouch_wire::name::{AgentId, Domain, NameError, ancestors};
 use avouch_wire::saip::Mode;
 use avouch_wire::web_bot_auth::{Agent, Discovery};
@@ -84,6 +85,10 @@ impl Questions {
         if let Some(candidate) = claim.bot().and_then(|bot| bot.candidates.first()) {
             return Self::of_bot(claim, &candidate.agent);
         }
+        let grant = claim.token().map(Token::grant);
+        if let Some(grant) = grant.filter(|grant| !matches!(grant.subject, Subject::Key(_))) {
+            return Self::of_token(&grant.issuer, grant.subject);
+        }
         Self::of_others(claim)
     }
 
@@ -96,6 +101,18 @@ impl Questions {
             by_domain: true,
             directory: Some(directory),
             network: Self::of_others(claim)?.network,
+        })
+    }
+
+    /// The key that signed a token stands at the domain's own name. Of the client's address only its origins matter,
+    /// where they are what the token names.
+    fn of_token(domain: &Domain<'_>, subject: Subject) -> Result<Self, NameError> {
+        let origins = NetworkQuestion { within: Vec::new(), forward: None, delegation: None, crawler: None };
+        Ok(Self {
+            name: Some(AgentId::parse(DOMAIN_ITSELF)?.record_name(domain)?),
+            by_domain: true,
+            network: matches!(subject, Subject::Asn(_)).then_some(origins),
+            directory: None,
         })
     }
 

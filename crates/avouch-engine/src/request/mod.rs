@@ -101,6 +101,7 @@ pub struct Request<'a> {
     peer: Peer,
     transport: Transport<'a>,
     saip: SaipField<'a>,
+    delegation: SaipField<'a>,
     user_agent: Option<&'a [u8]>,
     content: Content,
     sent: Sent<'a>,
@@ -142,6 +143,7 @@ impl<'a> Request<'a> {
             peer: head.peer,
             transport: Transport::Unseen,
             saip: read.saip,
+            delegation: read.delegation,
             user_agent: read.user_agent,
             content: head.content,
             sent: Sent { scheme: head.scheme, target: head.target },
@@ -189,6 +191,12 @@ impl<'a> Request<'a> {
     #[must_use]
     pub const fn saip(&self) -> SaipField<'a> {
         self.saip
+    }
+
+    /// The field with a delegation token.
+    #[must_use]
+    pub const fn delegation(&self) -> SaipField<'a> {
+        self.delegation
     }
 
     /// The User-Agent, which need not be text.

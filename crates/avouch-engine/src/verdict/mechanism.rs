@@ -11,6 +11,8 @@ pub enum Mechanism {
     SaipStateless,
     /// A Web Bot Auth signature, by a key of the domain's directory or record.
     WebBotAuth,
+    /// A token of the claimed domain names the sender's key or network.
+    DelegationToken,
     /// The claimed domain's record names the client's network.
     DelegationRecord,
     /// PTR within the domain, confirmed forward.
@@ -25,11 +27,12 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// Every mechanism.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SaipRolling,
         Self::SaipDirect,
         Self::SaipStateless,
         Self::WebBotAuth,
+        Self::DelegationToken,
         Self::DelegationRecord,
         Self::ForwardConfirmed,
         Self::ForwardAddress,
@@ -45,6 +48,7 @@ impl Mechanism {
             Self::SaipDirect => "saip-direct",
             Self::SaipStateless => "saip-stateless",
             Self::WebBotAuth => "web-bot-auth",
+            Self::DelegationToken => "delegation-token",
             Self::DelegationRecord => "delegation-record",
             Self::ForwardConfirmed => "forward-confirmed",
             Self::ForwardAddress => "forward-address",

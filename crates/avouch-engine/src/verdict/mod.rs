@@ -14,6 +14,7 @@ pub(crate) use table::Conclusion;
 use crate::claim::Claim;
 use crate::evidence::{Persistence, Trail};
 use crate::reason::Reason;
+use avouch_wire::delegation::Subject;
 use avouch_wire::key::Fingerprint;
 use avouch_wire::name::Identity;
 use avouch_wire::time::Time;
@@ -107,6 +108,7 @@ pub struct Verdict {
     identity: Option<Identity>,
     claimed: Option<String>,
     mechanism: Mechanism,
+    via: Option<Subject>,
     pseudonym: Option<Fingerprint>,
     key_tier: KeyTier,
     reasons: Reasons,
@@ -121,6 +123,7 @@ impl Verdict {
         conclusion.freshness().into_iter().for_each(|freshness| freshness.note(&mut trail));
         let standing = conclusion.standing();
         let established = matches!(standing.class(), Class::Partial | Class::Verified);
+        let token = claim.filter(|_| established).and_then(Claim::token);
         let mut reasons = trail.noticed;
         reasons.insert(0, conclusion.reason());
         Self {
@@ -128,6 +131,7 @@ impl Verdict {
             identity: claim.filter(|_| established).and_then(|claim| claim.identity(conclusion.mechanism())),
             claimed: claim.filter(|_| !established).and_then(Claim::name),
             mechanism: conclusion.mechanism(),
+            via: token.map(|token| token.grant().subject),
             pseudonym: conclusion.pseudonym(),
             key_tier: KeyTier::Unknown,
             reasons,
@@ -143,10 +147,10 @@ impl Verdict {
     pub fn with_body_mismatch(mut self) -> Self {
         self.standing = Standing::Invalid;
         self.mechanism = Mechanism::None;
-        self.pseudonym = None;
+        (self.via, self.pseudonym) = (None, None);
         self.claimed = self.claimed.or_else(|| self.identity.take().map(|identity| identity.to_string()));
-        self.reasons
-            .retain(|reason| !matches!(reason, Reason::SignatureVerified | Reason::DirectoryVerified));
+        let holds = [Reason::SignatureVerified, Reason::DirectoryVerified, Reason::DelegationVerified];
+        self.reasons.retain(|reason| !holds.contains(reason));
         self.reasons.insert(0, Reason::BodyMismatch);
         self.not_checked.retain(|unchecked| *unchecked != Unchecked::Body);
         let check = Check { name: CheckName::Body, outcome: Outcome::Fail, detail: "".into(), dnssec: None };
@@ -182,6 +186,12 @@ impl Verdict {
     #[must_use]
     pub const fn mechanism(&self) -> Mechanism {
         self.mechanism
+    }
+
+    /// Who acts for the domain, where a delegation token says so.
+    #[must_use]
+    pub const fn via(&self) -> Option<Subject> {
+        self.via
     }
 
     /// The key a pseudonymous sender is known by.
