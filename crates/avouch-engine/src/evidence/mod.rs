@@ -58,3 +58,11 @@ pub struct Evidence {
     /// The epoch read before anything was looked up.
     pub epoch: Epoch,
 }
+
+impl Evidence {
+    /// Whether it is open what stands at the name that decides, or at one that can revoke.
+    pub(crate) fn is_open(&self) -> bool {
+        let mut all = std::iter::once(&self.record).chain(&self.revocations);
+        all.any(|answer| matches!(answer, Answer::Unknown(_)))
+    }
+}
