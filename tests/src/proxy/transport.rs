@@ -3,6 +3,7 @@
 use super::gateway;
 use avouch_gateway::Running;
 use avouch_tls::{Connector, Protocol};
+use avouch_wire::proxy_protocol::Told;
 use http::Request;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Bytes;
@@ -13,7 +14,9 @@ use std::sync::Arc;
 use testkit::certificate::{Authority, Certificate};
 use testkit::message::Message;
 use testkit::peers;
+use testkit::proxy;
 use testkit::upstream::Upstream;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 /// A site with a certificate for two names, of a crawler whose ranges hold this machine.
@@ -108,6 +111,26 @@ async fn behind_a_proxy_its_own_connection_says_nothing_of_the_client() {
     let request = request.header("x-forwarded-for", "127.0.0.7").body(Empty::<Bytes>::new()).unwrap();
     let class = sender.send_request(request).await.unwrap().into_body().collect().await.unwrap().to_bytes();
     assert_eq!(class, "2");
+    world.running.stop().await;
+}
+
+#[tokio::test]
+async fn where_a_proxy_passes_tls_on_the_client_shows_it_here_and_not_the_proxy() {
+    let world = World::new("trusted_proxies = '127.0.0.1'").await;
+    let roots = std::fs::read(world.folder.path().join("site.pem")).unwrap();
+    let connector = Connector::trusting(&roots, &[Protocol::Http1]).unwrap();
+    for (host, class) in [("www.shop.example", "2"), ("www.elsewhere.example", "1")] {
+        let mut stream = TcpStream::connect(world.running.addresses[0]).await.unwrap();
+        let told = Told { server_name: Some("www.elsewhere.example"), common_name: None };
+        stream.write_all(&proxy::header([127, 0, 0, 9].into(), told)).await.unwrap();
+        let stream = connector.connect("www.shop.example", stream).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::get("/").header("host", host).header("user-agent", "GPTBot/1.4");
+        let answer = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), class, "{host}");
+    }
     world.running.stop().await;
 }
 
