@@ -168,6 +168,8 @@ reasons! {
         "Sign the request, or name the network by ip; the site's operator loads a current table of autonomous systems.";
     ClaimsConflict, "claims-conflict", "The request claims two different domains.",
         "Make one claim; a user agent that names a crawler is one.";
+    TransportMismatch, "transport-mismatch", "What TLS showed contradicts the claim: the site that was asked for, or the names in the client's certificate.",
+        "Ask for the site by its own name, and present a certificate of the claimed domain, or none.";
 
     DnsTimeout, "dns-timeout", "DNS did not answer in time, so the claim could not be checked.",
         "Try again; if it lasts, the domain's name servers or the verifier's resolvers are out of reach.";

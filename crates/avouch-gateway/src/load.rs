@@ -4,10 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::WebBotAuth;
+use crate::config::{Fetch, WebBotAuth};
 use avouch_dns::{AnchorError, Dns, Resolver, ResolverSettings, SettingsError, TrustAnchor};
 use avouch_engine::decision::Policy;
+use avouch_gather::https::Client;
 use avouch_gather::networks::SourceError;
+use avouch_gather::networks::feeds::PATIENCE;
 use avouch_gather::{Directories, FetchSettings, Fetcher};
 use avouch_tls::CertificateError;
 use avouch_tls::{Connector, Protocol};
@@ -131,21 +133,33 @@ pub(crate) fn dns(config: &config::Dns) -> Result<Dns, LoadError> {
 /// Sets up where key directories come from. Without the system's roots none can be fetched, which is
 /// no reason not to start: nothing but signatures of bots needs them.
 pub(crate) fn directories(config: &WebBotAuth, dns: &Dns) -> Result<Directories, LoadError> {
-    let connector = match &config.ca {
-        Some(path) => Connector::trusting(read(path)?.as_bytes(), &[Protocol::Http1])?,
-        None => match Connector::system(&[Protocol::Http1]) {
-            Ok(connector) => connector,
-            Err(error) => {
-                tracing::warn!(%error, "no roots to trust: key directories of bots are out of reach");
-                return Ok(Directories::Unreachable);
-            }
-        },
+    let connector = match (connector(config.ca.as_deref()), &config.ca) {
+        (Ok(connector), _) => connector,
+        (Err(error), Some(_)) => return Err(error),
+        (Err(error), None) => {
+            tracing::warn!(%error, "no roots to trust: key directories of bots are out of reach");
+            return Ok(Directories::Unreachable);
+        }
     };
     let settings = FetchSettings {
         allowed_networks: config.allow_networks.clone(),
         require_signed: config.require_signed_directories,
     };
     Ok(Directories::Fetched(Box::new(Fetcher::new(dns.clone(), connector, settings))))
+}
+
+/// Sets up how range files are fetched. The folder is taken when they are.
+pub(crate) fn range_client(config: &Fetch, dns: &Dns) -> Result<Client, LoadError> {
+    let connector = connector(config.ca.as_deref())?;
+    Ok(Client::new(dns.clone(), connector, config.allow_networks.clone(), PATIENCE))
+}
+
+/// Trusts the roots in a file, or the system's.
+fn connector(ca: Option<&Path>) -> Result<Connector, LoadError> {
+    Ok(match ca {
+        Some(path) => Connector::trusting(read(path)?.as_bytes(), &[Protocol::Http1])?,
+        None => Connector::system(&[Protocol::Http1])?,
+    })
 }
 
 fn system_resolvers(text: &str) -> Vec<SocketAddr> {

@@ -107,6 +107,15 @@ impl Numbers {
         metrics::with_local_recorder(&*self.recorder, gauge);
     }
 
+    /// Counts a fetch of a crawler's ranges, by what came of it.
+    pub(crate) fn fetched(&self, of: &str, outcome: &'static str) {
+        let count = || {
+            counter!("avouch_range_fetches_total", "data" => of.to_owned(), "outcome" => outcome)
+                .increment(1);
+        };
+        metrics::with_local_recorder(&*self.recorder, count);
+    }
+
     /// Sums up what was measured; without it each request would be remembered until someone asks.
     pub(crate) fn tend(&self) {
         self.handle.run_upkeep();

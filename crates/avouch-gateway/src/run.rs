@@ -10,6 +10,7 @@ use avouch_gather::Directories;
 use avouch_gather::Judge;
 use avouch_gather::clock::{Clock, SystemClock};
 use avouch_gather::networks::Networks;
+use avouch_gather::networks::feeds::Feeds;
 use avouch_gather::replay::StoreError;
 use avouch_gather::{cache, replay};
 use avouch_keys::KeyError;
@@ -30,7 +31,7 @@ use crate::load::{self, LoadError, LoadErrors};
 use crate::numbers::Numbers;
 use crate::snapshot::Snapshot;
 use crate::trust::Remote;
-use crate::{admin, reload, verify};
+use crate::{admin, feeds, reload, verify};
 
 /// How often the replay table and idle upstream connections are looked through.
 const TEND: Duration = Duration::from_secs(1);
@@ -52,7 +53,7 @@ pub enum StartError {
     /// Something the configuration names cannot be used.
     #[error("{0}")]
     Load(#[from] LoadErrors),
-    /// The replay table cannot be opened.
+    /// The folder of the replay table, or of range files, cannot be used.
     #[error("{0}")]
     Store(#[from] StoreError),
     /// The configuration file cannot be read or has problems.
@@ -143,6 +144,7 @@ impl Gateway {
         if let Some((_, door)) = verify {
             running.tasks.spawn(serve(door, verify::router(Arc::clone(&gate))));
         }
+        running.tasks.spawn(feeds::keep(Arc::clone(&gate)));
         running.tasks.spawn(tend(gate));
         Ok(running)
     }
@@ -156,7 +158,9 @@ impl Gateway {
         let dns = load::dns(&config.dns);
         let (_, broken) = config.networks.load(&Networks::default(), SystemClock::new().now());
         let broken = broken.into_iter().map(LoadError::from);
-        match load::both(Snapshot::new(config, None), dns) {
+        let fetch = config.fetch.clone();
+        let client = dns.and_then(|dns| fetch.map(|fetch| load::range_client(&fetch, &dns)).transpose());
+        match load::both(Snapshot::new(config, None), client) {
             Ok(_) if broken.len() == 0 => Ok(()),
             Ok(_) => Err(LoadErrors(broken.collect())),
             Err(LoadErrors(errors)) => Err(LoadErrors(errors.into_iter().chain(broken).collect())),
@@ -249,10 +253,18 @@ fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> 
         Some(directories) => directories,
         None => load::directories(&bots, &dns).map_err(|error| LoadErrors(vec![error]))?,
     };
+    let feeds = match &snapshot.config.fetch {
+        Some(fetch) => {
+            let client = load::range_client(fetch, &dns).map_err(|error| LoadErrors(vec![error]))?;
+            Some(Feeds::open(&fetch.folder, client)?)
+        }
+        None => None,
+    };
     snapshot.say_what_is_missing();
     let judge = Judge::new(&judge, dns, directories, Arc::clone(&clock))?;
     let assertion_key = AssertionKey::generate(&mut SystemEntropy)?;
-    let gate = Gate::new(Parts { snapshot, judge, clock, log, numbers: Numbers::new()?, assertion_key });
+    let numbers = Numbers::new()?;
+    let gate = Gate::new(Parts { snapshot, judge, clock, log, numbers, assertion_key, feeds });
     gate.load_networks(&gate.snapshot().config);
     Ok(gate)
 }

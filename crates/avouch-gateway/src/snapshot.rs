@@ -18,7 +18,7 @@ use crate::answers::Problem;
 use crate::config::{Config, Disclose, Route, Upstream};
 use crate::forward::{Connector, Patience, Pool};
 use crate::load::{self, LoadError, LoadErrors, Versioned};
-use crate::trust::{Peer, Remote};
+use crate::trust::{Peer, Remote, Through};
 
 /// Everything that a reload replaces at once.
 pub(crate) struct Snapshot {
@@ -52,7 +52,8 @@ impl Snapshot {
     pub(crate) fn new(config: Config, before: Option<&Self>) -> Result<Self, LoadErrors> {
         let mut loading =
             Loading { pools: before.map(Self::pools).unwrap_or_default(), ..Loading::default() };
-        let acceptor = config.tls.as_ref().map(|tls| Acceptor::load(&tls.cert, &tls.key));
+        let acceptor =
+            config.tls.as_ref().map(|tls| Acceptor::load(&tls.cert, &tls.key, tls.client_ca.as_deref()));
         let acceptor = acceptor.and_then(|loaded| loading.note(loaded));
         let catalogue = loading.note(Catalogue::built_in());
         let rest = loading.destination(&config, None);
@@ -74,6 +75,11 @@ impl Snapshot {
     pub(crate) fn peer(&self, remote: Remote, listener: Scheme, headers: &HeaderMap) -> Peer {
         let scheme = self.config.scheme.unwrap_or(listener);
         self.config.trusted_proxies.client(remote, scheme, self.config.private_peers, headers)
+    }
+
+    /// Whether a request came by a proxy's own connection, which shows nothing of the client's.
+    pub(crate) fn brought_by_proxy(&self, remote: Remote, peer: &Peer) -> bool {
+        peer.through == Through::UntrustedProxy || self.config.trusted_proxies.holds(remote)
     }
 
     /// Says in the log when rules ask for autonomous systems and there is no table of them.

@@ -10,6 +10,7 @@ mod proof;
 mod questions;
 mod token;
 mod trail;
+mod transport;
 
 pub use answer::{Answer, Cause, Dnssec, Persistence};
 pub use held::{Held, MAX_ASN_AGE, MAX_RANGES_AGE};
@@ -23,6 +24,7 @@ pub(crate) use network::located;
 pub(crate) use proof::{limits, meant_for_us, prove, timely};
 pub(crate) use token::{acts_for, admit_token};
 pub(crate) use trail::{Shortfall, Trail};
+pub(crate) use transport::contradicts;
 
 use avouch_wire::record::Published;
 use avouch_wire::web_bot_auth::Directory;
@@ -55,4 +57,12 @@ pub struct Evidence {
     pub directory: Answer<Arc<Directory>>,
     /// The epoch read before anything was looked up.
     pub epoch: Epoch,
+}
+
+impl Evidence {
+    /// Whether it is open what stands at the name that decides, or at one that can revoke.
+    pub(crate) fn is_open(&self) -> bool {
+        let mut all = std::iter::once(&self.record).chain(&self.revocations);
+        all.any(|answer| matches!(answer, Answer::Unknown(_)))
+    }
 }

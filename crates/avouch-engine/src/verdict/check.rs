@@ -76,6 +76,7 @@ pub enum CheckName {
     DelegatedNetwork,
     DelegationRecord,
     CrawlerRange,
+    Transport,
     Testing,
 }
 
@@ -100,6 +101,7 @@ impl CheckName {
             Self::DelegatedNetwork => "delegated-network",
             Self::DelegationRecord => "delegation-record",
             Self::CrawlerRange => "crawler-range",
+            Self::Transport => "transport",
             Self::Testing => "testing",
         }
     }

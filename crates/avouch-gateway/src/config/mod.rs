@@ -1,6 +1,7 @@
 //! The gateway's configuration: read whole, every problem at once.
 
 mod endpoint;
+mod fetch;
 mod limits;
 mod networks;
 mod print;
@@ -8,18 +9,21 @@ mod route;
 mod upstream;
 mod web_bot_auth;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use avouch_engine::decision::Mode;
 use avouch_gather::networks::Sources;
+use avouch_gather::networks::feeds::Feed;
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::settings::{Fault, Problems, Reader, Table, Value};
 
 use crate::trust::{PrivatePeers, TrustedProxies};
 
 pub use endpoint::Endpoint;
+pub use fetch::Fetch;
 pub use limits::{Limits, Size};
 pub use route::{Disclose, Route};
 pub use upstream::Upstream;
@@ -58,6 +62,10 @@ pub struct Config {
     pub policy: Option<PathBuf>,
     /// Files of autonomous systems and of crawlers' ranges.
     pub networks: Sources,
+    /// Range files that are fetched.
+    pub feeds: BTreeSet<Feed>,
+    /// Where and how; there are no feeds without it.
+    pub fetch: Option<Fetch>,
     /// Where used nonces are remembered.
     pub store: Store,
     /// Parts of the site with other settings, first match first.
@@ -75,6 +83,8 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// The private key.
     pub key: PathBuf,
+    /// Roots that certificates of clients lead to; without it none are asked for.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// `[dns]`.
@@ -187,12 +197,18 @@ impl Config {
         let dns = root.sub("dns").map(dns).unwrap_or_default();
         let web_bot_auth = root.sub("web_bot_auth").map(WebBotAuth::read).unwrap_or_default();
         let policy = root.sub("policy").and_then(|mut policy| policy.required("file", path));
-        let networks = networks::read(&mut root);
+        let networks::Networks { sources: networks, feeds } = networks::read(&mut root);
+        let fetch = root.sub("fetch").and_then(Fetch::read);
         let store = root.sub("store").map(store).unwrap_or_default();
         let log = root.sub("log").map(log).unwrap_or_default();
         let limits = root.sub("limits").map(Limits::read).unwrap_or_default();
         let routes: Vec<Route> = root.tables("route").into_iter().filter_map(Route::read).collect();
         check(&root, &listen, &authorities, mode, &routes);
+        if !feeds.is_empty() && !root.has("fetch") {
+            let fix =
+                "add the table, with `folder = \"/var/lib/avouch/ranges\"`, where what is fetched is kept";
+            root.complain("[fetch]", Fault::new("is needed to fetch ranges", fix));
+        }
         Some(Self {
             mode,
             listen,
@@ -209,6 +225,8 @@ impl Config {
             web_bot_auth,
             policy,
             networks,
+            feeds,
+            fetch,
             store,
             routes,
             log,
@@ -218,7 +236,7 @@ impl Config {
 
     /// Makes relative paths relative to `folder`.
     fn resolve(&mut self, folder: &Path) {
-        let files = self.tls.iter_mut().flat_map(|tls| [&mut tls.cert, &mut tls.key]);
+        let files = self.tls.iter_mut().flat_map(TlsFiles::paths);
         let files =
             files.chain(&mut self.policy).chain(&mut self.dns.trust_anchors).chain(&mut self.web_bot_auth.ca);
         let files = files.chain(self.routes.iter_mut().filter_map(|route| route.policy.as_mut()));
@@ -230,6 +248,10 @@ impl Config {
         if let StoreUrl::File(file) = &mut self.store.url {
             *file = folder.join(&file);
         }
+        if let Some(fetch) = &mut self.fetch {
+            fetch.folder = folder.join(&fetch.folder);
+            fetch.ca = fetch.ca.as_ref().map(|ca| folder.join(ca));
+        }
         if let LogTarget::File(file) = &mut self.log {
             *file = folder.join(&file);
         }
@@ -238,9 +260,11 @@ impl Config {
     /// The files whose change means that the configuration changed, beside its own, and that are
     /// small enough to be read often: not those of [`Config::networks`].
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        let tls = self.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
+        let tls = self.tls.iter().flat_map(|tls| [&tls.cert, &tls.key].into_iter().chain(&tls.client_ca));
         let policies = self.policy.iter().chain(self.routes.iter().filter_map(|route| route.policy.as_ref()));
-        tls.chain(policies).chain(&self.dns.trust_anchors).chain(&self.web_bot_auth.ca).map(PathBuf::as_path)
+        let roots =
+            self.web_bot_auth.ca.iter().chain(self.fetch.iter().filter_map(|fetch| fetch.ca.as_ref()));
+        tls.chain(policies).chain(&self.dns.trust_anchors).chain(roots).map(PathBuf::as_path)
     }
 }
 
@@ -281,7 +305,14 @@ fn trusted_proxies(root: &mut Table<'_>) -> TrustedProxies {
 
 fn tls(mut table: Table<'_>) -> Option<TlsFiles> {
     let (cert, key) = (table.required("cert", path), table.required("key", path));
-    Some(TlsFiles { cert: cert?, key: key? })
+    let client_ca = table.optional("client_ca", path);
+    Some(TlsFiles { cert: cert?, key: key?, client_ca })
+}
+
+impl TlsFiles {
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        [&mut self.cert, &mut self.key].into_iter().chain(&mut self.client_ca)
+    }
 }
 
 fn dns(mut table: Table<'_>) -> Dns {

@@ -36,6 +36,7 @@ impl Config {
     fn tables(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(tls) = &self.tls {
             writeln!(f, "\n[tls]\ncert = {}\nkey = {}", file(&tls.cert), file(&tls.key))?;
+            tls.client_ca.iter().try_for_each(|roots| writeln!(f, "client_ca = {}", file(roots)))?;
         }
         if let Some(listen) = self.admin {
             writeln!(f, "\n[admin]\nlisten = \"{listen}\"")?;
@@ -48,7 +49,8 @@ impl Config {
         if let Some(policy) = &self.policy {
             writeln!(f, "\n[policy]\nfile = {}", file(policy))?;
         }
-        super::networks::write(&self.networks, f)?;
+        super::networks::write(&self.networks, &self.feeds, f)?;
+        self.fetch.iter().try_for_each(|fetch| fetch.write(f))?;
         match &self.store.url {
             StoreUrl::Memory => writeln!(f, "\n[store]\nurl = \"memory:\"")?,
             StoreUrl::File(path) => {
