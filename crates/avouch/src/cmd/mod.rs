@@ -89,7 +89,7 @@ impl Cli {
             Verb::Key(key) => key.run(),
             Verb::Sign(sign) => sign.run(),
             Verb::Fetch(fetch) => wait_for(fetch.run()),
-            Verb::Directory(directory) => directory.run(),
+            Verb::Directory(directory) => wait_for(directory.run()),
             Verb::Verify(verify) => wait_for(verify.run()),
             Verb::Audit(audit) => wait_for(audit.run()),
             Verb::Policy(policy) => wait_for(policy.run()),
