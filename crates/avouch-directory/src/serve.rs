@@ -149,7 +149,10 @@ where
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hangup.recv() => match Served::load(&settings, &keys).await {
-                Ok(served) => drop(swap.send_replace(Arc::new(served))),
+                Ok(served) => {
+                    drop(swap.send_replace(Arc::new(served)));
+                    tracing::info!("keys and certificate were read again");
+                }
                 Err(error) => tracing::error!(%error, "what was served goes on being served"),
             },
         }
