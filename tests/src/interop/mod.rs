@@ -4,6 +4,7 @@ mod bots;
 mod dns;
 mod front;
 mod openssl;
+mod partners;
 mod record;
 mod site;
 mod world;

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use avouch_gather::clock::Clock as _;
 use avouch_wire::web_bot_auth::WELL_KNOWN;
+use serde_json::Value;
 use testkit::peers::require;
 
+use super::super::partners::npm::Npm;
+use super::super::partners::request::Sent;
 use super::world::{PROGRAMS, World, reason};
 
 const VERIFIED: &str = "3 verified bot.example web-bot-auth";
@@ -77,4 +80,24 @@ async fn signatures_of_a_directory_count_for_its_own_site_and_keys_only() {
     running.stop().await;
     let reasons = ["directory-verified", "directory-unusable", "key-not-listed", "key-not-listed"];
     assert_eq!(world.reasons(), reasons);
+}
+
+/// The npm package signs directory and request; nginx serves the one, curl sends the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_the_npm_package_signed_is_one() {
+    let Some(tools) = require(&PROGRAMS) else { return };
+    let Some(mut npm) = Npm::start() else { return };
+    let world = World::new(tools).await;
+    let key = npm.key.clone();
+    let host = world.location_by_nginx("bot.example", |origin| {
+        let signed = npm.sign_directory(&format!("{origin}{WELL_KNOWN}"));
+        let field = |name: &str| format!("add_header {name} '{}';\n", signed[name].as_str().unwrap());
+        let fields = field("Signature-Input") + &field("Signature");
+        format!("location = {WELL_KNOWN} {{\n{fields}return 200 '{{\"keys\":[{key}]}}';\n}}\n")
+    });
+    let gateway = world.program("require_signed_directories = true");
+    let sent = npm.sign(Sent::get("/prices?page=2", &format!("\"{}\"", host.origin)), &Value::Null);
+    let fields: String = sent.fields.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    assert_eq!(world.send(gateway.address, &fields), VERIFIED);
+    gateway.stop();
 }

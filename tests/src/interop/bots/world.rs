@@ -31,6 +31,9 @@ const MANUAL: &str = include_str!("../../../../docs/operate/bots.md");
 
 const SITE: &str = "www.shop.example";
 
+/// What is asked for.
+const TARGET: &str = "https://www.shop.example/prices?page=2";
+
 /// Every name of this world stands at 127.0.0.1.
 const NAMES: [&str; 5] = [SITE, "bot.example", "other.example", "known.example", "rescued.example"];
 
@@ -131,7 +134,7 @@ impl World {
     }
 
     /// nginx with a location made for its origin.
-    pub(super) fn location_by_nginx(&self, domain: &str, location: impl Fn(&str) -> String) -> Host {
+    pub(super) fn location_by_nginx(&self, domain: &str, location: impl FnOnce(&str) -> String) -> Host {
         let (address, origin) = place(domain);
         let nginx = self.nginx(&address, &[(domain, &location(&origin))]);
         Host { _nginx: Some(nginx), process: None, origin }
@@ -175,13 +178,18 @@ impl World {
 
     /// The same, of a request signed at another time.
     pub(super) fn ask_at(&self, site: SocketAddr, profile: &str, key: &str, url: &str, at: u64) -> String {
-        let (at, target) = (at.to_string(), format!("https://{SITE}/prices?page=2"));
-        let sign = ["sign", "--profile", profile, "--key", key, "--agent", url, "--at", &at, &target];
-        fs::write(self.folder.path().join("signed"), run(self.folder.path(), &sign)).unwrap();
+        let at = at.to_string();
+        let sign = ["sign", "--profile", profile, "--key", key, "--agent", url, "--at", &at, TARGET];
+        self.send(site, &run(self.folder.path(), &sign))
+    }
+
+    /// What the site answers to a request with these fields.
+    pub(super) fn send(&self, site: SocketAddr, fields: &str) -> String {
+        fs::write(self.folder.path().join("fields"), fields).unwrap();
         let mut curl = Command::new(self.tools.path("curl"));
         let connect = format!("{SITE}:443:{site}");
-        curl.args(["-q", "-sS", "--cacert", "chain.pem", "--connect-to", &connect, "-H", "@signed", &target]);
-        said(curl.current_dir(self.folder.path()).output().unwrap(), &format!("curl for {profile} of {url}"))
+        curl.args(["-q", "-sS", "--cacert", "chain.pem", "--connect-to", &connect, "-H", "@fields", TARGET]);
+        said(curl.current_dir(self.folder.path()).output().unwrap(), &format!("curl with {fields}"))
     }
 
     /// The reasons in the log of a gateway that has ended, request by request.
