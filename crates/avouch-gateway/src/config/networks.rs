@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use avouch_engine::claim::Catalogue;
+use avouch_engine::claim::{Catalogue, Crawler};
 use avouch_gather::networks::Sources;
 use avouch_wire::settings::{Fault, Table, Value};
 
@@ -11,18 +11,12 @@ pub(super) fn read(root: &mut Table<'_>) -> Sources {
     let asn = root.sub("asn").and_then(|mut asn| asn.required("file", super::path));
     let crawlers = root.tables("crawler");
     // Only who names crawlers needs to know which there are.
-    let known = if crawlers.is_empty() { Vec::new() } else { known() };
-    let ranges = crawlers.into_iter().flat_map(|table| crawler(table, &known));
+    let known = if crawlers.is_empty() { None } else { Catalogue::built_in().ok() };
+    let ranges = crawlers.into_iter().flat_map(|table| crawler(table, known.as_ref()));
     Sources { asn, ranges: ranges.collect() }
 }
 
-fn known() -> Vec<String> {
-    let catalogue = Catalogue::built_in().ok();
-    let names = |catalogue: &Catalogue| catalogue.crawlers().map(|known| known.name().to_owned()).collect();
-    catalogue.as_ref().map(names).unwrap_or_default()
-}
-
-fn crawler(mut table: Table<'_>, known: &[String]) -> Vec<(String, PathBuf)> {
+fn crawler(mut table: Table<'_>, known: Option<&Catalogue>) -> Vec<(String, PathBuf)> {
     let name = table.required("name", |value| name(value, known));
     let files = table.some("ranges", super::path).unwrap_or_default();
     if !table.has("ranges") {
@@ -36,9 +30,10 @@ fn crawler(mut table: Table<'_>, known: &[String]) -> Vec<(String, PathBuf)> {
     files.into_iter().map(|file| (name.clone(), file)).collect()
 }
 
-fn name(value: Value<'_>, known: &[String]) -> Result<String, Fault> {
-    let fix = format!("write one of \"{}\"", known.join("\", \""));
-    let find = |text: &str| known.iter().find(|name| *name == text).cloned();
+fn name(value: Value<'_>, known: Option<&Catalogue>) -> Result<String, Fault> {
+    let names: Vec<_> = known.iter().flat_map(|known| known.crawlers()).map(Crawler::name).collect();
+    let fix = format!("write one of \"{}\"", names.join("\", \""));
+    let find = |text: &str| known?.named(text).map(|crawler| crawler.name().to_owned());
     value.convert("a crawler known here", &fix, find)
 }
 
@@ -62,7 +57,7 @@ mod tests {
 
     #[test]
     fn each_file_of_a_crawler_is_a_source_of_its_own() {
-        let read = config("[asn]\nfile = 'a'\n[[crawler]]\nname = 'GPTBot'\nranges = ['b', 'c']\n").unwrap();
+        let read = config("[asn]\nfile = 'a'\n[[crawler]]\nname = 'gptbot'\nranges = ['b', 'c']\n").unwrap();
         let names: Vec<_> =
             read.networks.ranges.iter().map(|(name, file)| (&**name, file.to_str())).collect();
         assert_eq!(names, [("GPTBot", Some("b")), ("GPTBot", Some("c"))]);
@@ -71,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_crawler_nobody_knows_is_refused_with_those_that_are_known() {
-        let problems = config("[[crawler]]\nname = 'gptbot'\nranges = 'b'\n").unwrap_err().to_string();
+        let problems = config("[[crawler]]\nname = 'gptbo'\nranges = 'b'\n").unwrap_err().to_string();
         assert!(problems.contains("f:4:8") && problems.contains("\"GPTBot\""), "{problems}");
         for bad in [
             "name = 'GPTBot'",
