@@ -78,8 +78,9 @@ mod tests {
                 };
                 let asked = Message { start, fields: &[], trailers: &[], request: None };
                 let start = Start::Response { status: 200 };
-                let base =
-                    input.base(&Message { start, fields: &[], trailers: &[], request: Some(&asked) }).unwrap();
+                let base = input
+                    .base(&Message { start, fields: &[], trailers: &[], request: Some(&asked) })
+                    .unwrap();
                 let key = VerificationKey::from(key.public().clone());
                 let algorithm = key.algorithm(None, Algorithms::DEFAULT).unwrap();
                 key.verify(algorithm, &base, signature.octets).is_ok()

@@ -3,7 +3,7 @@
 use super::npm::Npm;
 use super::published;
 use super::request::{Ours, Sent};
-use super::shape::{AGENT, AUTHORITY, OWN, OWN_TOO, STRANGE, Shape, key, public, thumbprint};
+use super::shape::{AGENT, AUTHORITY, OWN, OWN_TOO, PLAIN, STRANGE, Shape, key, public, thumbprint};
 
 /// A request, what avouch says of it, whether the npm package and the crate take it, and why they differ; nothing where
 /// all agree.
@@ -28,19 +28,6 @@ fn agreed(what: &'static str, sent: Sent, ours: &'static str) -> Row {
 fn differ(what: &'static str, sent: Sent, ours: &'static str, takes: (bool, bool), why: &'static str) -> Row {
     Row { what, sent, ours, npm: takes.0, published: takes.1, why }
 }
-
-const PLAIN: Shape<'static> = Shape {
-    path: "/prices?page=2",
-    agent: AGENT.1,
-    covered: &[AUTHORITY, AGENT],
-    created: Some(0),
-    expires: Some(60),
-    alg: None,
-    keyid: None,
-    tag: Some("web-bot-auth"),
-    nonce: "",
-    by: OWN,
-};
 
 const PATH: (&str, &str) = (r#""@path""#, "/prices");
 

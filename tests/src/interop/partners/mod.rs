@@ -6,4 +6,4 @@ mod differences;
 pub(super) mod npm;
 mod published;
 pub(super) mod request;
-mod shape;
+pub(super) mod shape;

@@ -8,34 +8,48 @@ use ed25519_dalek::{Signer as _, SigningKey};
 
 /// What a signature covers and says. Times are relative to the present.
 #[derive(Clone, Copy)]
-pub(super) struct Shape<'a> {
-    pub(super) path: &'a str,
-    pub(super) agent: &'a str,
+pub(in crate::interop) struct Shape<'a> {
+    pub(in crate::interop) path: &'a str,
+    pub(in crate::interop) agent: &'a str,
     /// Components as written, and their values.
-    pub(super) covered: &'a [(&'a str, &'a str)],
-    pub(super) created: Option<i64>,
-    pub(super) expires: Option<i64>,
-    pub(super) alg: Option<&'a str>,
+    pub(in crate::interop) covered: &'a [(&'a str, &'a str)],
+    pub(in crate::interop) created: Option<i64>,
+    pub(in crate::interop) expires: Option<i64>,
+    pub(in crate::interop) alg: Option<&'a str>,
     /// In place of the key's thumbprint.
-    pub(super) keyid: Option<&'a str>,
-    pub(super) tag: Option<&'a str>,
-    pub(super) nonce: &'a str,
+    pub(in crate::interop) keyid: Option<&'a str>,
+    pub(in crate::interop) tag: Option<&'a str>,
+    pub(in crate::interop) nonce: &'a str,
     /// Which key signs.
-    pub(super) by: u8,
+    pub(in crate::interop) by: u8,
 }
 
 /// Of the bot: its key directory lists them.
-pub(super) const OWN: u8 = 1;
-pub(super) const OWN_TOO: u8 = 2;
+pub(in crate::interop) const OWN: u8 = 1;
+pub(in crate::interop) const OWN_TOO: u8 = 2;
 /// Of somebody else.
-pub(super) const STRANGE: u8 = 3;
+pub(in crate::interop) const STRANGE: u8 = 3;
 
-pub(super) const AUTHORITY: (&str, &str) = (r#""@authority""#, SITE);
-pub(super) const AGENT: (&str, &str) = (r#""signature-agent""#, r#""https://bot.example""#);
+pub(in crate::interop) const AUTHORITY: (&str, &str) = (r#""@authority""#, SITE);
+pub(in crate::interop) const AGENT: (&str, &str) = (r#""signature-agent""#, r#""https://bot.example""#);
+
+/// As the drafts have it.
+pub(in crate::interop) const PLAIN: Shape<'static> = Shape {
+    path: "/prices?page=2",
+    agent: AGENT.1,
+    covered: &[AUTHORITY, AGENT],
+    created: Some(0),
+    expires: Some(60),
+    alg: None,
+    keyid: None,
+    tag: Some("web-bot-auth"),
+    nonce: "",
+    by: OWN,
+};
 
 impl Shape<'_> {
     /// The request, signed.
-    pub(super) fn sent(&self) -> Sent {
+    pub(in crate::interop) fn sent(&self) -> Sent {
         let mut sent = Sent::get(self.path, self.agent);
         let (input, signature) = self.members("sig1");
         sent.fields.extend([("Signature-Input".into(), input), ("Signature".into(), signature)]);
@@ -43,7 +57,7 @@ impl Shape<'_> {
     }
 
     /// The members of the two fields, under a label.
-    pub(super) fn members(&self, label: &str) -> (String, String) {
+    pub(in crate::interop) fn members(&self, label: &str) -> (String, String) {
         let key = key(self.by);
         let covered: Vec<_> = self.covered.iter().map(|(component, _)| *component).collect();
         let at = |offset: Option<i64>| Some(now().saturating_add_signed(offset?).to_string());
@@ -67,15 +81,15 @@ impl Shape<'_> {
     }
 }
 
-pub(super) fn key(seed: u8) -> SigningKey {
+pub(in crate::interop) fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
 }
 
 /// The public half as a JWK.
-pub(super) fn public(key: &SigningKey) -> String {
+pub(in crate::interop) fn public(key: &SigningKey) -> String {
     format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"}}"#, b64u::encode(key.verifying_key().as_bytes()))
 }
 
-pub(super) fn thumbprint(key: &SigningKey) -> String {
+pub(in crate::interop) fn thumbprint(key: &SigningKey) -> String {
     Jwk::parse(&public(key)).unwrap().thumbprint.to_string()
 }
