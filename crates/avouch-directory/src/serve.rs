@@ -169,13 +169,17 @@ async fn accept(listener: TcpListener, current: watch::Receiver<Arc<Served>>, mu
     let clock = Arc::new(SystemClock::new());
     let mut connections = JoinSet::new();
     loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { break };
-        let accepted = tokio::select! {
-            _ = stop.changed() => break,
-            accepted = listener.accept() => accepted,
+        let entering = async {
+            // Nobody closes the room.
+            let place = Arc::clone(&room).acquire_owned().await.ok();
+            listener.accept().await.map(|(stream, _)| (stream, place))
         };
-        match accepted {
-            Ok((stream, _)) => {
+        let entered = tokio::select! {
+            _ = stop.changed() => break,
+            entered = entering => entered,
+        };
+        match entered {
+            Ok((stream, place)) => {
                 let (served, clock, stop) = (Arc::clone(&current.borrow()), Arc::clone(&clock), stop.clone());
                 connections.spawn(async move {
                     let serving = tokio::time::timeout(LASTS, connection(stream, served, clock, stop));

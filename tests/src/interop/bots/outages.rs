@@ -50,7 +50,7 @@ async fn a_key_taken_out_of_a_directory_is_gone_after_its_cache_time() {
     let verified = "3 verified bot.example web-bot-auth";
     assert_eq!(ask("file:bot.key"), verified);
     std::fs::copy(folder.join("other.key"), folder.join("current.key")).unwrap();
-    host.reload();
+    host.reload("read again");
     clock.advance(Duration::from_secs(119));
     assert_eq!(ask("file:bot.key"), verified);
     assert_eq!(ask("file:other.key"), "1 invalid - -", "not listed yet, as far as the gateway knows");
@@ -60,4 +60,20 @@ async fn a_key_taken_out_of_a_directory_is_gone_after_its_cache_time() {
     running.stop().await;
     let reasons = ["directory-verified", "directory-verified", "key-not-listed", "key-not-listed"];
     assert_eq!(world.reasons(), [&reasons[..], &["directory-verified"]].concat());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_cannot_be_read_again_changes_nothing_of_what_is_served() {
+    let Some(tools) = require(&PROGRAMS) else { return };
+    let world = World::new(tools).await;
+    let file = world.folder.path().join("current.key");
+    std::fs::copy(world.folder.path().join("bot.key"), &file).unwrap();
+    let host = world.served("bot.example", "file:current.key", &[]);
+    std::fs::write(&file, "no key").unwrap();
+    host.reload("what was served goes on being served");
+    let gateway = world.program("require_signed_directories = true");
+    let came = world.ask(gateway.address, "web-bot-auth-a", "file:bot.key", &host.origin);
+    assert_eq!(came, "3 verified bot.example web-bot-auth");
+    gateway.stop();
+    assert_eq!(host.stop(), Some(0));
 }

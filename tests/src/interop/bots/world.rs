@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use testkit::binary;
 use testkit::bind::free_port;
-use testkit::certificate::Certificate;
+use testkit::certificate::CertificateAuthority;
 use testkit::message::Message;
 use testkit::nginx::Nginx;
 use testkit::peers::Peers;
@@ -56,7 +56,9 @@ impl World {
     /// With a key in `bot.key` and another in `other.key`.
     pub(super) async fn new(tools: Peers) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let made = Certificate::of(&NAMES).unwrap();
+        let authority = CertificateAuthority::new().unwrap();
+        fs::write(folder.path().join("root.pem"), &authority.root).unwrap();
+        let made = authority.issue(&NAMES).unwrap();
         fs::write(folder.path().join("chain.pem"), made.certificate).unwrap();
         fs::write(folder.path().join("key.pem"), made.key).unwrap();
         for key in ["file:bot.key", "file:other.key"] {
@@ -78,7 +80,7 @@ impl World {
             "listen = '127.0.0.1:0'\nauthorities = '{SITE}'\nupstream = '{}'\nprivate_peers = 'clients'\n\
              [tls]\ncert = '{folder}/chain.pem'\nkey = '{folder}/key.pem'\n\
              [dns]\nresolvers = '{}'\ntrust_anchor = '{folder}/root.anchor'\n\
-             [web_bot_auth]\nca = '{folder}/chain.pem'\nallow_networks = '127.0.0.0/8'\n{lines}\n\
+             [web_bot_auth]\nca = '{folder}/root.pem'\nallow_networks = '127.0.0.0/8'\n{lines}\n\
              [store]\nfresh = true\n[log]\naccess = '{folder}/access.log'\n",
             self.upstream.url(),
             self.zones.address(),
@@ -188,7 +190,7 @@ impl World {
         fs::write(self.folder.path().join("fields"), fields).unwrap();
         let mut curl = Command::new(self.tools.path("curl"));
         let connect = format!("{SITE}:443:{site}");
-        curl.args(["-q", "-sS", "--cacert", "chain.pem", "--connect-to", &connect, "-H", "@fields", TARGET]);
+        curl.args(["-q", "-sS", "--cacert", "root.pem", "--connect-to", &connect, "-H", "@fields", TARGET]);
         said(curl.current_dir(self.folder.path()).output().unwrap(), &format!("curl with {fields}"))
     }
 
@@ -199,11 +201,18 @@ impl World {
 }
 
 impl Host {
-    /// Has `avouch directory serve` read its keys again.
-    pub(super) fn reload(&self) {
+    /// Has `avouch directory serve` read its keys again, and waits for these words.
+    pub(super) fn reload(&self, words: &str) {
         let process = self.process.as_ref().unwrap();
         process.signal("HUP").unwrap();
-        process.hear(|line| line.contains("read again").then_some(())).unwrap();
+        process.hear(|line| line.contains(words).then_some(())).unwrap();
+    }
+
+    /// Asks `avouch directory serve` to end; its exit code.
+    pub(super) fn stop(mut self) -> Option<i32> {
+        let process = self.process.as_mut().unwrap();
+        process.signal("TERM").unwrap();
+        process.wait().unwrap().code()
     }
 }
 
