@@ -273,3 +273,41 @@ where
     }
     connection.await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use avouch_keys::entropy::SystemEntropy;
+    use avouch_wire::authority::Scheme;
+    use avouch_wire::key::KeyType;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::time::Instant;
+
+    /// Time stands still but where nothing else is left to wait for.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_goes_nowhere_ends_and_a_stop_waits_no_longer() {
+        let key = SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy).unwrap();
+        let site = Authority::parse("bot.example", Scheme::Https).unwrap();
+        let directory = Directory::new(vec![key], Validity::default(), site, Lifetime::HOUR).unwrap();
+        let (_swap, current) = watch::channel(Arc::new(Served { directory, acceptor: None }));
+        let (stop, stopping) = watch::channel(());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let accepting = tokio::spawn(accept(listener, current, stopping));
+        for said in ["", "GET /.well-known/http-message-signatures-directory HTTP/1.1\r\nHost: bot"] {
+            let (began, mut answer) = (Instant::now(), Vec::new());
+            let mut client = TcpStream::connect(address).await.unwrap();
+            client.write_all(said.as_bytes()).await.unwrap();
+            client.read_to_end(&mut answer).await.unwrap();
+            assert!(began.elapsed() <= LASTS + Duration::from_millis(10), "{said:?}");
+            assert!(!answer.starts_with(b"HTTP/1.1 200"), "{said:?}");
+        }
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        silent.write_all(b"GET").await.unwrap();
+        let began = Instant::now();
+        drop(stop);
+        accepting.await.unwrap();
+        assert!(began.elapsed() <= LASTS + Duration::from_millis(10));
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+}
