@@ -10,7 +10,7 @@ use avouch_engine::pipeline::Site;
 use avouch_engine::reason::Reason;
 use avouch_tls::{Acceptor, Protocol};
 use avouch_wire::authority::Scheme;
-use avouch_wire::http_signature::TimeRules;
+use avouch_wire::http_signature::{Algorithms, TimeRules};
 use avouch_wire::target::NormalPath;
 use http::HeaderMap;
 
@@ -134,7 +134,11 @@ impl Loading {
             upstream: upstream.clone(),
             pool: pool?,
             policy: policy?,
-            terms: Terms { mode, require: route.and_then(|route| route.require) },
+            terms: Terms {
+                mode,
+                require: route.and_then(|route| route.require),
+                require_nonce: route.is_some_and(|route| route.require_nonce),
+            },
             assertion: route.is_some_and(|route| route.assertion),
             disclose: route.map(|route| route.disclose).unwrap_or_default(),
         })
@@ -171,7 +175,7 @@ fn site<'d>(
             times: TimeRules { max_lifetime: config.web_bot_auth.max_lifetime.as_secs() },
             refuse_test_keys: config.mode == Mode::Enforce
                 || config.routes.iter().any(|route| route.mode == Some(Mode::Enforce)),
-            ..BotRules::default()
+            algorithms: Algorithms::of(&config.web_bot_auth.algorithms),
         }),
         named,
     }

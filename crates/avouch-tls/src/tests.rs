@@ -6,7 +6,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject as _;
 use std::sync::Arc;
-use testkit::certificate::{Authority, Certificate};
+use testkit::certificate::{Certificate, CertificateAuthority};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio_rustls::TlsConnector;
 
@@ -51,8 +51,9 @@ async fn meet(acceptor: &Acceptor, client: &TlsConnector) -> std::io::Result<(Ve
 
 #[tokio::test]
 async fn names_of_a_certificate_that_was_verified_are_read_and_come_back_with_the_session() {
-    let (site, clients) = (Certificate::of(&["www.shop.example"]).unwrap(), Authority::new().unwrap());
-    let roots = Some(clients.certificate.as_bytes());
+    let (site, clients) =
+        (Certificate::of(&["www.shop.example"]).unwrap(), CertificateAuthority::new().unwrap());
+    let roots = Some(clients.root.as_bytes());
     let acceptor = Acceptor::asking(site.certificate.as_bytes(), site.key.as_bytes(), roots).unwrap();
     let own = clients.client(&["agents.acme.example", "*.acme.example"]).unwrap();
     let connector = client(&site, Some(&own));
@@ -63,11 +64,12 @@ async fn names_of_a_certificate_that_was_verified_are_read_and_come_back_with_th
 
 #[tokio::test]
 async fn a_client_needs_no_certificate_and_one_that_nobody_vouches_for_is_refused() {
-    let (site, clients) = (Certificate::of(&["www.shop.example"]).unwrap(), Authority::new().unwrap());
-    let roots = Some(clients.certificate.as_bytes());
+    let (site, clients) =
+        (Certificate::of(&["www.shop.example"]).unwrap(), CertificateAuthority::new().unwrap());
+    let roots = Some(clients.root.as_bytes());
     let acceptor = Acceptor::asking(site.certificate.as_bytes(), site.key.as_bytes(), roots).unwrap();
     assert_eq!(meet(&acceptor, &client(&site, None)).await.unwrap(), (Vec::new(), false));
-    let stranger = Authority::new().unwrap().client(&["agents.acme.example"]).unwrap();
+    let stranger = CertificateAuthority::new().unwrap().client(&["agents.acme.example"]).unwrap();
     assert!(meet(&acceptor, &client(&site, Some(&stranger))).await.is_err());
     let unasked = Acceptor::from_pem(site.certificate.as_bytes(), site.key.as_bytes()).unwrap();
     assert_eq!(meet(&unasked, &client(&site, Some(&stranger))).await.unwrap().0, [""; 0]);
@@ -75,8 +77,9 @@ async fn a_client_needs_no_certificate_and_one_that_nobody_vouches_for_is_refuse
 
 #[tokio::test]
 async fn a_certificate_with_more_names_than_any_says_nothing() {
-    let (site, clients) = (Certificate::of(&["www.shop.example"]).unwrap(), Authority::new().unwrap());
-    let roots = Some(clients.certificate.as_bytes());
+    let (site, clients) =
+        (Certificate::of(&["www.shop.example"]).unwrap(), CertificateAuthority::new().unwrap());
+    let roots = Some(clients.root.as_bytes());
     let acceptor = Acceptor::asking(site.certificate.as_bytes(), site.key.as_bytes(), roots).unwrap();
     for (count, read) in [(crate::MAX_NAMES, crate::MAX_NAMES), (crate::MAX_NAMES + 1, 0)] {
         let names: Vec<_> = (0..count).map(|at| format!("a{at}.acme.example")).collect();

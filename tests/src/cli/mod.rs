@@ -22,7 +22,9 @@ macro_rules! scripts {
     };
 }
 
-scripts![keys, dns, sign, verify, confirm, audit, refuse, fetch, delegate, policy, gateway, manual];
+scripts![
+    keys, dns, sign, directory, verify, confirm, audit, refuse, fetch, delegate, policy, gateway, manual
+];
 
 #[test]
 fn every_script_is_run() {

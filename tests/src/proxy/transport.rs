@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use testkit::certificate::{Authority, Certificate};
+use testkit::certificate::{Certificate, CertificateAuthority};
 use testkit::message::Message;
 use testkit::peers;
 use testkit::proxy;
@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 /// A site with a certificate for two names, of a crawler whose ranges hold this machine.
 struct World {
     folder: tempfile::TempDir,
-    clients: Authority,
+    clients: CertificateAuthority,
     _upstream: Upstream,
     running: Running,
 }
@@ -32,10 +32,10 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         let site = Certificate::of(&["www.shop.example", "static.shop.example"]).unwrap();
-        let clients = Authority::new().unwrap();
+        let clients = CertificateAuthority::new().unwrap();
         write("site.pem", &site.certificate);
         write("site.key", &site.key);
-        write("clients.pem", &clients.certificate);
+        write("clients.pem", &clients.root);
         write("gptbot.json", "{\"prefixes\":[{\"ipv4Prefix\":\"127.0.0.0/8\"}]}");
         // The upstream sends back what it was told.
         let answer = Arc::new(|received: &Message| {

@@ -99,7 +99,7 @@ fn decision(request: &Request<'_>, verdict: &Verdict, case: &Case) -> String {
         address: request.peer().address,
         asns: &[],
     };
-    let terms = Terms { mode: Mode::Enforce, require: None };
+    let terms = Terms { mode: Mode::Enforce, ..Terms::default() };
     decide(verdict, &facts, &Policy::model(), terms, &RateTable::new(1), case.now).action.to_string()
 }
 

@@ -8,6 +8,7 @@ mod held;
 mod network;
 mod proof;
 mod questions;
+mod test_keys;
 mod token;
 mod trail;
 mod transport;

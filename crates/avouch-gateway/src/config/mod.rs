@@ -400,6 +400,7 @@ mod tests {
         allow_networks = ["10.0.0.0/8"]
         require_signed_directories = true
         max_lifetime = "1h"
+        algorithms = ["ed25519", "rsa-v1_5-sha256"]
         [policy]
         file = "policy.toml"
         [asn]
@@ -425,6 +426,7 @@ mod tests {
         assertion = true
         disclose = "none"
         require = 3
+        require_nonce = true
     "#;
 
     const LEAST: &str = "listen = '[::]:8443'\nupstream = 'http://127.0.0.1:8080'\n";

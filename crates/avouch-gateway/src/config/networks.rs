@@ -20,14 +20,13 @@ pub(super) fn read(root: &mut Table<'_>) -> Networks {
     read.sources.asn = root.sub("asn").and_then(|mut asn| asn.required("file", super::path));
     let crawlers = root.tables("crawler");
     // Only who names crawlers needs to know which there are.
-    let catalogue = if crawlers.is_empty() { None } else { Catalogue::built_in().ok() };
-    let known: Vec<_> = catalogue.iter().flat_map(Catalogue::crawlers).collect();
-    crawlers.into_iter().for_each(|table| read.crawler(table, &known));
+    let known = if crawlers.is_empty() { None } else { Catalogue::built_in().ok() };
+    crawlers.into_iter().for_each(|table| read.crawler(table, known.as_ref()));
     read
 }
 
 impl Networks {
-    fn crawler(&mut self, mut table: Table<'_>, known: &[&Crawler]) {
+    fn crawler(&mut self, mut table: Table<'_>, known: Option<&Catalogue>) {
         let crawler = table.required("name", |value| crawler(value, known));
         let name = crawler.map(Crawler::name);
         let files = table.some("ranges", super::path).unwrap_or_default();
@@ -43,10 +42,10 @@ impl Networks {
     }
 }
 
-fn crawler<'c>(value: Value<'_>, known: &[&'c Crawler]) -> Result<&'c Crawler, Fault> {
-    let names: Vec<_> = known.iter().map(|crawler| crawler.name()).collect();
+fn crawler<'c>(value: Value<'_>, known: Option<&'c Catalogue>) -> Result<&'c Crawler, Fault> {
+    let names: Vec<_> = known.iter().flat_map(|known| known.crawlers()).map(Crawler::name).collect();
     let fix = format!("write one of \"{}\"", names.join("\", \""));
-    let find = |text: &str| known.iter().find(|crawler| crawler.name() == text).copied();
+    let find = |text: &str| known?.named(text);
     value.convert("a crawler known here", &fix, find)
 }
 
@@ -77,7 +76,7 @@ mod tests {
 
     #[test]
     fn each_file_of_a_crawler_is_a_source_of_its_own() {
-        let read = config("[asn]\nfile = 'a'\n[[crawler]]\nname = 'GPTBot'\nranges = ['b', 'c']\n").unwrap();
+        let read = config("[asn]\nfile = 'a'\n[[crawler]]\nname = 'gptbot'\nranges = ['b', 'c']\n").unwrap();
         let names: Vec<_> =
             read.networks.ranges.iter().map(|(name, file)| (&**name, file.to_str())).collect();
         assert_eq!(names, [("GPTBot", Some("b")), ("GPTBot", Some("c"))]);
@@ -106,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_crawler_nobody_knows_is_refused_with_those_that_are_known() {
-        let problems = config("[[crawler]]\nname = 'gptbot'\nranges = 'b'\n").unwrap_err().to_string();
+        let problems = config("[[crawler]]\nname = 'gptbo'\nranges = 'b'\n").unwrap_err().to_string();
         assert!(problems.contains("f:4:8") && problems.contains("\"GPTBot\""), "{problems}");
         for bad in [
             "name = 'GPTBot'",

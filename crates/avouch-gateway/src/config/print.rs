@@ -73,7 +73,8 @@ impl Config {
         table.ca.iter().try_for_each(|ca| writeln!(f, "ca = {}", file(ca)))?;
         writeln!(f, "allow_networks = {}", List(&table.allow_networks))?;
         writeln!(f, "require_signed_directories = {}", table.require_signed_directories)?;
-        writeln!(f, "max_lifetime = \"{}ms\"", table.max_lifetime.as_millis())
+        writeln!(f, "max_lifetime = \"{}ms\"", table.max_lifetime.as_millis())?;
+        writeln!(f, "algorithms = {}", List(&table.algorithms))
     }
 
     fn dns(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,10 +106,13 @@ fn write_route(route: &Route, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if route.disclose != Disclose::default() {
         writeln!(f, "disclose = \"{}\"", route.disclose.as_str())?;
     }
-    match route.require {
-        Some(class) => writeln!(f, "require = {}", class.number()),
-        None => Ok(()),
+    if let Some(class) = route.require {
+        writeln!(f, "require = {}", class.number())?;
     }
+    if route.require_nonce {
+        writeln!(f, "require_nonce = true")?;
+    }
+    Ok(())
 }
 
 pub(super) fn file(path: &Path) -> Quoted<std::path::Display<'_>> {

@@ -4,10 +4,7 @@ use super::fetcher::TYPES;
 use crate::https::{AGENT, Document};
 use avouch_wire::http_signature::{self, Algorithms, Component, Message, Part, Start, Thumbprint, TimeRules};
 use avouch_wire::time::Time;
-use avouch_wire::web_bot_auth::Directory;
-
-/// The tag of such signatures (appendix on origin binding of the draft).
-const TAG: &str = "http-message-signatures-directory";
+use avouch_wire::web_bot_auth::{DIRECTORY_TAG, Directory};
 
 /// A signature of one of its keys does not hold: the answer is not what the directory's owner sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,7 +49,7 @@ pub(super) fn by(directory: &Directory, fetched: &Document, now: Time) -> Result
         let input = &signature.input;
         let binds =
             |component: &Component<'_>| component.part() == Part::Authority && component.is_of_request();
-        let counts = input.tag == Some(TAG)
+        let counts = input.tag == Some(DIRECTORY_TAG)
             && input.covers(binds)
             && input.check_times(now.seconds(), TimeRules::DEFAULT).is_ok();
         let key =

@@ -35,10 +35,10 @@ Exit codes: 0 done, and the answer is yes; 1 done, and the answer is no; 2 the c
 be read; 3 a file, key or setting is wrong or missing; 4 it could not be found out; 70 a defect of
 avouch.";
 
-/// What the log tells unless asked otherwise, of a gateway at work and of any other command. hickory
+/// What the log tells unless asked otherwise, of a server at work and of any other command. hickory
 /// warns of each validation that fails, with the whole message in hexadecimal; that it failed is
 /// reported as the answer.
-const LOG_AT_WORK: &str = "warn,avouch=info,avouch_gateway=info,hickory_net=error";
+const LOG_AT_WORK: &str = "warn,avouch=info,avouch_gateway=info,avouch_directory=info,hickory_net=error";
 const LOG: &str = "warn,hickory_net=error";
 
 /// See who is behind each request, and prove who you are.
@@ -77,7 +77,7 @@ impl Cli {
     /// What the log tells. The demo shows on stdout what its gateway would warn of.
     pub(crate) fn log(&self) -> &str {
         let usual = match self.verb {
-            Verb::Gateway(_) => LOG_AT_WORK,
+            Verb::Gateway(_) | Verb::Directory(_) => LOG_AT_WORK,
             Verb::Demo(_) => "off",
             _ => LOG,
         };
@@ -91,7 +91,7 @@ impl Cli {
             Verb::Key(key) => key.run(),
             Verb::Sign(sign) => sign.run(),
             Verb::Fetch(fetch) => wait_for(fetch.run()),
-            Verb::Directory(directory) => directory.run(),
+            Verb::Directory(directory) => wait_for(directory.run()),
             Verb::Delegate(delegate) => delegate.run(),
             Verb::Verify(verify) => wait_for(verify.run()),
             Verb::Audit(audit) => wait_for(audit.run()),
