@@ -7,6 +7,7 @@ pub mod cache;
 pub mod clock;
 mod directories;
 mod hash_key;
+pub mod https;
 mod judge;
 mod lookups;
 pub mod meter;

@@ -1,6 +1,7 @@
 //! Whether a directory's keys vouch for it: the signatures on the answer that brought it.
 
-use super::fetch::Fetched;
+use super::fetcher::TYPES;
+use crate::https::{AGENT, Document};
 use avouch_wire::http_signature::{self, Algorithms, Component, Message, Part, Start, Thumbprint, TimeRules};
 use avouch_wire::time::Time;
 use avouch_wire::web_bot_auth::Directory;
@@ -14,14 +15,18 @@ pub(super) struct Forged;
 
 /// The keys that signed the answer for the authority it was asked of. Signatures that are no longer or not yet in time,
 /// those of other keys or by an algorithm that is not taken, and those over what is not there say nothing.
-pub(super) fn by(directory: &Directory, fetched: &Fetched, now: Time) -> Result<Vec<Thumbprint>, Forged> {
+pub(super) fn by(directory: &Directory, fetched: &Document, now: Time) -> Result<Vec<Thumbprint>, Forged> {
     let joined = |name: &str| {
-        let own = fetched.fields.iter().filter(|(own, _)| own == name);
-        own.map(|(_, value)| String::from_utf8_lossy(value)).collect::<Vec<_>>().join(", ")
+        let own = fetched.headers.get_all(name).iter();
+        own.map(|value| String::from_utf8_lossy(value.as_bytes())).collect::<Vec<_>>().join(", ")
     };
     let (input, signature) = (joined("signature-input"), joined("signature"));
     let Ok(signatures) = http_signature::read(&input, &signature) else { return Ok(Vec::new()) };
-    let asked_with = fetched.asked_with();
+    let asked_with: [(&str, &[u8]); 3] = [
+        ("host", fetched.authority.as_bytes()),
+        ("user-agent", AGENT.as_bytes()),
+        ("accept", TYPES.as_bytes()),
+    ];
     let request = Message {
         start: Start::Request {
             method: "GET",
@@ -35,7 +40,7 @@ pub(super) fn by(directory: &Directory, fetched: &Fetched, now: Time) -> Result<
         request: None,
     };
     let fields: Vec<_> =
-        fetched.fields.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+        fetched.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     let answer = Message {
         start: Start::Response { status: 200 },
         fields: &fields,
