@@ -21,6 +21,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use hyper::header::HeaderValue;
+pub use public::is_public;
 
 /// What is sent as `User-Agent`.
 pub const AGENT: &str = concat!("avouch/", env!("CARGO_PKG_VERSION"));
