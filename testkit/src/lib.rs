@@ -10,5 +10,7 @@ pub mod nginx;
 pub mod peers;
 pub mod process;
 pub mod raw;
+pub mod receiver;
+pub mod smtp;
 pub mod upstream;
 pub mod vector;
