@@ -14,11 +14,12 @@ use avouch_gather::Judge;
 use avouch_gather::clock::Clock;
 use avouch_gather::meter::RateTable;
 use avouch_keys::assertion::{Assertion, AssertionKey};
+use avouch_reports::Reports;
 use http::Request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::access_log::{AccessLog, Entry, RequestId};
+use crate::access_log::{AccessLog, Books, Entry, RequestId};
 use crate::admission::Admission;
 use crate::ages::Ages;
 use crate::answers::Problem;
@@ -37,6 +38,7 @@ pub(crate) struct Gate {
     pub(crate) admission: Arc<Admission>,
     pub(crate) assertion_key: AssertionKey,
     pub(crate) ages: Ages,
+    pub(crate) reports: Option<Arc<Reports>>,
     meter: RateTable,
     requests: Arc<Semaphore>,
     stopping: AtomicBool,
@@ -52,6 +54,7 @@ pub(crate) struct Parts {
     pub(crate) log: AccessLog,
     pub(crate) numbers: Numbers,
     pub(crate) assertion_key: AssertionKey,
+    pub(crate) reports: Option<Arc<Reports>>,
 }
 
 impl Gate {
@@ -72,6 +75,7 @@ impl Gate {
             numbers: Arc::new(parts.numbers),
             assertion_key: parts.assertion_key,
             ages: Ages::default(),
+            reports: parts.reports,
         }
     }
 
@@ -94,7 +98,12 @@ impl Gate {
     pub(crate) fn begin<B>(&self, peer: &Peer, request: &Request<B>) -> Box<Entry> {
         let id = RequestId(self.start, self.count.fetch_add(1, Ordering::Relaxed));
         let now = (self.clock.now(), Instant::now());
-        Entry::begin(Arc::clone(&self.log), Arc::clone(&self.numbers), id, now, peer.address, request)
+        let books = Books {
+            log: Arc::clone(&self.log),
+            numbers: Arc::clone(&self.numbers),
+            reports: self.reports.clone(),
+        };
+        Entry::begin(books, id, now, peer.address, request)
     }
 
     /// A place among the requests in any stage.

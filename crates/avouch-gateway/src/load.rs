@@ -4,11 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::WebBotAuth;
+use crate::config::{Reports, WebBotAuth};
 use avouch_dns::{AnchorError, Dns, Resolver, ResolverSettings, SettingsError, TrustAnchor};
 use avouch_engine::decision::Policy;
 use avouch_gather::networks::SourceError;
 use avouch_gather::{Directories, FetchSettings, Fetcher};
+use avouch_reports::Connectors;
 use avouch_tls::CertificateError;
 use avouch_tls::{Connector, Protocol};
 use avouch_wire::b64u;
@@ -146,6 +147,19 @@ pub(crate) fn directories(config: &WebBotAuth, dns: &Dns) -> Result<Directories,
         require_signed: config.require_signed_directories,
     };
     Ok(Directories::Fetched(Box::new(Fetcher::new(dns.clone(), connector, settings))))
+}
+
+/// Sets up how TLS is spoken to those who get reports. Whoever wants reports sent needs roots to trust.
+pub(crate) fn reports(config: &Reports) -> Result<Connectors, LoadError> {
+    let trusting = match &config.ca {
+        Some(path) => Some(read(path)?),
+        None => None,
+    };
+    let connector = |protocols: &[Protocol]| match &trusting {
+        Some(roots) => Connector::trusting(roots.as_bytes(), protocols),
+        None => Connector::system(protocols),
+    };
+    Ok(Connectors { https: connector(&[Protocol::Http1])?, mail: connector(&[])? })
 }
 
 fn system_resolvers(text: &str) -> Vec<SocketAddr> {

@@ -90,6 +90,7 @@ fn waiting(before: &Config, after: &Config) -> Vec<&'static str> {
             "[web_bot_auth] require_signed_directories",
             before.web_bot_auth.require_signed_directories != after.web_bot_auth.require_signed_directories,
         ),
+        ("[reports]", before.reports != after.reports),
         ("[store]", before.store != after.store),
         ("[log]", before.log != after.log),
         ("limits.connections", old.connections != new.connections),
