@@ -4,6 +4,7 @@ mod connections;
 mod forwarding;
 mod framing;
 mod operating;
+mod reports;
 mod unix;
 mod verdicts;
 

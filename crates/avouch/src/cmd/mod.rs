@@ -12,6 +12,7 @@ mod key;
 mod man;
 mod networks;
 mod policy;
+mod report;
 mod resolving;
 mod sign;
 mod signing;
@@ -66,6 +67,7 @@ enum Verb {
     Audit(audit::Audit),
     Policy(policy::Policy),
     Dns(dns::Dns),
+    Report(report::Reports),
     Gateway(gateway::Gateway),
     Completions(completions::Completions),
     Man(man::Man),
@@ -95,6 +97,7 @@ impl Cli {
             Verb::Policy(policy) => wait_for(policy.run()),
             Verb::Gateway(gateway) => wait_for(gateway.run()),
             Verb::Dns(dns) => dns.run(),
+            Verb::Report(report) => report.run(),
             Verb::Completions(completions) => completions.run(),
             Verb::Man(man) => man.run(),
         }
