@@ -1,4 +1,4 @@
-//! An HTTPS server that keeps what is posted to it.
+//! An HTTPS server that keeps what is asked of it and posted to it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -105,8 +105,7 @@ fn whole(octets: &[u8]) -> Option<Posted> {
     let end = octets.windows(4).position(|four| four == b"\r\n\r\n")?;
     let (head, rest) = octets.split_at_checked(end)?;
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
-    let length =
-        head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok())?;
-    let body = rest.get(4..4 + length)?.to_vec();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+    let body = rest.get(4..4 + length.unwrap_or(0))?.to_vec();
     Some(Posted { head, body })
 }

@@ -236,15 +236,16 @@ impl Reports {
 
     fn close(&self, reports: Vec<Report>, now: Time) -> Result<(), StoreError> {
         let (all, spread) = (reports.len(), self.every / 24);
-        let kept = self.spool.close(reports)?;
+        let closed = self.spool.close(reports);
+        let (kept, failed) = closed.map_or_else(|error| (Vec::new(), Some(error)), |kept| (kept, None));
         let lost = all.saturating_sub(kept.len()) as u64;
         self.tallied.dropped.fetch_add(lost, Ordering::Relaxed);
         if lost > 0 {
-            tracing::warn!(lost, "too many reports wait: some are dropped");
+            tracing::warn!(lost, "no room for reports: some are dropped");
         }
         let mut waiting = self.waiting();
         kept.into_iter().for_each(|report| waiting.add(report.head.id, now, spread));
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     /// The end of the period in which a moment lies.

@@ -10,6 +10,8 @@
 
 mod exchange;
 mod public;
+#[cfg(test)]
+mod tests;
 
 use avouch_dns::Dns;
 use avouch_tls::Connector;
