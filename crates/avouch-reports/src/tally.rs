@@ -16,8 +16,8 @@ const ALIKE: usize = 64;
 /// Rows that every domain has room for.
 const OWN: usize = 8;
 
-/// Rows beyond those, of all domains together. With those each has of its own and the longest of agents they take less
-/// than 40 MiB.
+/// Rows beyond those, of all domains together. With those each has of its own, the longest of agents, and words that
+/// were read from the disk they take less than 64 MiB.
 const SHARED: usize = 1 << 16;
 
 /// Of these, for what was not proved.
