@@ -38,7 +38,7 @@ avouch.";
 /// What the log tells unless asked otherwise, of a gateway at work and of any other command. hickory
 /// warns of each validation that fails, with the whole message in hexadecimal; that it failed is
 /// reported as the answer.
-const LOG_AT_WORK: &str = "warn,avouch=info,avouch_gateway=info,hickory_net=error";
+const LOG_AT_WORK: &str = "warn,avouch=info,avouch_gateway=info,avouch_reports=info,hickory_net=error";
 const LOG: &str = "warn,hickory_net=error";
 
 /// See who is behind each request, and prove who you are.
