@@ -12,5 +12,7 @@ pub mod peers;
 pub mod process;
 pub mod proxy;
 pub mod raw;
+pub mod receiver;
+pub mod smtp;
 pub mod upstream;
 pub mod vector;

@@ -16,11 +16,12 @@ use avouch_gather::meter::RateTable;
 use avouch_gather::networks::Networks;
 use avouch_gather::networks::feeds::Feeds;
 use avouch_keys::assertion::{Assertion, AssertionKey};
+use avouch_reports::Reports;
 use http::Request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::access_log::{AccessLog, Entry, RequestId};
+use crate::access_log::{AccessLog, Books, Entry, RequestId};
 use crate::admission::Admission;
 use crate::ages::Ages;
 use crate::answers::Problem;
@@ -43,6 +44,7 @@ pub(crate) struct Gate {
     pub(crate) feeds: Option<Feeds>,
     /// Held while data on networks are put in place of those before.
     replacing: Mutex<()>,
+    pub(crate) reports: Option<Arc<Reports>>,
     meter: RateTable,
     requests: Arc<Semaphore>,
     stopping: AtomicBool,
@@ -59,6 +61,7 @@ pub(crate) struct Parts {
     pub(crate) numbers: Numbers,
     pub(crate) assertion_key: AssertionKey,
     pub(crate) feeds: Option<Feeds>,
+    pub(crate) reports: Option<Arc<Reports>>,
 }
 
 impl Gate {
@@ -81,6 +84,7 @@ impl Gate {
             ages: Ages::default(),
             feeds: parts.feeds,
             replacing: Mutex::default(),
+            reports: parts.reports,
         }
     }
 
@@ -103,7 +107,12 @@ impl Gate {
     pub(crate) fn begin<B>(&self, peer: &Peer, request: &Request<B>) -> Box<Entry> {
         let id = RequestId(self.start, self.count.fetch_add(1, Ordering::Relaxed));
         let now = (self.clock.now(), Instant::now());
-        Entry::begin(Arc::clone(&self.log), Arc::clone(&self.numbers), id, now, peer.address, request)
+        let books = Books {
+            log: Arc::clone(&self.log),
+            numbers: Arc::clone(&self.numbers),
+            reports: self.reports.clone(),
+        };
+        Entry::begin(books, id, now, peer.address, request)
     }
 
     /// A place among the requests in any stage.

@@ -92,6 +92,7 @@ fn waiting(before: &Config, after: &Config) -> Vec<&'static str> {
             before.web_bot_auth.require_signed_directories != after.web_bot_auth.require_signed_directories,
         ),
         ("[fetch]", before.fetch.as_ref().map(set_at_start) != after.fetch.as_ref().map(set_at_start)),
+        ("[reports]", before.reports != after.reports),
         ("[store]", before.store != after.store),
         ("[log]", before.log != after.log),
         ("limits.connections", old.connections != new.connections),

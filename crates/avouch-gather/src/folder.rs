@@ -1,4 +1,4 @@
-//! A folder of ours: small files, each replaced whole or not at all.
+//! A folder that one process holds alone: files, each replaced whole or not at all.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -9,7 +9,7 @@ use std::time::SystemTime;
 /// Why a folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another process keeps its files there. Of two replay tables each would accept what the other has.
+    /// Another process keeps its state there. Two would each accept what the other has, or send it again.
     #[error("{} is in use by another avouch", .path.display())]
     InUse {
         /// The folder.
@@ -27,14 +27,17 @@ pub enum StoreError {
 
 /// A folder held by this process alone, for as long as the value lives.
 #[derive(Debug)]
-pub(crate) struct Folder {
+pub struct Folder {
     path: PathBuf,
     _lock: File,
 }
 
 impl Folder {
-    /// Takes the folder at `path`, made if it is missing (for the owner only), by the file `lock` in it.
-    pub(crate) fn take(path: &Path, lock: &str) -> Result<Self, StoreError> {
+    /// Takes the folder at `path`, made if it is missing (for the owner only); `lock` is the file in it that says so.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be used or another process holds it.
+    pub fn take(path: &Path, lock: &str) -> Result<Self, StoreError> {
         let failed = |source| StoreError::Io { path: path.into(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
         let lock = owners(OpenOptions::new().write(true).create(true).truncate(false))
@@ -48,7 +51,10 @@ impl Folder {
     }
 
     /// The content of a file; `None` if there is none or it is longer than `most` octets.
-    pub(crate) fn read(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub fn read(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let file = match File::open(self.path.join(name)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -60,7 +66,10 @@ impl Folder {
     }
 
     /// Gives a file a new content, durably: after `Ok` a crash cannot bring the old one back.
-    pub(crate) fn replace(&self, name: &str, content: &[u8]) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be written.
+    pub fn replace(&self, name: &str, content: &[u8]) -> Result<(), StoreError> {
         self.try_replace(name, content, None).map_err(|error| self.failed(error))
     }
 
@@ -97,8 +106,20 @@ impl Folder {
         self.sync()
     }
 
+    /// The names of the files in it, in no order; those that are not UTF-8 are none of ours.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub fn names(&self) -> Result<Vec<String>, StoreError> {
+        let entries = std::fs::read_dir(&self.path).map_err(|error| self.failed(error))?;
+        Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
+    }
+
     /// Removes a file, durably; that there was none is fine.
-    pub(crate) fn remove(&self, name: &str) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be removed.
+    pub fn remove(&self, name: &str) -> Result<(), StoreError> {
         match std::fs::remove_file(self.path.join(name)) {
             Ok(()) => self.sync().map_err(|error| self.failed(error)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -115,7 +136,8 @@ impl Folder {
     }
 }
 
-/// For the owner only: the table's key would let a reader choose nonces that collide.
+/// For the owner only: what is kept there is nobody else's business, and the key of a replay table would let a reader
+/// choose nonces that collide.
 fn owners(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600)
 }

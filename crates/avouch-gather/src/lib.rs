@@ -6,7 +6,7 @@ pub mod budget;
 pub mod cache;
 pub mod clock;
 mod directories;
-mod folder;
+pub mod folder;
 mod hash_key;
 pub mod https;
 mod judge;

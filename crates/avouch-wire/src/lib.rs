@@ -14,6 +14,7 @@ mod octets;
 pub mod proxy_protocol;
 pub mod ranges;
 pub mod record;
+pub mod report;
 pub mod saip;
 pub mod settings;
 mod span;

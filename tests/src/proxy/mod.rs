@@ -5,6 +5,7 @@ mod feeds;
 mod forwarding;
 mod framing;
 mod operating;
+mod reports;
 mod transport;
 mod unix;
 mod verdicts;

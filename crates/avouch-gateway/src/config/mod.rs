@@ -5,6 +5,7 @@ mod fetch;
 mod limits;
 mod networks;
 mod print;
+mod reports;
 mod route;
 mod upstream;
 mod web_bot_auth;
@@ -25,6 +26,7 @@ use crate::trust::{PrivatePeers, TrustedProxies};
 pub use endpoint::Endpoint;
 pub use fetch::Fetch;
 pub use limits::{Limits, Size};
+pub use reports::Reports;
 pub use route::{Disclose, Route};
 pub use upstream::Upstream;
 pub use web_bot_auth::WebBotAuth;
@@ -58,6 +60,8 @@ pub struct Config {
     pub dns: Dns,
     /// Whether and how signatures of bots are read, and their keys found.
     pub web_bot_auth: WebBotAuth,
+    /// Whether and how claims are reported to the domains that were claimed; without it, none is counted.
+    pub reports: Option<Reports>,
     /// The policy file; without it the model's table applies.
     pub policy: Option<PathBuf>,
     /// Files of autonomous systems and of crawlers' ranges.
@@ -196,6 +200,7 @@ impl Config {
         let verify = root.sub("verify").and_then(|mut verify| verify.required("listen", Endpoint::read));
         let dns = root.sub("dns").map(dns).unwrap_or_default();
         let web_bot_auth = root.sub("web_bot_auth").map(WebBotAuth::read).unwrap_or_default();
+        let reports = root.sub("reports").and_then(Reports::read);
         let policy = root.sub("policy").and_then(|mut policy| policy.required("file", path));
         let networks::Networks { sources: networks, feeds } = networks::read(&mut root);
         let fetch = root.sub("fetch").and_then(Fetch::read);
@@ -223,6 +228,7 @@ impl Config {
             verify,
             dns,
             web_bot_auth,
+            reports,
             policy,
             networks,
             feeds,
@@ -240,6 +246,9 @@ impl Config {
         let files =
             files.chain(&mut self.policy).chain(&mut self.dns.trust_anchors).chain(&mut self.web_bot_auth.ca);
         let files = files.chain(self.routes.iter_mut().filter_map(|route| route.policy.as_mut()));
+        let reports = self.reports.iter_mut();
+        let files =
+            files.chain(reports.flat_map(|reports| [&mut reports.folder].into_iter().chain(&mut reports.ca)));
         let networks = &mut self.networks;
         let files = files.chain(&mut networks.asn).chain(networks.ranges.iter_mut().map(|(_, file)| file));
         for file in files {
@@ -264,6 +273,7 @@ impl Config {
         let policies = self.policy.iter().chain(self.routes.iter().filter_map(|route| route.policy.as_ref()));
         let roots =
             self.web_bot_auth.ca.iter().chain(self.fetch.iter().filter_map(|fetch| fetch.ca.as_ref()));
+        let roots = roots.chain(self.reports.iter().filter_map(|reports| reports.ca.as_ref()));
         tls.chain(policies).chain(&self.dns.trust_anchors).chain(roots).map(PathBuf::as_path)
     }
 }
@@ -401,6 +411,15 @@ mod tests {
         require_signed_directories = true
         max_lifetime = "1h"
         algorithms = ["ed25519", "rsa-v1_5-sha256"]
+
+        [reports]
+        organization = "Shop \"AG\""
+        contact = "reports@shop.example"
+        folder = "reports"
+        smtp = "smtps://mail.shop.example"
+        every = "12h"
+        ca = "roots.pem"
+        allow_networks = ["10.0.0.0/8"]
         [policy]
         file = "policy.toml"
         [asn]

@@ -46,6 +46,7 @@ impl Config {
         }
         self.dns(f)?;
         self.web_bot_auth(f)?;
+        self.reports.iter().try_for_each(|reports| reports.write(f))?;
         if let Some(policy) = &self.policy {
             writeln!(f, "\n[policy]\nfile = {}", file(policy))?;
         }
@@ -120,7 +121,7 @@ pub(super) fn file(path: &Path) -> Quoted<std::path::Display<'_>> {
 }
 
 /// A TOML basic string.
-pub(super) struct Quoted<T>(T);
+pub(super) struct Quoted<T>(pub(super) T);
 
 impl<T: Display> Display for Quoted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -137,7 +138,7 @@ impl<T: Display> Display for Quoted<T> {
 }
 
 /// A TOML list of strings.
-struct List<'a, T>(&'a [T]);
+pub(super) struct List<'a, T>(pub(super) &'a [T]);
 
 impl<T: Display> Display for List<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,6 +10,8 @@
 
 mod exchange;
 mod public;
+#[cfg(test)]
+mod tests;
 
 use avouch_dns::Dns;
 use avouch_tls::Connector;
@@ -21,6 +23,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use hyper::header::HeaderValue;
+pub use public::is_public;
 
 /// What is sent as `User-Agent`.
 pub const AGENT: &str = concat!("avouch/", env!("CARGO_PKG_VERSION"));

@@ -38,7 +38,7 @@ use crate::folder::Folder;
 pub use crate::folder::StoreError;
 use crate::hash_key::HashKey;
 
-/// By which a process takes the folder.
+/// The file that says that a table's folder is held.
 const LOCK: &str = "replay.lock";
 
 /// How long before now a request may have been signed, in the table's units: seconds, but in a table of longer

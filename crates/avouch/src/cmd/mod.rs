@@ -13,6 +13,7 @@ mod key;
 mod man;
 mod networks;
 mod policy;
+mod report;
 mod resolving;
 mod sign;
 mod signing;
@@ -38,7 +39,8 @@ avouch.";
 /// What the log tells unless asked otherwise, of a server at work and of any other command. hickory
 /// warns of each validation that fails, with the whole message in hexadecimal; that it failed is
 /// reported as the answer.
-const LOG_AT_WORK: &str = "warn,avouch=info,avouch_gateway=info,avouch_directory=info,hickory_net=error";
+const LOG_AT_WORK: &str =
+    "warn,avouch=info,avouch_gateway=info,avouch_directory=info,avouch_reports=info,hickory_net=error";
 const LOG: &str = "warn,hickory_net=error";
 
 /// See who is behind each request, and prove who you are.
@@ -68,6 +70,7 @@ enum Verb {
     Audit(audit::Audit),
     Policy(policy::Policy),
     Dns(dns::Dns),
+    Report(report::Reports),
     Gateway(gateway::Gateway),
     Completions(completions::Completions),
     Man(man::Man),
@@ -98,6 +101,7 @@ impl Cli {
             Verb::Policy(policy) => wait_for(policy.run()),
             Verb::Gateway(gateway) => wait_for(gateway.run()),
             Verb::Dns(dns) => dns.run(),
+            Verb::Report(report) => report.run(),
             Verb::Completions(completions) => completions.run(),
             Verb::Man(man) => man.run(),
         }
