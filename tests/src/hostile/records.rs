@@ -8,24 +8,24 @@ fn txt(name: &str, text: &str) -> String {
     format!("{name}. 300 TXT \"{text}\"\n")
 }
 
-/// A world where the records of `bot`, its key in place of `PK`, are these.
+/// A world where the records of `bot`, its key in place of `{PK}`, are these.
 async fn world(records: &str) -> (World, Agent) {
     let bot = Agent::new("bot", "acme.example");
-    let world = Plan::records(records.replace("PK", &bot.pk())).start().await;
+    let world = Plan::records(records.replace("{PK}", &bot.pk())).start().await;
     (world, bot)
 }
 
 #[tokio::test]
 async fn the_keys_of_parents_and_of_wildcards_are_not_an_agents() {
-    let good = txt("bot._saip.acme.example", "v=saip1; pk=PK");
+    let good = txt("bot._saip.acme.example", "v=saip1; pk={PK}");
     for (record, reason) in [
-        (txt("*._saip.acme.example", "v=saip1; pk=PK"), "wildcard-record"),
-        (txt("*.acme.example", "v=saip1; pk=PK"), "wildcard-record"),
-        (txt("_saip.acme.example", "v=saip1; pk=PK"), "key-not-published"),
-        (txt("acme.example", "v=saip1; pk=PK"), "key-not-published"),
-        (txt("bot.acme.example", "v=saip1; pk=PK"), "key-not-published"),
-        (txt("bot._saip.example", "v=saip1; pk=PK"), "key-not-published"),
-        (txt("a.bot._saip.acme.example", "v=saip1; pk=PK"), "key-not-published"),
+        (txt("*._saip.acme.example", "v=saip1; pk={PK}"), "wildcard-record"),
+        (txt("*.acme.example", "v=saip1; pk={PK}"), "wildcard-record"),
+        (txt("_saip.acme.example", "v=saip1; pk={PK}"), "key-not-published"),
+        (txt("acme.example", "v=saip1; pk={PK}"), "key-not-published"),
+        (txt("bot.acme.example", "v=saip1; pk={PK}"), "key-not-published"),
+        (txt("bot._saip.example", "v=saip1; pk={PK}"), "key-not-published"),
+        (txt("a.bot._saip.acme.example", "v=saip1; pk={PK}"), "key-not-published"),
     ] {
         let (world, bot) = world(&record).await;
         world.see(bot.request(Ask::get(CLOSED))).await.is_kept_out(reason);
@@ -46,23 +46,23 @@ async fn a_fleets_key_does_not_speak_for_ids_below_it() {
 
 #[tokio::test]
 async fn broken_records_authorise_nothing_and_leave_the_others_alone() {
-    let good = txt("bot._saip.acme.example", "v=saip1; pk=PK");
-    let past = format!("v=saip1; pk=PK; exp={NOW}");
+    let good = txt("bot._saip.acme.example", "v=saip1; pk={PK}");
+    let past = format!("v=saip1; pk={{PK}}; exp={NOW}");
     for bad in [
-        "v=saip2; pk=PK",
-        "pk=PK",
-        "pk=PK; v=saip1",
-        "v=saip1 pk=PK",
-        "v=saip1; pk=PKx",
-        "v=saip1; pk=PK=",
-        "v=saip1; pk=PK; pk=PK",
-        "v=saip1; pk=PK; v=saip1",
-        "v=saip1; k=p256; pk=PK",
-        "v=saip1; k=rsa; pk=PK",
-        "v=saip1; pk=PK; exp=soon",
-        "v=saip1; pk=PK; exp=-1",
-        "v=saip1;; pk=PK",
-        "v=saip1; PK=PK",
+        "v=saip2; pk={PK}",
+        "pk={PK}",
+        "pk={PK}; v=saip1",
+        "v=saip1 pk={PK}",
+        "v=saip1; pk={PK}x",
+        "v=saip1; pk={PK}=",
+        "v=saip1; pk={PK}; pk={PK}",
+        "v=saip1; pk={PK}; v=saip1",
+        "v=saip1; k=p256; pk={PK}",
+        "v=saip1; k=rsa; pk={PK}",
+        "v=saip1; pk={PK}; exp=soon",
+        "v=saip1; pk={PK}; exp=-1",
+        "v=saip1;; pk={PK}",
+        "v=saip1; {PK}={PK}",
         "v=saip1",
         past.as_str(),
     ] {
@@ -79,13 +79,13 @@ async fn broken_records_authorise_nothing_and_leave_the_others_alone() {
 
 #[tokio::test]
 async fn an_empty_key_revokes_at_the_name_and_at_every_parent() {
-    let good = "bot._saip.acme.example. 300 TXT \"v=saip1; pk=PK\"\n";
+    let good = "bot._saip.acme.example. 300 TXT \"v=saip1; pk={PK}\"\n";
     for (name, text) in [
         ("bot._saip.acme.example", "v=saip1; pk="),
         ("_saip.acme.example", "v=saip1; pk="),
         ("bot._saip.acme.example", "v=saip1; pk=; exp=1"),
         ("bot._saip.acme.example", "v=saip1; pk=; asn=none; asn=x"),
-        ("_saip.acme.example", "v=saip1; pk=; pk=PK"),
+        ("_saip.acme.example", "v=saip1; pk=; pk={PK}"),
     ] {
         let (world, bot) = world(&format!("{good}{}", txt(name, text))).await;
         world.see(bot.request(Ask::get(CLOSED))).await.is_kept_out("revoked");
@@ -121,7 +121,7 @@ async fn over_broad_records_give_no_network_a_name() {
 #[tokio::test]
 async fn more_records_or_keys_than_the_limit_leave_no_key_in_force() {
     let name = "bot._saip.acme.example";
-    let own = txt(name, "v=saip1; pk=PK");
+    let own = txt(name, "v=saip1; pk={PK}");
     let keys = |count| (0..count).map(|_| Agent::new("bot", "acme.example").record()).collect::<String>();
     let nulls = |count| (0..count).map(|n| txt(name, &format!("v=saip1; x={n}"))).collect::<String>();
     let long = format!(
