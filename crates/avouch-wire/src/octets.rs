@@ -14,6 +14,15 @@ pub(crate) fn all(octets: &[u8], is: impl Fn(u8) -> bool) -> bool {
         && last.map_or_else(|| rest.iter().all(|octet| is(*octet)), |last| block_holds(last, &is))
 }
 
+/// How many octets there are before the first for which `is` does not hold. `is` as for [`all`].
+#[inline]
+pub(crate) fn span(octets: &[u8], is: impl Fn(u8) -> bool) -> usize {
+    let (blocks, _) = octets.as_chunks::<BLOCK>();
+    let passed = BLOCK * blocks.iter().take_while(|block| block_holds(block, &is)).count();
+    let rest = octets.get(passed..).unwrap_or_default();
+    passed + rest.iter().position(|octet| !is(*octet)).unwrap_or(rest.len())
+}
+
 #[inline]
 fn block_holds(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> bool {
     block.iter().fold(true, |all, octet| all & is(*octet))

@@ -1,9 +1,7 @@
 //! The two fields that carry signatures.
 
 use super::{Component, ComponentError};
-use crate::structured::{
-    BareItem, Bytes, Dictionary, Member, Parameters, Reader, Serialise as _, StructuredError,
-};
+use crate::structured::{BareItem, Bytes, Item, Member, Parameters, Reader, Serialise as _, StructuredError};
 use std::borrow::Cow;
 use std::fmt;
 use thiserror::Error;
@@ -94,32 +92,34 @@ pub struct SignatureInput<'a> {
 pub fn read<'a>(input: &'a str, signature: &'a str) -> Result<Vec<Labelled<'a>>, SignaturesError> {
     let inputs = Reader::whole(input, |reader| reader.dictionary_of(SignatureInput::read));
     let inputs = inputs.map_err(SignaturesError::Input)?;
-    let signatures = Dictionary::parse(signature).map_err(SignaturesError::Signature)?;
-    let stray =
-        signatures.members().iter().filter(|(label, _)| inputs.iter().all(|(other, _)| other != label));
+    let signatures = Reader::whole(signature, |reader| reader.dictionary_of(read_octets));
+    let signatures = signatures.map_err(SignaturesError::Signature)?;
+    let stray = signatures.iter().filter(|(label, _)| inputs.iter().all(|(other, _)| other != label));
     let stray: Vec<_> =
         stray.map(|(label, _)| Labelled { label, signature: Err(SignatureError::NoInput) }).collect();
     if inputs.len() + stray.len() > MAX_SIGNATURES {
         return Err(SignaturesError::TooMany);
     }
     let paired = inputs.into_iter().map(|(label, input)| {
-        let signature =
-            octets(signatures.get(label)).and_then(|octets| Ok(Signature { input: input?, octets }));
+        let octets = signatures.iter().find(|(own, _)| *own == label).map(|(_, octets)| octets.clone());
+        let signature = octets
+            .unwrap_or(Err(SignatureError::NoSignature))
+            .and_then(|octets| Ok(Signature { input: input?, octets }));
         Labelled { label, signature }
     });
     Ok(paired.chain(stray).collect())
 }
 
-fn octets<'a>(member: Option<&Member<'a>>) -> Result<Bytes<'a>, SignatureError> {
-    match member {
-        None => Err(SignatureError::NoSignature),
-        Some(Member::Item(item)) if item.parameters.is_empty() => match item.bare {
-            BareItem::Bytes(bytes) => Ok(bytes),
-            _ => Err(SignatureError::NotBytes),
-        },
-        Some(_) => Err(SignatureError::NotBytes),
-    }
+/// A member of `Signature`, from behind its label on.
+fn read_octets<'a>(reader: &mut Reader<'a>) -> Result<Result<Bytes<'a>, SignatureError>, StructuredError> {
+    Ok(match reader.member_or_true()? {
+        Member::Item(Item { bare: BareItem::Bytes(bytes), parameters }) if parameters.is_empty() => Ok(bytes),
+        Member::Item(_) | Member::List(_) => Err(SignatureError::NotBytes),
+    })
 }
+
+/// Room for the components of nearly every signature.
+const USUAL: usize = 8;
 
 impl<'a> SignatureInput<'a> {
     /// What a signer is about to cover, without parameters yet.
@@ -147,13 +147,23 @@ impl<'a> SignatureInput<'a> {
             return reader.member_or_true().map(|_| Err(SignatureError::NotAList));
         }
         reader.equals()?;
-        let list = |reader: &mut Reader<'a>| Ok((reader.items_of(component)?, reader.parameters()?));
-        let ((components, parameters), text) = reader.with_text(list)?;
-        Ok(components
-            .into_iter()
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(SignatureError::from)
-            .and_then(|components| Self::of(components, &parameters, text)))
+        let (whole, mut wrong) = (reader.mark(), None);
+        let mut components = Vec::with_capacity(USUAL);
+        reader.each_item(|reader| {
+            let mark = reader.mark();
+            let item = reader.item()?;
+            match Component::of(&item, reader.text_since(mark)) {
+                Ok(component) => components.push(component),
+                Err(error) => wrong = wrong.take().or(Some(error)),
+            }
+            Ok(())
+        })?;
+        let parameters = reader.parameters()?;
+        let text = reader.text_since(whole);
+        Ok(match wrong {
+            Some(error) => Err(error.into()),
+            None => Self::of(components, &parameters, text),
+        })
     }
 
     fn of(
@@ -227,12 +237,6 @@ impl fmt::Display for SignatureInput<'_> {
     }
 }
 
-/// An item of the list, as a component: what is no component is its signature's matter alone.
-fn component<'a>(reader: &mut Reader<'a>) -> Result<Result<Component<'a>, ComponentError>, StructuredError> {
-    let (item, text) = reader.with_text(Reader::item)?;
-    Ok(Component::of(&item, text))
-}
-
 /// The one serialisation of components and parameters.
 fn serialised(components: &[Component<'_>], parameters: &Parameters<'_>) -> String {
     let mut text = String::from("(");
@@ -258,6 +262,7 @@ fn text<'a>(name: &'static str, value: BareItem<'a>) -> Result<&'a str, Signatur
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::structured::Dictionary;
 
     fn one(input: &str) -> Result<SignatureInput<'_>, SignatureError> {
         read(input, "sig1=:aGk=:").unwrap().remove(0).signature.map(|signature| signature.input)

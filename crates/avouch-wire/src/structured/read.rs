@@ -1,5 +1,7 @@
 //! Reading, top down, as RFC 9651 section 4.2 goes.
 
+use crate::octets;
+
 use super::{
     BareItem, Bytes, Dictionary, InnerList, Item, List, MAX_FIELD, MAX_MEMBERS, Member, Parameters,
     StructuredError,
@@ -13,9 +15,6 @@ const TAB: u8 = 1 << 1;
 const DIGIT: u8 = 1 << 2;
 const KEY: u8 = 1 << 3;
 const TOKEN: u8 = 1 << 4;
-/// What stands in a string without an escape.
-const PLAIN: u8 = 1 << 5;
-const BASE64: u8 = 1 << 6;
 
 /// The kinds of each octet.
 static KINDS: [u8; 256] = {
@@ -29,28 +28,28 @@ static KINDS: [u8; 256] = {
 };
 
 const fn kinds_of(octet: u8) -> u8 {
-    let mut kinds = match octet {
-        b' ' => BLANK | PLAIN,
+    match octet {
+        b' ' => BLANK,
         b'\t' => TAB,
-        b'"' | b'\\' => 0,
-        0x21..=0x7e => PLAIN,
-        _ => 0,
-    };
-    kinds |= match octet {
-        b'0'..=b'9' => DIGIT | KEY | TOKEN | BASE64,
-        b'a'..=b'z' => KEY | TOKEN | BASE64,
-        b'A'..=b'Z' => TOKEN | BASE64,
-        b'_' | b'-' | b'.' | b'*' => KEY | TOKEN,
-        b'+' | b'/' => TOKEN | BASE64,
-        b'=' => BASE64,
+        b'0'..=b'9' => DIGIT | KEY | TOKEN,
+        b'a'..=b'z' | b'_' | b'-' | b'.' | b'*' => KEY | TOKEN,
+        b'A'..=b'Z' | b'+' | b'/' => TOKEN,
         b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'^' | b'`' | b'|' | b'~' | b':' => TOKEN,
         _ => 0,
-    };
-    kinds
+    }
 }
 
 fn is(octet: u8, kinds: u8) -> bool {
     KINDS.get(usize::from(octet)).is_some_and(|own| own & kinds != 0)
+}
+
+/// What stands in a string without an escape.
+fn is_plain(octet: u8) -> bool {
+    (0x20..=0x7e).contains(&octet) & (octet != b'"') & (octet != b'\\')
+}
+
+fn is_of_base64(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() | (octet == b'+') | (octet == b'/') | (octet == b'=')
 }
 
 /// Room for the items and parameters of nearly every signature, so that the lists need not grow.
@@ -62,6 +61,13 @@ pub(crate) struct Reader<'a> {
     at: usize,
     /// Whether what was read since this was last set stands in its one serialisation, as far as can be told without
     /// making it.
+    exact: bool,
+}
+
+/// A place in a field value that was passed, and whether all before it was exact.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    at: usize,
     exact: bool,
 }
 
@@ -129,17 +135,18 @@ impl<'a> Reader<'a> {
         self.expect(b'=', "=")
     }
 
-    /// What `read` reads, and its text where that stands in its one serialisation.
-    pub(crate) fn with_text<T>(
-        &mut self,
-        read: impl FnOnce(&mut Self) -> Read<T>,
-    ) -> Read<(T, Option<&'a str>)> {
-        let (begin, before) = (self.at, self.exact);
+    /// Remembers this place for [`Reader::text_since`].
+    pub(crate) const fn mark(&mut self) -> Mark {
+        let mark = Mark { at: self.at, exact: self.exact };
         self.exact = true;
-        let value = read(self)?;
-        let text = self.exact.then(|| self.since(begin));
-        self.exact &= before;
-        Ok((value, text))
+        mark
+    }
+
+    /// What was read since then, where it stands in its one serialisation.
+    pub(crate) fn text_since(&mut self, mark: Mark) -> Option<&'a str> {
+        let text = if self.exact { Some(self.since(mark.at)) } else { None };
+        self.exact &= mark.exact;
+        text
     }
 
     /// What divides members; there is one after it.
@@ -163,22 +170,25 @@ impl<'a> Reader<'a> {
     }
 
     fn inner_list(&mut self) -> Read<InnerList<'a>> {
-        Ok(InnerList { items: self.items_of(Self::item)?, parameters: self.parameters()? })
+        let mut items = Vec::with_capacity(USUAL);
+        self.each_item(|reader| reader.item().map(|item| items.push(item)))?;
+        Ok(InnerList { items, parameters: self.parameters()? })
     }
 
     /// Items in parentheses, each read by `item`, without what follows them.
-    pub(crate) fn items_of<T>(&mut self, mut item: impl FnMut(&mut Self) -> Read<T>) -> Read<Vec<T>> {
+    pub(crate) fn each_item(&mut self, mut item: impl FnMut(&mut Self) -> Read<()>) -> Read<()> {
         self.expect(b'(', "(")?;
-        let mut items = Vec::with_capacity(USUAL);
+        let mut count = 0;
         loop {
             let blanks = self.skip(BLANK).len();
             let is_last = self.take(b')');
-            self.exact &= blanks == usize::from(!is_last && !items.is_empty());
+            self.exact &= blanks == usize::from(!is_last && count > 0);
             if is_last {
-                return Ok(items);
+                return Ok(());
             }
-            self.admit(items.len())?;
-            items.push(item(self)?);
+            self.admit(count)?;
+            item(self)?;
+            count += 1;
             if !matches!(self.peek(), Some(b' ' | b')')) {
                 return Err(self.expected("a blank or )"));
             }
@@ -203,7 +213,6 @@ impl<'a> Reader<'a> {
                 true => self.bare_item()?,
                 false => BareItem::Boolean(true),
             };
-            self.exact &= value != BareItem::Boolean(true) || !self.text_before().ends_with("?1");
             if parameters.is_empty() {
                 parameters.reserve(USUAL);
             }
@@ -236,7 +245,7 @@ impl<'a> Reader<'a> {
         self.expect(b'"', "a quote")?;
         let begin = self.at;
         loop {
-            self.skip(PLAIN);
+            self.at += octets::span(self.rest().as_bytes(), is_plain);
             if self.peek() == Some(b'"') {
                 let text = self.since(begin);
                 self.at += 1;
@@ -252,7 +261,8 @@ impl<'a> Reader<'a> {
     fn bytes(&mut self) -> Read<BareItem<'a>> {
         self.expect(b':', "a colon")?;
         let begin = self.at;
-        let text = self.skip(BASE64);
+        self.at += octets::span(self.rest().as_bytes(), is_of_base64);
+        let text = self.since(begin);
         let bytes = Bytes::parse(text).ok_or(StructuredError::Expected(begin, "base64 with its padding"))?;
         self.expect(b':', "the colon that ends the byte sequence")?;
         Ok(BareItem::Bytes(bytes))
@@ -282,7 +292,11 @@ impl<'a> Reader<'a> {
     fn boolean(&mut self) -> Read<BareItem<'a>> {
         self.expect(b'?', "?")?;
         match self.take(b'1') {
-            true => Ok(BareItem::Boolean(true)),
+            true => {
+                // Behind a name it is left out.
+                self.exact = false;
+                Ok(BareItem::Boolean(true))
+            }
             false => self.expect(b'0', "?0 or ?1").map(|()| BareItem::Boolean(false)),
         }
     }
@@ -302,15 +316,11 @@ impl<'a> Reader<'a> {
         self.expect(b'"', "a quote after %")?;
         self.exact = false;
         let from = self.at;
-        while self.take(b'\\') || !self.skip(PLAIN).is_empty() {}
+        self.at += octets::span(self.rest().as_bytes(), |octet| is_plain(octet) | (octet == b'\\'));
         let text = self.since(from);
         self.expect(b'"', "the quote that ends the string, or an octet of 0x20-0x7E")?;
         let wrong = StructuredError::Expected(begin, "UTF-8, percent-encoded in lower case");
         super::write::unicode(text).map(|_| BareItem::DisplayString(text)).ok_or(wrong)
-    }
-
-    fn text_before(&self) -> &'a str {
-        self.text.get(..self.at).unwrap_or_default()
     }
 
     fn rest(&self) -> &'a str {
