@@ -4,8 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::WebBotAuth;
+use crate::config::{PrivacyPass, WebBotAuth};
 use avouch_dns::{AnchorError, Dns, Resolver, ResolverSettings, SettingsError, TrustAnchor};
+use avouch_engine::claim::Issuer;
 use avouch_engine::decision::Policy;
 use avouch_gather::networks::SourceError;
 use avouch_gather::{Directories, FetchSettings, Fetcher};
@@ -146,6 +147,13 @@ pub(crate) fn directories(config: &WebBotAuth, dns: &Dns) -> Result<Directories,
         require_signed: config.require_signed_directories,
     };
     Ok(Directories::Fetched(Box::new(Fetcher::new(dns.clone(), connector, settings))))
+}
+
+/// Loads what is known of an issuer of Privacy Pass tokens.
+pub(crate) fn issuer(issuer: &PrivacyPass) -> Result<Issuer, LoadError> {
+    let PrivacyPass { issuer, key, attester, delegation, trust } = issuer;
+    let _text = read(delegation)?;
+    Ok(Issuer { name: issuer.clone(), key: key.clone(), attester: attester.clone(), trust: *trust })
 }
 
 fn system_resolvers(text: &str) -> Vec<SocketAddr> {

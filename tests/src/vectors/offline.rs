@@ -75,6 +75,7 @@ fn site(case: &Case) -> Site {
         accept_draft: case.draft,
         catalogue: Arc::new(Catalogue::built_in().unwrap()),
         bots: Some(BotRules::default()),
+        passes: None,
         named: BTreeSet::new(),
     }
 }

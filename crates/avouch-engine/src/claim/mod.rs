@@ -2,10 +2,13 @@
 
 mod bot;
 mod catalogue;
+mod pass;
 
 pub use bot::BotRules;
 pub(crate) use bot::{Bot, Candidate};
 pub use catalogue::{Catalogue, Crawler};
+pub use pass::{Issuer, PassRules, Trust};
+pub(crate) use pass::{Pass, Vouching};
 
 use crate::reason::Reason;
 use crate::request::{Request, SaipField};
@@ -14,12 +17,14 @@ use avouch_wire::name::{AgentId, Identity};
 use avouch_wire::saip::{Header, HeaderError};
 
 /// What a request says about who sends it: by a SAIP header, by Web Bot Auth signatures, by its user
-/// agent, by several of them, or not at all. Only this module makes one.
+/// agent, by a token of somebody who vouches for it, by several of them, or not at all. Only this module makes one.
 #[derive(Clone, Debug)]
 pub struct Claim<'a> {
     header: Option<Header<'a>>,
     bot: Option<Bot<'a>>,
     crawler: Option<&'a Crawler>,
+    /// Boxed, for hardly any request has one.
+    pass: Option<Box<Pass<'a>>>,
 }
 
 /// A claim that cannot even be read.
@@ -32,7 +37,8 @@ pub struct Unreadable {
 }
 
 impl<'a> Claim<'a> {
-    /// Reads the claim of a request; Web Bot Auth signatures only if `reads_bots`.
+    /// Reads the claim of a request; Web Bot Auth signatures only if `reads_bots`, Privacy Pass tokens only
+    /// if `reads_passes`.
     ///
     /// # Errors
     /// [`Unreadable`] when the request claims something in a way that cannot be read; it is then
@@ -41,6 +47,7 @@ impl<'a> Claim<'a> {
         request: &'a Request<'a>,
         catalogue: &'a Catalogue,
         reads_bots: bool,
+        reads_passes: bool,
     ) -> Result<Self, Unreadable> {
         let header = match request.saip() {
             SaipField::Absent => None,
@@ -53,7 +60,8 @@ impl<'a> Claim<'a> {
             Some(fields) => Bot::read(fields)?,
             None => None,
         };
-        let mut claim = Self { header, bot, crawler: None };
+        let pass = if reads_passes { Pass::read(request)?.map(Box::new) } else { None };
+        let mut claim = Self { header, bot, crawler: None, pass };
         if !claim.hears_last() {
             claim.hear_user_agent(request, catalogue);
         }
@@ -91,7 +99,7 @@ impl<'a> Claim<'a> {
 
     /// Whether anything is claimed, as far as the user agent was heard.
     pub(crate) const fn is_empty(&self) -> bool {
-        self.header.is_none() && self.bot.is_none() && self.crawler.is_none()
+        !self.names_somebody() && self.pass.is_none()
     }
 
     /// The SAIP header.
@@ -122,6 +130,9 @@ impl<'a> Claim<'a> {
     /// claim or a crawler's user agent name (an address speaks for a domain, not for one of its agents).
     #[must_use]
     pub fn identity(&self, mechanism: Mechanism) -> Option<Identity> {
+        if mechanism == Mechanism::PrivacyPass {
+            return None;
+        }
         if mechanism == Mechanism::WebBotAuth {
             return self.bot.as_ref().and_then(Bot::domain).cloned().map(Identity::of_domain);
         }

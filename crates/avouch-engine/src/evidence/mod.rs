@@ -6,6 +6,7 @@ mod delegation;
 mod directory;
 mod held;
 mod network;
+mod pass;
 mod proof;
 mod questions;
 mod trail;
@@ -18,6 +19,7 @@ pub use questions::{DirectoryQuestion, NetworkQuestion, Questions};
 
 pub(crate) use directory::{admit_signatures, prove_by_directory};
 pub(crate) use network::located;
+pub(crate) use pass::{admit_pass, vouched};
 pub(crate) use proof::{limits, meant_for_us, prove, timely};
 pub(crate) use trail::{Shortfall, Trail};
 

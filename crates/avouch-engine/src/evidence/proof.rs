@@ -197,7 +197,11 @@ fn carried_key(text: &str) -> Result<PublicKey, Shortfall> {
 }
 
 /// The records at the name that decides, with a live key among them.
-fn decisive<'e>(evidence: &'e Evidence, now: Time, trail: &mut Trail) -> Result<&'e Records, Shortfall> {
+pub(super) fn decisive<'e>(
+    evidence: &'e Evidence,
+    now: Time,
+    trail: &mut Trail,
+) -> Result<&'e Records, Shortfall> {
     let result = usable(&evidence.record, now).and_then(|records| match records {
         None => Err(Shortfall::Failed(Reason::KeyNotPublished)),
         Some(records) if records.published.is_revoked() => Err(Shortfall::Failed(Reason::Revoked)),
@@ -218,7 +222,7 @@ fn decisive<'e>(evidence: &'e Evidence, now: Time, trail: &mut Trail) -> Result<
 }
 
 /// No name above (and in stateless mode the agent's own) holds an empty `pk`.
-fn not_revoked(evidence: &Evidence, now: Time, trail: &mut Trail) -> Result<(), Shortfall> {
+pub(super) fn not_revoked(evidence: &Evidence, now: Time, trail: &mut Trail) -> Result<(), Shortfall> {
     let mut result = Ok(());
     for answer in &evidence.revocations {
         answer.until().into_iter().for_each(|until| trail.valid_until(until));

@@ -84,6 +84,9 @@ impl Questions {
         if let Some(candidate) = claim.bot().and_then(|bot| bot.candidates.first()) {
             return Self::of_bot(claim, &candidate.agent);
         }
+        if let Some((_, vouching)) = claim.vouching() {
+            return Self::of_attester(&vouching.issuer.attester);
+        }
         Self::of_others(claim)
     }
 
@@ -97,6 +100,15 @@ impl Questions {
             directory: Some(directory),
             network: Self::of_others(claim)?.network,
         })
+    }
+
+    /// Whether the attester behind a token can be verified stands in its domain's record.
+    ///
+    /// # Errors
+    /// [`NameError`] when the domain is too long a name for that.
+    fn of_attester(attester: &Domain<'_>) -> Result<Self, NameError> {
+        let name = Some(AgentId::parse(DOMAIN_ITSELF)?.record_name(attester)?);
+        Ok(Self { name, by_domain: true, ..Self::default() })
     }
 
     fn of_others(claim: &Claim<'_>) -> Result<Self, NameError> {

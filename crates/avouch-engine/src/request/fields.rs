@@ -1,6 +1,7 @@
 //! The few fields that judgement reads.
 
 use super::RequestError;
+use avouch_wire::privacy_pass::is_private_token;
 use std::borrow::Cow;
 
 /// The SAIP field of a request.
@@ -18,9 +19,21 @@ pub enum SaipField<'a> {
     Delegation,
 }
 
+/// The `Authorization` field of a request, as far as it is of the scheme `PrivateToken`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassField<'a> {
+    /// None, or of other schemes.
+    Absent,
+    /// Exactly one.
+    One(&'a [u8]),
+    /// One of the scheme beside another `Authorization`.
+    Repeated,
+}
+
 pub(super) struct Fields<'a> {
     pub(super) host: Option<&'a str>,
     pub(super) saip: SaipField<'a>,
+    pub(super) pass: PassField<'a>,
     pub(super) user_agent: Option<&'a [u8]>,
     /// Whether there is a field that only HTTP message signatures come with.
     pub(super) is_signed: bool,
@@ -71,7 +84,14 @@ fn joined<'a>(all: &[(&'a str, &'a [u8])], name: &str) -> Option<Cow<'a, str>> {
 pub(super) fn read<'a>(
     fields: impl Iterator<Item = (&'a str, &'a [u8])>,
 ) -> Result<Fields<'a>, RequestError> {
-    let mut read = Fields { host: None, saip: SaipField::Absent, user_agent: None, is_signed: false };
+    let mut read = Fields {
+        host: None,
+        saip: SaipField::Absent,
+        pass: PassField::Absent,
+        user_agent: None,
+        is_signed: false,
+    };
+    let mut authorized = false;
     for (name, value) in fields {
         if name.eq_ignore_ascii_case("host") {
             let host = std::str::from_utf8(value).map_err(|_| RequestError::Disagreement)?;
@@ -82,6 +102,9 @@ pub(super) fn read<'a>(
             if read.user_agent.replace(value).is_some() {
                 return Err(RequestError::SeveralUserAgents);
             }
+        } else if name.eq_ignore_ascii_case("authorization") {
+            read.pass = pass(read.pass, authorized, value);
+            authorized = true;
         } else if is_saip(name) {
             read.saip = saip(read.saip, name, value);
         } else if is_of_signatures(name) {
@@ -110,6 +133,14 @@ fn is_saip(name: &str) -> bool {
     match rest.get(..end).and_then(<[u8]>::split_first) {
         None => true,
         Some((dash, word)) => is_dash(dash) && word.eq_ignore_ascii_case(b"delegation"),
+    }
+}
+
+fn pass<'a>(before: PassField<'a>, authorized: bool, value: &'a [u8]) -> PassField<'a> {
+    match before {
+        PassField::Absent if !is_private_token(value) => PassField::Absent,
+        PassField::Absent if !authorized => PassField::One(value),
+        PassField::Absent | PassField::One(_) | PassField::Repeated => PassField::Repeated,
     }
 }
 
@@ -152,6 +183,20 @@ mod tests {
         }
         for name in ["saipan", "x-saip", "saip-x", "sai", "saïp"] {
             assert_eq!(saip_of(&[(name, b"x")]), SaipField::Absent, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_token_stands_alone_in_the_only_authorization() {
+        let pass_of = |values: &[&'static [u8]]| {
+            read(values.iter().map(|value| ("authorization", *value))).unwrap().pass
+        };
+        let (token, other) = (b"PrivateToken token=x".as_slice(), b"Bearer x".as_slice());
+        assert_eq!(pass_of(&[]), PassField::Absent);
+        assert_eq!(pass_of(&[other, other]), PassField::Absent);
+        assert_eq!(pass_of(&[token]), PassField::One(token));
+        for values in [[token, token], [token, other], [other, token]] {
+            assert_eq!(pass_of(&values), PassField::Repeated);
         }
     }
 

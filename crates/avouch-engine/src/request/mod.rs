@@ -3,7 +3,7 @@
 mod fields;
 mod peer;
 
-pub use fields::{SaipField, SignatureFields};
+pub use fields::{PassField, SaipField, SignatureFields};
 pub use peer::{AddressEvidence, Peer, is_private};
 
 use avouch_wire::authority::{Authority, AuthorityError, Scheme};
@@ -98,6 +98,7 @@ pub struct Request<'a> {
     authority: Authority<'a>,
     peer: Peer,
     saip: SaipField<'a>,
+    pass: PassField<'a>,
     user_agent: Option<&'a [u8]>,
     content: Content,
     sent: Sent<'a>,
@@ -138,6 +139,7 @@ impl<'a> Request<'a> {
             authority,
             peer: head.peer,
             saip: read.saip,
+            pass: read.pass,
             user_agent: read.user_agent,
             content: head.content,
             sent: Sent { scheme: head.scheme, target: head.target },
@@ -173,6 +175,12 @@ impl<'a> Request<'a> {
     #[must_use]
     pub const fn saip(&self) -> SaipField<'a> {
         self.saip
+    }
+
+    /// The Privacy Pass token, if any.
+    #[must_use]
+    pub const fn pass(&self) -> PassField<'a> {
+        self.pass
     }
 
     /// The User-Agent, which need not be text.

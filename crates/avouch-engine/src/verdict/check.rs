@@ -74,6 +74,8 @@ pub enum CheckName {
     ForwardAddress,
     DelegationRecord,
     CrawlerRange,
+    Challenge,
+    Attester,
     Testing,
 }
 
@@ -96,6 +98,8 @@ impl CheckName {
             Self::ForwardAddress => "forward-address",
             Self::DelegationRecord => "delegation-record",
             Self::CrawlerRange => "crawler-range",
+            Self::Challenge => "challenge",
+            Self::Attester => "attester",
             Self::Testing => "testing",
         }
     }

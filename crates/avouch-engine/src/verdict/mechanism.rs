@@ -19,13 +19,15 @@ pub enum Mechanism {
     ForwardAddress,
     /// The operator of the claimed crawler publishes ranges that hold the client's address.
     CrawlerRange,
+    /// A Privacy Pass token: an attester vouches for the client, and names nobody.
+    PrivacyPass,
     /// None.
     None,
 }
 
 impl Mechanism {
     /// Every mechanism.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SaipRolling,
         Self::SaipDirect,
         Self::SaipStateless,
@@ -34,6 +36,7 @@ impl Mechanism {
         Self::ForwardConfirmed,
         Self::ForwardAddress,
         Self::CrawlerRange,
+        Self::PrivacyPass,
         Self::None,
     ];
 
@@ -49,6 +52,7 @@ impl Mechanism {
             Self::ForwardConfirmed => "forward-confirmed",
             Self::ForwardAddress => "forward-address",
             Self::CrawlerRange => "crawler-range",
+            Self::PrivacyPass => "privacy-pass",
             Self::None => "none",
         }
     }

@@ -107,6 +107,7 @@ pub struct Verdict {
     identity: Option<Identity>,
     claimed: Option<String>,
     mechanism: Mechanism,
+    via: Option<String>,
     pseudonym: Option<Fingerprint>,
     key_tier: KeyTier,
     reasons: Reasons,
@@ -128,6 +129,7 @@ impl Verdict {
             identity: claim.filter(|_| established).and_then(|claim| claim.identity(conclusion.mechanism())),
             claimed: claim.filter(|_| !established).and_then(Claim::name),
             mechanism: conclusion.mechanism(),
+            via: claim.filter(|_| conclusion.mechanism() == Mechanism::PrivacyPass).and_then(Claim::attester),
             pseudonym: conclusion.pseudonym(),
             key_tier: KeyTier::Unknown,
             reasons,
@@ -143,6 +145,7 @@ impl Verdict {
     pub fn with_body_mismatch(mut self) -> Self {
         self.standing = Standing::Invalid;
         self.mechanism = Mechanism::None;
+        self.via = None;
         self.pseudonym = None;
         self.claimed = self.claimed.or_else(|| self.identity.take().map(|identity| identity.to_string()));
         self.reasons
@@ -182,6 +185,12 @@ impl Verdict {
     #[must_use]
     pub const fn mechanism(&self) -> Mechanism {
         self.mechanism
+    }
+
+    /// Who stands between: the attester that vouches for the client.
+    #[must_use]
+    pub fn via(&self) -> Option<&str> {
+        self.via.as_deref()
     }
 
     /// The key a pseudonymous sender is known by.

@@ -13,6 +13,7 @@ impl Verdict {
             identity: None,
             claimed: None,
             mechanism: Mechanism::None,
+            via: None,
             pseudonym: None,
             key_tier: KeyTier::Unknown,
             reasons: Reasons::new(),

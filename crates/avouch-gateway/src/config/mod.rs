@@ -4,6 +4,7 @@ mod endpoint;
 mod limits;
 mod networks;
 mod print;
+mod privacy_pass;
 mod route;
 mod upstream;
 mod web_bot_auth;
@@ -21,6 +22,7 @@ use crate::trust::{PrivatePeers, TrustedProxies};
 
 pub use endpoint::Endpoint;
 pub use limits::{Limits, Size};
+pub use privacy_pass::PrivacyPass;
 pub use route::{Disclose, Route};
 pub use upstream::Upstream;
 pub use web_bot_auth::WebBotAuth;
@@ -54,6 +56,8 @@ pub struct Config {
     pub dns: Dns,
     /// Whether and how signatures of bots are read, and their keys found.
     pub web_bot_auth: WebBotAuth,
+    /// Whose Privacy Pass tokens count; with none, tokens are left alone.
+    pub privacy_pass: Vec<PrivacyPass>,
     /// The policy file; without it the model's table applies.
     pub policy: Option<PathBuf>,
     /// Files of autonomous systems and of crawlers' ranges.
@@ -186,6 +190,7 @@ impl Config {
         let verify = root.sub("verify").and_then(|mut verify| verify.required("listen", Endpoint::read));
         let dns = root.sub("dns").map(dns).unwrap_or_default();
         let web_bot_auth = root.sub("web_bot_auth").map(WebBotAuth::read).unwrap_or_default();
+        let privacy_pass = privacy_pass::read(&mut root);
         let policy = root.sub("policy").and_then(|mut policy| policy.required("file", path));
         let networks = networks::read(&mut root);
         let store = root.sub("store").map(store).unwrap_or_default();
@@ -207,6 +212,7 @@ impl Config {
             verify,
             dns,
             web_bot_auth,
+            privacy_pass,
             policy,
             networks,
             store,
@@ -222,6 +228,7 @@ impl Config {
         let files =
             files.chain(&mut self.policy).chain(&mut self.dns.trust_anchors).chain(&mut self.web_bot_auth.ca);
         let files = files.chain(self.routes.iter_mut().filter_map(|route| route.policy.as_mut()));
+        let files = files.chain(self.privacy_pass.iter_mut().map(|issuer| &mut issuer.delegation));
         let networks = &mut self.networks;
         let files = files.chain(&mut networks.asn).chain(networks.ranges.iter_mut().map(|(_, file)| file));
         for file in files {
@@ -240,7 +247,9 @@ impl Config {
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let tls = self.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
         let policies = self.policy.iter().chain(self.routes.iter().filter_map(|route| route.policy.as_ref()));
-        tls.chain(policies).chain(&self.dns.trust_anchors).chain(&self.web_bot_auth.ca).map(PathBuf::as_path)
+        let delegations = self.privacy_pass.iter().map(|issuer| &issuer.delegation);
+        let files = tls.chain(policies).chain(&self.dns.trust_anchors).chain(&self.web_bot_auth.ca);
+        files.chain(delegations).map(PathBuf::as_path)
     }
 }
 

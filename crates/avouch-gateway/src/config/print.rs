@@ -45,6 +45,7 @@ impl Config {
         }
         self.dns(f)?;
         self.web_bot_auth(f)?;
+        super::privacy_pass::write(&self.privacy_pass, f)?;
         if let Some(policy) = &self.policy {
             writeln!(f, "\n[policy]\nfile = {}", file(policy))?;
         }

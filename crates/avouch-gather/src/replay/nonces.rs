@@ -35,6 +35,8 @@ pub struct Used<'a> {
     pub until: u64,
     /// Whose share it counts against.
     pub share: Share<'a>,
+    /// As of [`Entry`].
+    pub of_this_start: bool,
 }
 
 /// The tables of all lifetimes, the shortest first. See [`Table`] for the contract, which holds for each.
@@ -64,10 +66,10 @@ impl Nonces {
     /// # Errors
     /// [`NotCommitted`], which leaves the tables as they were.
     pub fn commit(&self, used: Used<'_>) -> Result<(), NotCommitted> {
-        let Used { key, nonce, signed, until, share } = used;
+        let Used { key, nonce, signed, until, share, of_this_start } = used;
         let lasts = until.saturating_sub(signed);
         let table = self.tables.iter().find(|table| lasts <= PAST * table.unit);
-        table.ok_or(NotCommitted::Expired)?.commit(Entry { key, nonce, ts: signed, share })
+        table.ok_or(NotCommitted::Expired)?.commit(Entry { key, nonce, ts: signed, share, of_this_start })
     }
 
     /// As [`Table::tend`], for all.
@@ -122,7 +124,7 @@ mod tests {
 
     fn by<'a>(domain: &'a str, nonce: &'a [u8], signed: u64, lasts: u64) -> Used<'a> {
         let share = Share::Domain { domain, named: false };
-        Used { key: &[7; 32], nonce, signed, until: signed + lasts, share }
+        Used { key: &[7; 32], nonce, signed, until: signed + lasts, share, of_this_start: false }
     }
 
     fn used(nonce: &[u8], signed: u64, lasts: u64) -> Used<'_> {
@@ -270,6 +272,19 @@ mod tests {
             let clock = at(NOW);
             let nonces = open(&clock, None, false);
             assert_eq!(first_accepted(&nonces, &clock, lasts), Some(31), "{lasts}");
+        }
+    }
+
+    #[test]
+    fn what_only_this_start_can_have_accepted_is_accepted_at_once_and_once() {
+        let (clock, folder) = (at(NOW), tempfile::tempdir().unwrap());
+        for folder in [None, Some(folder.path())] {
+            let nonces = open(&clock, folder, false);
+            let one = Used { of_this_start: true, ..used(b"one", NOW - 200, 300) };
+            assert_eq!(nonces.commit(used(b"one", NOW - 200, 300)), Err(NotCommitted::StartRule));
+            assert_eq!((nonces.commit(one), nonces.commit(one)), (Ok(()), Err(NotCommitted::Replayed)));
+            let old = Used { of_this_start: true, ..used(b"one", NOW - 301, 300) };
+            assert_eq!(nonces.commit(old), Err(NotCommitted::Expired));
         }
     }
 
