@@ -132,6 +132,7 @@ fn sow(folder: &Path) -> std::io::Result<()> {
             "http_signature",
             within("Signature-Input: ", "\r\n").iter().map(|one| format!("{one}\n/a?b=c\nd")).collect(),
         ),
+        ("delegation", files.iter().flat_map(|file| tokens(file)).collect()),
         ("structured", within("Signature-Input: ", "\r\n")),
         ("capture", messages.clone()),
         ("settings", files),
@@ -145,6 +146,12 @@ fn sow(folder: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The delegation tokens of a vector.
+fn tokens(vector: &str) -> Vec<String> {
+    let values = vector.split("delegation = '").skip(1).filter_map(|rest| rest.split('\'').next());
+    values.map(str::to_owned).collect()
 }
 
 /// The files of a folder with this ending.

@@ -62,6 +62,10 @@ pub(crate) struct Cast {
     pub(crate) late: SecretKey,
     /// Whoever wants to be taken for a bot.
     pub(crate) stranger: SecretKey,
+    /// The key of partner.example, which authorises others.
+    pub(crate) partner: SecretKey,
+    /// A machine that works for partner.example; nothing of it stands in DNS.
+    pub(crate) worker: Signer,
 }
 
 impl Cast {
@@ -84,6 +88,8 @@ impl Cast {
             bot: SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy)?,
             late: SecretKey::generate(KeyType::P256, &mut SystemEntropy)?,
             stranger: SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy)?,
+            partner: SecretKey::generate(KeyType::P256, &mut SystemEntropy)?,
+            worker: ed25519("partner.example", "worker-3")?,
         })
     }
 
@@ -102,8 +108,10 @@ impl Cast {
         }
         publish(&record_name(&self.trainee)?, &self.trainee, TTL, "; t=y");
         publish("*.spare._saip.acme.example", &self.spare, TTL, "");
-        let late = b64u::encode(self.late.public().octets());
-        zone.push_str(&format!("_saip.late.example. {TTL} IN TXT \"v=saip1; pk={late}\"\n"));
+        for (domain, key) in [("late.example", &self.late), ("partner.example", &self.partner)] {
+            let key = b64u::encode(key.public().octets());
+            zone.push_str(&format!("_saip.{domain}. {TTL} IN TXT \"v=saip1; pk={key}\"\n"));
+        }
         Ok(zone)
     }
 }

@@ -1,6 +1,7 @@
 //! The script: every request with what must come of it.
 
 use avouch_keys::saip::Mode;
+use avouch_wire::delegation::Subject;
 use avouch_wire::key::KeyType;
 use avouch_wire::time::Time;
 use avouch_wire::web_bot_auth::Dialect;
@@ -121,6 +122,7 @@ pub(crate) fn script(cast: &Cast, origin: &str, now: Time) -> Result<Vec<Scene>,
         Scene { heading: "Revocation", steps: revocation(cast, now)? },
         Scene { heading: "When DNS fails", steps: failures(cast, now)? },
         Scene { heading: "As bots of today say who they are", steps: bots(cast, origin, now)? },
+        Scene { heading: "By authority of a domain", steps: delegation(cast, now)? },
     ])
 }
 
@@ -351,6 +353,49 @@ fn bots(cast: &Cast, origin: &str, now: Time) -> Result<Vec<Step>, DemoError> {
             "crawler outside its ranges",
             Sent::get("/37", ATTACKER).user_agent(gptbot),
             Expected::invalid("crawler-not-confirmed"),
+        ),
+    ])
+}
+
+fn delegation(cast: &Cast, now: Time) -> Result<Vec<Step>, DemoError> {
+    let (mechanism, reason) = ("delegation-token", "delegation-verified");
+    let rented = [198, 51, 100, 20];
+    let visit = |target| Sent::get(target, ATTACKER);
+    let of_worker = Subject::Key(*cast.worker.public().fingerprint());
+    let of_network = Subject::parse("ip:198.51.100.16/28")?;
+    let worker = |target| visit(target).signed(&cast.worker, Mode::Stateless, now);
+    let of_other = Subject::Key(*cast.impostor.public().fingerprint());
+    Ok(vec![
+        send(
+            "a token names the key",
+            worker("/orders/50")?.delegated(&cast.partner, of_worker, now)?,
+            Expected { reason, ..Expected::verified("partner.example", mechanism) },
+        ),
+        send("… the same key without it", worker("/orders/51")?, Expected::rejected("key-mismatch")),
+        send(
+            "a token of another key",
+            worker("/orders/52")?.delegated(&cast.partner, of_other, now)?,
+            Expected::rejected("delegation-mismatch"),
+        ),
+        send(
+            "a token nobody issued",
+            worker("/orders/53")?.delegated(&cast.stranger, of_worker, now)?,
+            Expected::rejected("delegation-invalid"),
+        ),
+        send(
+            "a token for another path",
+            worker("/members/54")?.delegated(&cast.partner, of_worker, now)?,
+            Expected::rejected("delegation-mismatch"),
+        ),
+        send(
+            "a token names the network",
+            Sent::get("/orders/55", rented).delegated(&cast.partner, of_network, now)?,
+            Expected::partial("partner.example", mechanism, reason),
+        ),
+        send(
+            "… from another network",
+            visit("/orders/56").delegated(&cast.partner, of_network, now)?,
+            Expected::rejected("delegation-mismatch"),
         ),
     ])
 }

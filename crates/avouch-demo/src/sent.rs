@@ -2,10 +2,13 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use avouch_keys::delegation::issue;
 use avouch_keys::saip::{Mode, RequestToSign, Signer};
 use avouch_keys::{SecretKey, web_bot_auth};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::content::ContentDigest;
+use avouch_wire::delegation::{FIELD, Grant, Scope, Subject};
+use avouch_wire::name::Domain;
 use avouch_wire::target::Target;
 use avouch_wire::time::Time;
 use avouch_wire::web_bot_auth::Dialect;
@@ -80,6 +83,20 @@ impl Sent {
         };
         let header = signer.sign(request, mode, now)?;
         Ok(self.user_agent("acme-crawler/1.0").field("SAIP", header))
+    }
+
+    /// Adds a token by which `key` lets `subject` fetch orders in the name of partner.example, at this site.
+    pub(crate) fn delegated(self, key: &SecretKey, subject: Subject, now: Time) -> Result<Self, DemoError> {
+        let grant = Grant {
+            issuer: Domain::parse("partner.example")?.into_owned(),
+            subject,
+            not_before: now.seconds(),
+            expires: now.seconds() + 3600,
+            scopes: vec![Scope::parse("GET /orders")?],
+            audience: vec![Authority::parse(SITE, Scheme::Https)?],
+            id: "demo".to_owned(),
+        };
+        Ok(self.field(FIELD, issue(key, &grant)?))
     }
 
     /// Signs by Web Bot Auth, naming the URL of a directory.

@@ -10,9 +10,11 @@ use avouch_gateway::config::Config;
 use avouch_gateway::{Gateway, Running, StartError, Surroundings};
 use avouch_gather::clock::{Clock, SystemClock};
 use avouch_keys::KeyError;
+use avouch_keys::delegation::IssueError;
 use avouch_keys::saip::SignError;
 use avouch_tls::CertificateError;
 use avouch_wire::authority::AuthorityError;
+use avouch_wire::delegation::{ScopeError, SubjectError};
 use avouch_wire::name::NameError;
 use avouch_wire::settings::Problems;
 use avouch_wire::target::TargetError;
@@ -62,6 +64,15 @@ pub enum DemoError {
     /// A request could not be signed by Web Bot Auth.
     #[error("{0}")]
     Bot(#[from] avouch_keys::web_bot_auth::SignError),
+    /// A token could not be issued.
+    #[error("{0}")]
+    Issue(#[from] IssueError),
+    /// The scope of a token is none.
+    #[error("{0}")]
+    Scope(#[from] ScopeError),
+    /// The subject of a token is none.
+    #[error("{0}")]
+    Subject(#[from] SubjectError),
     /// A certificate could not be made.
     #[error("{0}")]
     Certificate(#[from] rcgen::Error),
@@ -294,7 +305,7 @@ mod tests {
     use crate::Table;
 
     /// What a reader must see, whatever else is shown.
-    const SHOWN: [&str; 24] = [
+    const SHOWN: [&str; 26] = [
         "anonymous",
         "forged crawler",
         "confirmed crawler",
@@ -319,6 +330,8 @@ mod tests {
         "directory down, key in DNS",
         "directory down",
         "crawler in its ranges",
+        "a token names the key",
+        "a token names the network",
     ];
 
     fn readme_shows_what_is_printed(rows: &[Row]) {

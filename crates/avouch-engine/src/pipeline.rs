@@ -107,6 +107,9 @@ fn admit<'a>(
     now: Time,
     trail: &mut Trail,
 ) -> Result<Questions, Shortfall> {
+    if let Some(token) = claim.token() {
+        evidence::admit_token(claim, token, request, &site.authorities, now, trail)?;
+    }
     if claim.conflicts() {
         return Err(Shortfall::Failed(Reason::ClaimsConflict));
     }
@@ -154,7 +157,8 @@ impl<'a> Opened<'a> {
                 proof.map(Some)
             }
             (Some(header @ Header { signed: Some(signed), .. }), None) => {
-                let proof = evidence::prove(self.request, header, signed, evidence, now, &mut self.trail);
+                let (token, trail) = (self.claim.token(), &mut self.trail);
+                let proof = evidence::prove(self.request, (header, signed), token, evidence, now, trail);
                 evidence::limits(header, signed, &self.site.authorities, &mut self.trail);
                 proof.map(Some)
             }
@@ -180,7 +184,7 @@ impl<'a> Opened<'a> {
             // be checked: otherwise any signature would turn a lie into something unknown.
             Err(unknown @ Shortfall::Unknown(..)) if self.questions.network.is_some() => {
                 let conclusion = match self.network(evidence, now) {
-                    Ok(mechanism) => Conclusion::Consistent(mechanism),
+                    Ok(conclusion) => conclusion,
                     Err(failed @ Shortfall::Failed(_)) => Conclusion::Short(failed),
                     Err(Shortfall::Unknown(..)) => Conclusion::Short(unknown),
                 };
@@ -192,23 +196,27 @@ impl<'a> Opened<'a> {
 
     /// Without a signature that names a domain, the client's address is all the evidence.
     fn weigh_network<T>(mut self, evidence: &Evidence, now: Time) -> Step<T> {
-        let conclusion = match self.network(evidence, now) {
-            Ok(mechanism) => Conclusion::Consistent(mechanism),
-            Err(shortfall) => Conclusion::Short(shortfall),
-        };
+        let conclusion = self.network(evidence, now).unwrap_or_else(Conclusion::Short);
         settle(conclusion, Some(&self.claim), self.trail)
     }
 
-    fn network(&mut self, evidence: &Evidence, now: Time) -> Result<Mechanism, Shortfall> {
-        let peer = self.request.peer();
+    fn network(&mut self, evidence: &Evidence, now: Time) -> Result<Conclusion, Shortfall> {
+        let (peer, token) = (self.request.peer(), self.claim.token());
         if peer.evidence == AddressEvidence::UntrustedProxy {
-            self.trail.note(CheckName::ForwardConfirmed, Outcome::Skipped, "peer-is-untrusted-proxy", None);
+            let check = token.map_or(CheckName::ForwardConfirmed, |_| CheckName::DelegatedNetwork);
+            self.trail.note(check, Outcome::Skipped, "peer-is-untrusted-proxy", None);
             return Err(Shortfall::of_untrusted_proxy());
+        }
+        if let Some(token) = token {
+            let testing = evidence::acts_for(token, evidence, peer.address, now, &mut self.trail)?;
+            let conclusion = if testing { Conclusion::Testing } else { Conclusion::Consistent };
+            return Ok(conclusion(Mechanism::DelegationToken));
         }
         let Some(question) = &self.questions.network else {
             return Err(Shortfall::Unknown(Reason::CrawlerNotCheckable, evidence::Persistence::Temporary));
         };
-        evidence::located(question, &evidence.network, peer.address, now, &mut self.trail)
+        let located = evidence::located(question, &evidence.network, peer.address, now, &mut self.trail);
+        located.map(Conclusion::Consistent)
     }
 }
 
@@ -219,9 +227,10 @@ impl Proved<'_> {
     #[must_use]
     pub fn nonce(&self) -> Option<Nonce<'_>> {
         if let Some((token, vouching)) = self.claim.vouching() {
-            let share = self.site.share_of(vouching.issuer.attester.registrable());
+            let share = self.site.share_of(vouching.issuer.attester().registrable());
             let times = (vouching.epoch.begins(), vouching.epoch.ends());
-            return Some(Nonce::new(token.key_id(), token.nonce(), times, share).of_this_start());
+            let nonce = Nonce::new(token.key_id(), token.nonce(), times, share).of_this_start();
+            return (!self.proof.testing).then_some(nonce);
         }
         if let Some(candidate) = self.proved_candidate() {
             let share = self.site.share_of(candidate.agent.domain.registrable());
@@ -269,7 +278,7 @@ impl Proved<'_> {
             None => return Conclusion::Short(Shortfall::unknown(evidence::Cause::NotAsked)),
         };
         if let Some((_, vouching)) = self.claim.vouching() {
-            return Conclusion::Vouched(vouching.issuer.trust, freshness);
+            return Conclusion::Vouched(vouching.issuer.trust(), freshness);
         }
         let unbound = [Reason::AudienceUnbound, Reason::DomainUnbound, Reason::AuthoritiesUnset];
         match (self.proof.published, self.proof.key) {

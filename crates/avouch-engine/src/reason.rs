@@ -47,6 +47,8 @@ reasons! {
         "Nothing needs mending.";
     DirectoryVerified, "directory-verified", "A Web Bot Auth signature for this site holds under a key that the domain's directory or record lists.",
         "Nothing needs mending; a nonce would show that the request is new.";
+    DelegationVerified, "delegation-verified", "A token, signed by a key the domain publishes, names the sender's key or network, and holds for this request.",
+        "Nothing needs mending.";
     ForwardConfirmed, "forward-confirmed", "The client's address resolves to a name within the claimed domain, and that name back to the address.",
         "Nothing needs mending; a signature would raise the class to 3.";
     AddressOfDomain, "address-of-domain", "The claimed domain resolves to the client's address.",
@@ -72,8 +74,8 @@ reasons! {
 
     HeaderMalformed, "header-malformed", "The SAIP header is not well formed.",
         "Compare the header with docs/formats/saip.md; avouch verify says where it breaks.";
-    HeaderRepeated, "header-repeated", "There is more than one SAIP header, or one spelled with an underscore.",
-        "Send exactly one field named SAIP.";
+    HeaderRepeated, "header-repeated", "There is more than one SAIP or SAIP-Delegation header, or one spelled with an underscore.",
+        "Send exactly one field of each name.";
     ModeUnsupported, "mode-unsupported", "The claim uses a mode that this version does not verify.",
         "Use rolling, direct or stateless mode.";
     Expired, "expired", "The signed timestamp is older than 300 seconds, or the end that was signed is reached.",
@@ -144,6 +146,8 @@ reasons! {
         "Get a token from the issuer that the challenge names, and send it unchanged.";
     AttesterUnverified, "attester-unverified", "The attester behind the Privacy Pass token has no live key at its _saip name, so its word counts for nothing.",
         "The attester publishes its key; avouch dns check says what is wrong with the record.";
+    AttesterUndelegated, "attester-undelegated", "No delegation token in force, which a live key of the attester signed, names the issuer's key for what is asked here.",
+        "The attester issues one with avouch delegate issue; the site's operator names it in delegation.";
     KeyNotPublished, "key-not-published", "There is no _saip record at the agent's name.",
         "Publish the agent's key; avouch dns record prints the record.";
     NoLiveKey, "no-live-key", "The records at the agent's name hold no key in force.",
@@ -156,6 +160,14 @@ reasons! {
         "Publish a new key and remove the record with the empty pk.";
     KeyMismatch, "key-mismatch", "The key in the header is not one the domain publishes.",
         "Publish the key at the domain's _saip name.";
+    DelegationMalformed, "delegation-malformed", "The delegation token cannot be read, or breaks a rule of its own.",
+        "Send the token as it was issued; avouch delegate check says what is wrong with it.";
+    DelegationMismatch, "delegation-mismatch", "The delegation token does not fit its request: it is for another key, network, site, method or path.",
+        "Send the token only where it holds; avouch delegate check prints what it allows.";
+    DelegationNotInForce, "delegation-not-in-force", "The delegation token does not count yet, or no longer.",
+        "Have the domain issue another.";
+    DelegationInvalid, "delegation-invalid", "No key that the domain publishes at _saip signed the delegation token.",
+        "Issue the token with a key that stands at the domain's _saip name.";
     CertificateInvalid, "certificate-invalid", "No published key made the rolling certificate for this key and request.",
         "Certify the rolling key with the published master key, over the request as it is sent.";
     SignatureInvalid, "signature-invalid", "The signature does not hold for this request.",

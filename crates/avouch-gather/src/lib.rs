@@ -15,4 +15,4 @@ pub mod replay;
 
 pub use directories::{Directories, Documents, FetchSettings, Fetcher};
 pub use judge::{Judge, Settings};
-pub use lookups::Lookups;
+pub use lookups::{Lookups, records};

@@ -223,6 +223,11 @@ fn holds_live_key(record: &Answer<Arc<Records>>, now: Time) -> bool {
     record.found(now).is_some_and(|records| records.published.keys(now).next().is_some())
 }
 
+/// What stands at a `_saip` name, asked for outside of any request.
+pub async fn records(dns: &Dns, name: &str, now: Time) -> Answer<Arc<Records>> {
+    unite(name, dns.txt(name, now).await)
+}
+
 /// What the TXT records at a name publish.
 fn unite(name: &str, answer: Answer<Txt>) -> Answer<Arc<Records>> {
     let level = if name.starts_with("_saip.") { Level::Domain } else { Level::Agent };

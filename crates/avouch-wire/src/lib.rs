@@ -6,6 +6,7 @@ pub mod b64u;
 pub mod capture;
 pub mod content;
 pub mod context;
+pub mod delegation;
 pub mod http_signature;
 pub mod key;
 pub mod name;

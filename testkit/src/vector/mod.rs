@@ -88,6 +88,7 @@ pub struct Outcome {
     pub instance: Option<String>,
     pub claimed: Option<String>,
     pub mechanism: String,
+    pub via: Option<String>,
     pub pseudonym: Option<String>,
     pub cause: Option<String>,
     pub reasons: Vec<String>,

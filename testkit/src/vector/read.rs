@@ -19,6 +19,7 @@ pub(super) struct Scene {
     ranges: Vec<(String, String)>,
     directories: Vec<(String, String)>,
     received: Option<u64>,
+    delegation: Option<String>,
     pub(super) request: String,
     pub(super) body: String,
 }
@@ -57,6 +58,7 @@ pub(super) fn scene(table: &mut Table<'_>) -> Option<Scene> {
     let (asn, ranges) = (table.optional("asn", text), table.list("ranges", of_crawler).unwrap_or_default());
     let directories = table.list("directories", of_url).unwrap_or_default();
     let received = table.optional("received", |value| value.number(0..=u64::MAX));
+    let delegation = table.optional("delegation", text);
     let request = table.required("request", text);
     let body = table.optional("body", any_text).unwrap_or_default();
     let authorities = authorities.unwrap_or_else(|| vec!["www.shop.example".to_owned()]);
@@ -72,6 +74,7 @@ pub(super) fn scene(table: &mut Table<'_>) -> Option<Scene> {
         ranges,
         directories,
         received,
+        delegation,
         request,
         body,
     })
@@ -91,8 +94,15 @@ impl Scene {
             ranges: self.ranges.clone(),
             directories: self.directories.clone(),
             received: Time::from_seconds(self.received.unwrap_or(self.now)),
-            message: [message_head(&self.request).as_bytes(), self.body.as_bytes()].concat(),
+            message: [self.head().as_bytes(), self.body.as_bytes()].concat(),
             expect,
+        }
+    }
+
+    fn head(&self) -> String {
+        match &self.delegation {
+            Some(token) => message_head(&format!("{}\nSAIP-Delegation: {token}", self.request.trim_end())),
+            None => message_head(&self.request),
         }
     }
 
@@ -111,6 +121,9 @@ impl Scene {
         replace(&mut self.ranges, table.list("ranges", of_crawler));
         replace(&mut self.directories, table.list("directories", of_url));
         self.received = table.optional("received", number).or(self.received);
+        // An empty one stands for none.
+        let delegation = table.optional("delegation", any_text);
+        replace(&mut self.delegation, delegation.map(|token| Some(token).filter(|token| !token.is_empty())));
         replace(&mut self.body, table.optional("body", any_text));
         replace(&mut self.request, table.optional("request", text));
         let saip = table.optional("saip", text);
@@ -160,8 +173,8 @@ fn expect(mut table: Table<'_>) -> Option<Expect> {
     let class = table.required("class", |value| value.number(0..=3));
     let standing = table.required("standing", text);
     let mut optional = |key| table.optional(key, text);
-    let [identity, instance, claimed, pseudonym, cause, mechanism] =
-        ["identity", "instance", "claimed", "pseudonym", "cause", "mechanism"].map(&mut optional);
+    let [identity, instance, claimed, via, pseudonym, cause, mechanism] =
+        ["identity", "instance", "claimed", "via", "pseudonym", "cause", "mechanism"].map(&mut optional);
     let reasons = table.list("reasons", text).unwrap_or_default();
     let not_checked = table.list("not_checked", text).unwrap_or_default();
     let decision = table.required("decision", text);
@@ -172,6 +185,7 @@ fn expect(mut table: Table<'_>) -> Option<Expect> {
         instance,
         claimed,
         mechanism: mechanism.unwrap_or_else(|| "none".to_owned()),
+        via,
         pseudonym,
         cause,
         reasons,

@@ -3,12 +3,14 @@
 use super::read::{message_head, scene, text};
 use super::{files, folder};
 use avouch_keys::SecretKey;
+use avouch_keys::delegation::issue;
 use avouch_keys::entropy::{Entropy, NoRandomness};
 use avouch_keys::saip::{Mode, RequestToSign, Signer, Speaker};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::b64u::{self, Text};
 use avouch_wire::capture::Capture;
 use avouch_wire::content::ContentDigest;
+use avouch_wire::delegation::Token;
 use avouch_wire::http_signature::{self, Jwk, Message, Start, Thumbprint};
 use avouch_wire::key::{KeyType, PublicKey};
 use avouch_wire::name::{AgentId, Identity};
@@ -134,6 +136,26 @@ const THUMBPRINT: &str = "(thumbprint ";
 /// Where, in a key directory, a public key is to be put: `(jwk ed25519:bot)`.
 const JWK: &str = "(jwk ";
 
+/// Where a delegation token is to be put, of claims in JSON: `(token ed25519:acme {"iss":"acme.example"…})`.
+const TOKEN: &str = "(token ";
+
+/// A token that says this. What no token may say is signed as it stands.
+fn token(blank: &str) -> Result<String, Box<dyn Error>> {
+    let (name, claims) = blank.split_once(' ').ok_or("a token has a key and claims")?;
+    let key = secret(name)?;
+    let alg = if key.public().key_type() == KeyType::P256 { "ES256" } else { "EdDSA" };
+    let head =
+        format!(r#"{{"typ":"saip-delegation+jwt","alg":"{alg}","kid":"{}"}}"#, key.public().fingerprint());
+    let signed = [head.as_bytes(), claims.as_bytes()].map(b64u::encode).join(".");
+    // Claims are read from a token, so one with a blank for a signature comes first.
+    if let Ok(token) = Token::parse(&format!("{signed}.{}", b64u::encode(&[0; 64]))) {
+        return Ok(issue(&key, token.grant())?);
+    }
+    let own = ed25519_dalek::SigningKey::from_bytes(&Named::of(name).block());
+    let signature = own.sign(signed.as_bytes()).to_bytes();
+    Ok(format!("{signed}.{}", b64u::encode(&signature)))
+}
+
 /// The text with what `write` makes of each name between `open` and `)`.
 fn replaced(
     text: &str,
@@ -249,7 +271,8 @@ fn fill(name: &str, mut file: String) -> Result<String, Box<dyn Error>> {
         let header = signing.sign(&request, &body, now, &format!("{name} {number}"))?;
         file = file.replacen(BLANK, &folded(&header), 1);
     }
-    replaced(&file, FINGERPRINT, |key| Ok(secret(key)?.public().fingerprint().to_string()))
+    let file = replaced(&file, FINGERPRINT, |key| Ok(secret(key)?.public().fingerprint().to_string()))?;
+    replaced(&file, TOKEN, token)
 }
 
 type Blank = (Signing, String, String, u64);

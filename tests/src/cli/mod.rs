@@ -22,7 +22,7 @@ macro_rules! scripts {
     };
 }
 
-scripts![keys, dns, sign, verify, confirm, audit, refuse, fetch, policy, gateway, manual];
+scripts![keys, dns, sign, verify, confirm, audit, refuse, fetch, delegate, policy, gateway, manual];
 
 #[test]
 fn every_script_is_run() {

@@ -109,8 +109,11 @@ impl Plan {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Time::from_seconds(NOW)));
         let config = config(&upstream, &folder, &self.lines);
-        let surroundings =
-            Surroundings { clock: Arc::clone(&clock) as Arc<dyn Clock>, dns: Some(dns), directories: None };
+        let surroundings = Surroundings {
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            dns: Some(dns),
+            ..Surroundings::default()
+        };
         let running = Gateway::start(config, surroundings).await.unwrap();
         World { upstream, running, clock, zones, lines: self.lines, folder }
     }

@@ -83,6 +83,7 @@ fn surroundings(case: &Case) -> Surroundings {
         clock: Arc::new(ManualClock::at(case.now)),
         dns: Some(Dns::Zones(zones)),
         directories: Some(directories(case)),
+        pass_secret: None,
     }
 }
 

@@ -52,6 +52,7 @@ fn written(verdict: &Value, decision: &Value) -> Expect {
         instance: text(&identity["instance"]),
         claimed: text(&verdict["claimed"]),
         mechanism: text(&verdict["mechanism"]).unwrap(),
+        via: text(&verdict["via"]),
         pseudonym: text(&verdict["pseudonym"]),
         cause: text(&verdict["cause"]),
         reasons: list(&verdict["reasons"]),

@@ -104,6 +104,7 @@ fn outcome(verdict: &Verdict, decision: String) -> Outcome {
         instance: instance.map(ToString::to_string),
         claimed: verdict.claimed().map(str::to_owned),
         mechanism: verdict.mechanism().name().to_owned(),
+        via: verdict.document().via.map(std::borrow::Cow::into_owned),
         pseudonym: verdict.pseudonym().map(ToString::to_string),
         cause: verdict.cause().map(|cause| cause.name().to_owned()),
         reasons: verdict.reasons().iter().map(ToString::to_string).collect(),

@@ -2,28 +2,33 @@
 
 mod bot;
 mod catalogue;
+mod delegated;
 mod pass;
 
 pub use bot::BotRules;
 pub(crate) use bot::{Bot, Candidate};
 pub use catalogue::{Catalogue, Crawler};
-pub use pass::{Issuer, PassRules, Trust};
+pub(crate) use delegated::Misfit;
+pub use pass::{Issuer, IssuerError, PassRules, Trust};
 pub(crate) use pass::{Pass, Vouching};
 
 use crate::reason::Reason;
 use crate::request::{Request, SaipField};
 use crate::verdict::Mechanism;
-use avouch_wire::name::{AgentId, Identity};
+use avouch_wire::delegation::{Token, TokenError};
+use avouch_wire::name::{AgentId, Domain, Identity};
 use avouch_wire::saip::{Header, HeaderError};
 
-/// What a request says about who sends it: by a SAIP header, by Web Bot Auth signatures, by its user
-/// agent, by a token of somebody who vouches for it, by several of them, or not at all. Only this module makes one.
+/// What a request says about who sends it: by a SAIP header, by a delegation token, by Web Bot Auth
+/// signatures, by its user agent, by the Privacy Pass token of somebody who vouches for it, by several of them,
+/// or not at all. Only this module makes one.
 #[derive(Clone, Debug)]
 pub struct Claim<'a> {
     header: Option<Header<'a>>,
+    /// Boxed, for hardly any request has one, as is the last.
+    token: Option<Box<Token<'a>>>,
     bot: Option<Bot<'a>>,
     crawler: Option<&'a Crawler>,
-    /// Boxed, for hardly any request has one.
     pass: Option<Box<Pass<'a>>>,
 }
 
@@ -54,14 +59,19 @@ impl<'a> Claim<'a> {
             SaipField::One(text) => Some(Header::parse(text).map_err(Unreadable::header)?),
             SaipField::Repeated => return Err(Unreadable::because(Reason::HeaderRepeated)),
             SaipField::NotText => return Err(Unreadable::because(Reason::HeaderMalformed)),
-            SaipField::Delegation => return Err(Unreadable::because(Reason::ModeUnsupported)),
+        };
+        let token = match request.delegation() {
+            SaipField::Absent => None,
+            SaipField::One(text) => Some(Box::new(Token::parse(text).map_err(Unreadable::token)?)),
+            SaipField::Repeated => return Err(Unreadable::because(Reason::HeaderRepeated)),
+            SaipField::NotText => return Err(Unreadable::because(Reason::DelegationMalformed)),
         };
         let bot = match request.signature_fields().filter(|_| reads_bots) {
             Some(fields) => Bot::read(fields)?,
             None => None,
         };
         let pass = if reads_passes { Pass::read(request)?.map(Box::new) } else { None };
-        let mut claim = Self { header, bot, crawler: None, pass };
+        let mut claim = Self { header, token, bot, crawler: None, pass };
         if !claim.hears_last() {
             claim.hear_user_agent(request, catalogue);
         }
@@ -76,9 +86,9 @@ impl<'a> Claim<'a> {
     }
 
     /// The Web Bot Auth signatures, where they are what proves the claim: a signed header beside
-    /// them that names a domain says more, and decides.
+    /// them that names a domain says more, and decides, and so does a delegation token.
     pub(crate) fn bot(&self) -> Option<&Bot<'a>> {
-        self.bot.as_ref().filter(|_| !self.hears_last())
+        self.bot.as_ref().filter(|_| !self.hears_last() && self.token.is_none())
     }
 
     /// Leaves only the signatures that pass; `false` if there are none, and then what was claimed stays.
@@ -108,22 +118,33 @@ impl<'a> Claim<'a> {
         self.header.as_ref()
     }
 
+    /// The delegation token.
+    pub(crate) fn token(&self) -> Option<&Token<'a>> {
+        self.token.as_deref()
+    }
+
     /// The crawler the user agent names, once it was heard.
     #[must_use]
     pub(crate) const fn crawler(&self) -> Option<&'a Crawler> {
         self.crawler
     }
 
-    /// Whether header, signatures and user agent claim different domains, aliases and relaxed
+    /// Whether header, token, signatures and user agent claim different domains, aliases and relaxed
     /// alignment considered, as far as the user agent was heard.
     #[must_use]
     pub(crate) fn conflicts(&self) -> bool {
-        let header = self.header.as_ref().and_then(|header| header.domain.as_ref());
+        let own = self.domain();
         let bot = self.bot.as_ref().and_then(Bot::domain);
-        let apart = header.zip(bot).is_some_and(|(one, other)| !one.is_aligned_with(other));
-        let mut domains = header.into_iter().chain(bot);
+        let apart = own.zip(bot).is_some_and(|(one, other)| !one.is_aligned_with(other));
+        let mut domains = own.into_iter().chain(bot);
         let is_other = |crawler: &Crawler| domains.any(|domain| !crawler.speaks_for(domain));
         apart || self.bot.as_ref().is_some_and(Bot::conflicts) || self.crawler.is_some_and(is_other)
+    }
+
+    /// The domain that SAIP claims. Header and token name the same one, or the token does not fit.
+    fn domain(&self) -> Option<&Domain<'_>> {
+        let header = self.header.as_ref().and_then(|header| header.domain.as_ref());
+        header.or_else(|| self.token.as_ref().map(|token| &token.grant().issuer))
     }
 
     /// Whoever is meant, if the claim holds: the signed agent, or the domain that signatures, a bare
@@ -135,6 +156,9 @@ impl<'a> Claim<'a> {
         }
         if mechanism == Mechanism::WebBotAuth {
             return self.bot.as_ref().and_then(Bot::domain).cloned().map(Identity::of_domain);
+        }
+        if let Some(token) = self.token.as_ref().filter(|_| mechanism == Mechanism::DelegationToken) {
+            return Some(self.delegate_of(&token.grant().issuer));
         }
         let crawler = || self.crawler.map(|crawler| Identity::of_domain(crawler.domain().clone()));
         let Some(header) = &self.header else { return crawler() };
@@ -153,7 +177,8 @@ impl<'a> Claim<'a> {
     pub fn name(&self) -> Option<String> {
         let bot = self.bot.iter().filter_map(Bot::domain);
         let crawler = self.crawler.iter().map(|crawler| crawler.domain());
-        let other = || bot.chain(crawler).next().map(|domain| domain.as_str().to_owned());
+        let token = self.token.iter().map(|token| &token.grant().issuer);
+        let other = || token.chain(bot).chain(crawler).next().map(|domain| domain.as_str().to_owned());
         let Some(header) = &self.header else { return other() };
         let Some(domain) = &header.domain else { return other() };
         if header.agent.is_domain_itself() {
@@ -170,6 +195,10 @@ impl Unreadable {
 
     const fn with(reason: Reason, detail: String) -> Self {
         Self { reason, detail }
+    }
+
+    fn token(error: TokenError) -> Self {
+        Self::with(Reason::DelegationMalformed, error.to_string())
     }
 
     fn header(error: HeaderError) -> Self {

@@ -4,11 +4,13 @@ use super::{Claim, Unreadable};
 use crate::reason::Reason;
 use crate::request::{PassField, Request};
 use avouch_wire::authority::Authority;
+use avouch_wire::delegation::{Subject, Token as Delegation};
 use avouch_wire::name::Domain;
 use avouch_wire::privacy_pass::{
     Challenged, ContextKey, Epoch, IssuerKey, Token, TokenChallenge, read_authorization,
 };
 use avouch_wire::time::Time;
+use thiserror::Error;
 
 /// How many epochs a token counts in: that of its challenge, and the next.
 const COUNTING: usize = 2;
@@ -29,14 +31,26 @@ pub struct PassRules {
 /// An issuer of tokens, and the attester on whose behalf it issues them.
 #[derive(Clone, Debug)]
 pub struct Issuer {
-    /// Its name in challenges.
-    pub name: String,
-    /// The key that signs its tokens.
-    pub key: IssuerKey,
-    /// Who vouches for clients.
-    pub attester: Domain<'static>,
-    /// What that is worth here.
-    pub trust: Trust,
+    name: String,
+    key: IssuerKey,
+    delegation: Delegation<'static>,
+    trust: Trust,
+}
+
+/// Why a delegation token makes nobody an issuer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum IssuerError {
+    /// The name is none that a challenge can hold.
+    #[error("{0:?} is no name of an issuer")]
+    Name(String),
+    /// The token names something else than the issuer's key.
+    #[error("the delegation token names {subject}, and the issuer's key is {key}")]
+    OtherKey {
+        /// What it names.
+        subject: Subject,
+        /// What it should.
+        key: Subject,
+    },
 }
 
 /// What the word of an attester is worth (VICDM draft section 9).
@@ -64,12 +78,67 @@ pub(crate) struct Vouching<'a> {
     pub(crate) epoch: Epoch,
 }
 
+impl Issuer {
+    /// An issuer of this name, whose key the attester names by a delegation token: that one's domain is the
+    /// attester, and its scope and audience bound what tokens count for.
+    ///
+    /// # Errors
+    /// [`IssuerError`].
+    pub fn new(
+        name: String,
+        key: IssuerKey,
+        delegation: Delegation<'static>,
+        trust: Trust,
+    ) -> Result<Self, IssuerError> {
+        let (subject, own) = (delegation.grant().subject, Subject::Key(*key.id()));
+        if subject != own {
+            return Err(IssuerError::OtherKey { subject, key: own });
+        }
+        match TokenChallenge::new(&name, [0; 32], "origin") {
+            Some(_) => Ok(Self { name, key, delegation, trust }),
+            None => Err(IssuerError::Name(name)),
+        }
+    }
+
+    /// Its name in challenges.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The key that signs its tokens.
+    pub(crate) const fn key(&self) -> &IssuerKey {
+        &self.key
+    }
+
+    /// The attester's word that the key issues on its behalf.
+    pub(crate) const fn delegation(&self) -> &Delegation<'static> {
+        &self.delegation
+    }
+
+    /// Who vouches for clients.
+    pub(crate) const fn attester(&self) -> &Domain<'static> {
+        &self.delegation.grant().issuer
+    }
+
+    /// What that is worth.
+    pub(crate) const fn trust(&self) -> Trust {
+        self.trust
+    }
+
+    /// Whether tokens can count at this site now, as far as the delegation says.
+    fn may_issue_for(&self, origin: &Authority<'_>, now: Time) -> bool {
+        let grant = self.delegation.grant();
+        grant.is_in_force(now) && grant.is_for(origin)
+    }
+}
+
 impl PassRules {
-    /// The values of `WWW-Authenticate` that ask for a token, one for each issuer.
+    /// The values of `WWW-Authenticate` that ask for a token, one for each issuer whose tokens can count.
     pub fn ask(&self, origin: &Authority<'_>, now: Time) -> impl Iterator<Item = String> {
         let epoch = Epoch::at(now);
         let max_age = epoch.ends().saturating_sub(now.seconds());
-        self.issuers.iter().filter_map(move |issuer| {
+        let counting = self.issuers.iter().filter(move |issuer| issuer.may_issue_for(origin, now));
+        counting.filter_map(move |issuer| {
             let challenge = self.challenge(issuer, origin, epoch)?;
             Some(Challenged::write(&challenge, &issuer.key, max_age).to_string())
         })
@@ -146,7 +215,7 @@ impl<'a> Claim<'a> {
 
     /// The domain of whoever vouches.
     pub(crate) fn attester(&self) -> Option<String> {
-        self.vouching().map(|(_, vouching)| vouching.issuer.attester.as_str().to_owned())
+        self.vouching().map(|(_, vouching)| vouching.issuer.attester().as_str().to_owned())
     }
 
     /// Says who vouches, and that this decides.
@@ -158,6 +227,6 @@ impl<'a> Claim<'a> {
 
     /// Whether it says who somebody is, whatever else it has to show.
     pub(crate) const fn names_somebody(&self) -> bool {
-        self.header.is_some() || self.bot.is_some() || self.crawler.is_some()
+        self.header.is_some() || self.token.is_some() || self.bot.is_some() || self.crawler.is_some()
     }
 }

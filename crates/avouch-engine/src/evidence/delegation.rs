@@ -69,7 +69,7 @@ fn weigh(
 }
 
 /// The origins as far as they are known, and how old the data are: `AS64500 AS64501, data 3 d old`.
-fn told(origins: &Held<Vec<u32>>, now: Time) -> String {
+pub(super) fn told(origins: &Held<Vec<u32>>, now: Time) -> String {
     let mut told = String::new();
     if let Held::Data { value, .. } = origins {
         for (at, asn) in value.iter().enumerate() {

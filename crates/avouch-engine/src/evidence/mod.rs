@@ -9,6 +9,7 @@ mod network;
 mod pass;
 mod proof;
 mod questions;
+mod token;
 mod trail;
 
 pub use answer::{Answer, Cause, Dnssec, Persistence};
@@ -16,11 +17,13 @@ pub use held::{Held, MAX_ASN_AGE, MAX_RANGES_AGE};
 pub use network::Network;
 pub use proof::Proof;
 pub use questions::{DirectoryQuestion, NetworkQuestion, Questions};
+pub use token::Issued;
 
 pub(crate) use directory::{admit_signatures, prove_by_directory};
 pub(crate) use network::located;
 pub(crate) use pass::{admit_pass, vouched};
 pub(crate) use proof::{limits, meant_for_us, prove, timely};
+pub(crate) use token::{acts_for, admit_token};
 pub(crate) use trail::{Shortfall, Trail};
 
 use avouch_wire::record::Published;

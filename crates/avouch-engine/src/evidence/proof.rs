@@ -1,10 +1,12 @@
 //! What signatures prove: the checks of a signed claim in their order, cheap ones first.
 
+use super::token::issued;
 use super::{Answer, Evidence, Records, Shortfall, Trail};
 use crate::reason::Reason;
 use crate::request::{Content, Request};
 use crate::verdict::{CheckName, Mechanism, Outcome, Unchecked, Validation};
 use avouch_wire::authority::Authority;
+use avouch_wire::delegation::Token;
 use avouch_wire::key::{Fingerprint, PublicKey};
 use avouch_wire::record::Live;
 use avouch_wire::saip::{Form, Header, Mode, RequestParts, Signed, rcert_tbs, request_string};
@@ -76,11 +78,11 @@ pub(crate) fn limits(
     }
 }
 
-/// Checks key, revocation, certificate, signature and content, in this order.
+/// Checks key, revocation, certificate or token, signature and content, in this order.
 pub(crate) fn prove(
     request: &Request<'_>,
-    header: &Header<'_>,
-    signed: &Signed<'_>,
+    (header, signed): (&Header<'_>, &Signed<'_>),
+    token: Option<&Token<'_>>,
     evidence: &Evidence,
     now: Time,
     trail: &mut Trail,
@@ -98,7 +100,12 @@ pub(crate) fn prove(
         (mode, _) => {
             let records = decisive(evidence, now, trail)?;
             not_revoked(evidence, now, trail)?;
-            signing.prove_published(mode, records, now, trail)?
+            match (mode, token) {
+                (Mode::Stateless { key }, Some(token)) => {
+                    signing.prove_delegated(key, token, records, now, trail)?
+                }
+                _ => signing.prove_published(mode, records, now, trail)?,
+            }
         }
     };
     content(request, signed, trail)?;
@@ -143,6 +150,23 @@ impl Signing<'_> {
         };
         trail.valid_until(live.until);
         let (key, testing) = (Some(*live.value.fingerprint()), live.testing);
+        Ok(Proof { mechanism, key, candidate: None, published: true, testing })
+    }
+
+    /// The key that travels along is the one the token names: that is a matter of reading the claim.
+    fn prove_delegated(
+        &self,
+        key: &str,
+        token: &Token<'_>,
+        records: &Records,
+        now: Time,
+        trail: &mut Trail,
+    ) -> Result<Proof, Shortfall> {
+        let key = carried_key(key)?;
+        let testing = issued(token, records, now, trail)?;
+        trail.record(CheckName::Signature, self.holds(&key))?;
+        let key = Some(*key.fingerprint());
+        let mechanism = Mechanism::DelegationToken;
         Ok(Proof { mechanism, key, candidate: None, published: true, testing })
     }
 
@@ -222,7 +246,7 @@ pub(super) fn decisive<'e>(
 }
 
 /// No name above (and in stateless mode the agent's own) holds an empty `pk`.
-pub(super) fn not_revoked(evidence: &Evidence, now: Time, trail: &mut Trail) -> Result<(), Shortfall> {
+fn not_revoked(evidence: &Evidence, now: Time, trail: &mut Trail) -> Result<(), Shortfall> {
     let mut result = Ok(());
     for answer in &evidence.revocations {
         answer.until().into_iter().for_each(|until| trail.valid_until(until));

@@ -1,6 +1,7 @@
 //! What has to be looked up for a claim.
 
 use crate::claim::Claim;
+use avouch_wire::delegation::{Subject, Token};
 use avouch_wire::name::{AgentId, Domain, NameError, ancestors};
 use avouch_wire::saip::Mode;
 use avouch_wire::web_bot_auth::{Agent, Discovery};
@@ -85,7 +86,11 @@ impl Questions {
             return Self::of_bot(claim, &candidate.agent);
         }
         if let Some((_, vouching)) = claim.vouching() {
-            return Self::of_attester(&vouching.issuer.attester);
+            return Self::of_attester(vouching.issuer.attester());
+        }
+        let grant = claim.token().map(Token::grant);
+        if let Some(grant) = grant.filter(|grant| !matches!(grant.subject, Subject::Key(_))) {
+            return Self::of_token(&grant.issuer, grant.subject);
         }
         Self::of_others(claim)
     }
@@ -102,13 +107,22 @@ impl Questions {
         })
     }
 
-    /// Whether the attester behind a token can be verified stands in its domain's record.
-    ///
-    /// # Errors
-    /// [`NameError`] when the domain is too long a name for that.
+    /// Whether the attester behind a Privacy Pass token can be verified stands in its domain's record.
     fn of_attester(attester: &Domain<'_>) -> Result<Self, NameError> {
         let name = Some(AgentId::parse(DOMAIN_ITSELF)?.record_name(attester)?);
         Ok(Self { name, by_domain: true, ..Self::default() })
+    }
+
+    /// The key that signed a token stands at the domain's own name. Of the client's address only its origins matter,
+    /// where they are what the token names.
+    fn of_token(domain: &Domain<'_>, subject: Subject) -> Result<Self, NameError> {
+        let origins = NetworkQuestion { within: Vec::new(), forward: None, delegation: None, crawler: None };
+        Ok(Self {
+            name: Some(AgentId::parse(DOMAIN_ITSELF)?.record_name(domain)?),
+            by_domain: true,
+            network: matches!(subject, Subject::Asn(_)).then_some(origins),
+            directory: None,
+        })
     }
 
     fn of_others(claim: &Claim<'_>) -> Result<Self, NameError> {

@@ -4,7 +4,7 @@ use super::RequestError;
 use avouch_wire::privacy_pass::is_private_token;
 use std::borrow::Cow;
 
-/// The SAIP field of a request.
+/// One of the two fields of SAIP in a request, `SAIP` or `SAIP-Delegation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SaipField<'a> {
     /// No such field.
@@ -15,8 +15,6 @@ pub enum SaipField<'a> {
     Repeated,
     /// One that is not visible ASCII.
     NotText,
-    /// A delegation token beside or instead of it, which this version does not verify.
-    Delegation,
 }
 
 /// The `Authorization` field of a request, as far as it is of the scheme `PrivateToken`.
@@ -34,6 +32,7 @@ pub(super) struct Fields<'a> {
     pub(super) host: Option<&'a str>,
     pub(super) saip: SaipField<'a>,
     pub(super) pass: PassField<'a>,
+    pub(super) delegation: SaipField<'a>,
     pub(super) user_agent: Option<&'a [u8]>,
     /// Whether there is a field that only HTTP message signatures come with.
     pub(super) is_signed: bool,
@@ -87,6 +86,7 @@ pub(super) fn read<'a>(
     let mut read = Fields {
         host: None,
         saip: SaipField::Absent,
+        delegation: SaipField::Absent,
         pass: PassField::Absent,
         user_agent: None,
         is_signed: false,
@@ -105,8 +105,9 @@ pub(super) fn read<'a>(
         } else if name.eq_ignore_ascii_case("authorization") {
             read.pass = pass(read.pass, authorized, value);
             authorized = true;
-        } else if is_saip(name) {
-            read.saip = saip(read.saip, name, value);
+        } else if let Some(own) = of_saip(name) {
+            let field = if own == SAIP { &mut read.saip } else { &mut read.delegation };
+            field.add(name.eq_ignore_ascii_case(own), value);
         } else if is_of_signatures(name) {
             read.is_signed = true;
         }
@@ -119,20 +120,24 @@ fn is_of_signatures(name: &str) -> bool {
     name.eq_ignore_ascii_case("signature-input") || name.eq_ignore_ascii_case("signature-agent")
 }
 
-/// Whether a name is one of ours, also when spelled with underscores.
-fn is_saip(name: &str) -> bool {
+/// The names of our fields.
+const SAIP: &str = "saip";
+const DELEGATION: &str = "saip-delegation";
+
+/// Which of our fields a name means, also when it is spelled with underscores, which some servers read as the same.
+fn of_saip(name: &str) -> Option<&'static str> {
     let is_dash = |octet: &u8| matches!(octet, b'_' | b'-');
     let from = name.bytes().position(|octet| !is_dash(&octet)).unwrap_or(name.len());
-    let Some((start, rest)) = name.as_bytes().get(from..).and_then(<[u8]>::split_first_chunk::<4>) else {
-        return false;
-    };
+    let (start, rest) = name.as_bytes().get(from..).and_then(<[u8]>::split_first_chunk::<4>)?;
     if !start.eq_ignore_ascii_case(b"saip") {
-        return false;
+        return None;
     }
     let end = rest.iter().rposition(|octet| !is_dash(octet)).map_or(0, |last| last + 1);
-    match rest.get(..end).and_then(<[u8]>::split_first) {
-        None => true,
-        Some((dash, word)) => is_dash(dash) && word.eq_ignore_ascii_case(b"delegation"),
+    match rest.get(..end)?.split_first() {
+        None => Some(SAIP),
+        Some((dash, word)) => {
+            (is_dash(dash) && word.eq_ignore_ascii_case(b"delegation")).then_some(DELEGATION)
+        }
     }
 }
 
@@ -144,18 +149,13 @@ fn pass<'a>(before: PassField<'a>, authorized: bool, value: &'a [u8]) -> PassFie
     }
 }
 
-fn saip<'a>(before: SaipField<'a>, name: &str, value: &'a [u8]) -> SaipField<'a> {
-    match before {
-        _ if name.contains('_') => SaipField::Repeated,
-        SaipField::Absent if name.eq_ignore_ascii_case("saip") => match std::str::from_utf8(value) {
-            Ok(text) => SaipField::One(text),
-            Err(_) => SaipField::NotText,
-        },
-        SaipField::Absent | SaipField::One(_) if !name.eq_ignore_ascii_case("saip") => SaipField::Delegation,
-        SaipField::Delegation => SaipField::Delegation,
-        SaipField::Absent | SaipField::One(_) | SaipField::Repeated | SaipField::NotText => {
-            SaipField::Repeated
-        }
+impl<'a> SaipField<'a> {
+    /// Another line of the field; `exact` unless its name is spelled in some other way.
+    fn add(&mut self, exact: bool, value: &'a [u8]) {
+        *self = match self {
+            Self::Absent if exact => std::str::from_utf8(value).map_or(Self::NotText, Self::One),
+            Self::Absent | Self::One(_) | Self::Repeated | Self::NotText => Self::Repeated,
+        };
     }
 }
 
@@ -165,6 +165,10 @@ mod tests {
 
     fn saip_of<'a>(fields: &[(&'a str, &'a [u8])]) -> SaipField<'a> {
         read(fields.iter().copied()).unwrap().saip
+    }
+
+    fn delegation_of<'a>(fields: &[(&'a str, &'a [u8])]) -> SaipField<'a> {
+        read(fields.iter().copied()).unwrap().delegation
     }
 
     #[test]
@@ -178,11 +182,18 @@ mod tests {
     #[test]
     fn underscored_spellings_are_not_overlooked() {
         for name in ["SAIP_", "_saip", "SAIP_Delegation", "__saip_delegation"] {
-            assert_eq!(saip_of(&[(name, b"x")]), SaipField::Repeated, "{name}");
-            assert_eq!(saip_of(&[("saip", b"x"), (name, b"x")]), SaipField::Repeated, "{name}");
+            let field = if name.len() > 5 { delegation_of } else { saip_of };
+            assert_eq!(field(&[(name, b"x")]), SaipField::Repeated, "{name}");
+            let exact = if name.len() > 5 { "saip-delegation" } else { "saip" };
+            assert_eq!(field(&[(exact, b"x"), (name, b"x")]), SaipField::Repeated, "{name}");
         }
         for name in ["saipan", "x-saip", "saip-x", "sai", "saïp"] {
-            assert_eq!(saip_of(&[(name, b"x")]), SaipField::Absent, "{name}");
+            let fields: &[(&str, &[u8])] = &[(name, b"x")];
+            assert_eq!(
+                (saip_of(fields), delegation_of(fields)),
+                (SaipField::Absent, SaipField::Absent),
+                "{name}"
+            );
         }
     }
 
@@ -217,8 +228,12 @@ mod tests {
     }
 
     #[test]
-    fn a_delegation_token_is_a_claim_too() {
-        assert_eq!(saip_of(&[("SAIP-Delegation", b"x")]), SaipField::Delegation);
-        assert_eq!(saip_of(&[("saip", b"x"), ("saip-delegation", b"x")]), SaipField::Delegation);
+    fn a_token_and_a_header_are_two_fields() {
+        let both: &[(&str, &[u8])] = &[("SAIP-Delegation", b"x"), ("saip", b"y")];
+        assert_eq!((saip_of(both), delegation_of(both)), (SaipField::One("y"), SaipField::One("x")));
+        assert_eq!(
+            delegation_of(&[("saip-delegation", b"x"), ("SAIP-Delegation", b"x")]),
+            SaipField::Repeated
+        );
     }
 }

@@ -99,6 +99,7 @@ pub struct Request<'a> {
     peer: Peer,
     saip: SaipField<'a>,
     pass: PassField<'a>,
+    delegation: SaipField<'a>,
     user_agent: Option<&'a [u8]>,
     content: Content,
     sent: Sent<'a>,
@@ -140,6 +141,7 @@ impl<'a> Request<'a> {
             peer: head.peer,
             saip: read.saip,
             pass: read.pass,
+            delegation: read.delegation,
             user_agent: read.user_agent,
             content: head.content,
             sent: Sent { scheme: head.scheme, target: head.target },
@@ -175,6 +177,12 @@ impl<'a> Request<'a> {
     #[must_use]
     pub const fn saip(&self) -> SaipField<'a> {
         self.saip
+    }
+
+    /// The field with a delegation token.
+    #[must_use]
+    pub const fn delegation(&self) -> SaipField<'a> {
+        self.delegation
     }
 
     /// The Privacy Pass token, if any.

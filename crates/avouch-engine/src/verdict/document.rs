@@ -3,6 +3,7 @@
 use super::{Check, KeyTier, Verdict};
 use crate::evidence::Persistence;
 use crate::reason::Reason;
+use avouch_wire::delegation::Subject;
 use avouch_wire::name::Identity;
 use avouch_wire::verdict::{CheckDocument, IdentityDocument, KeyTierDocument, VerdictDocument};
 use std::borrow::Cow;
@@ -17,7 +18,7 @@ impl Verdict {
             identity: self.identity.as_ref().map(identity),
             claimed: self.claimed.as_deref().map(Cow::Borrowed),
             mechanism: self.mechanism.name(),
-            via: self.via.as_deref().map(Cow::Borrowed),
+            via: self.via.map(|via| via_name(via).into()).or(self.attester().map(Cow::Borrowed)),
             pseudonym: self.pseudonym.map(|key| key.to_string()),
             key_tier: KeyTierDocument { tier: self.key_tier.name(), attested_by: None },
             cause: self.cause().map(Persistence::name),
@@ -49,6 +50,14 @@ impl Persistence {
             Self::Temporary => "temporary",
             Self::Permanent => "permanent",
         }
+    }
+}
+
+/// A key by its fingerprint alone, which is how keys are written everywhere.
+fn via_name(via: Subject) -> String {
+    match via {
+        Subject::Key(key) => key.to_string(),
+        Subject::Asn(_) | Subject::Network(_) => via.to_string(),
     }
 }
 
@@ -87,6 +96,7 @@ mod tests {
             claimed: None,
             mechanism: Mechanism::None,
             via: None,
+            attester: None,
             pseudonym: None,
             key_tier: KeyTier::Unknown,
             reasons: [].into_iter().collect(),

@@ -11,6 +11,8 @@ pub enum Mechanism {
     SaipStateless,
     /// A Web Bot Auth signature, by a key of the domain's directory or record.
     WebBotAuth,
+    /// A token of the claimed domain names the sender's key or network.
+    DelegationToken,
     /// The claimed domain's record names the client's network.
     DelegationRecord,
     /// PTR within the domain, confirmed forward.
@@ -27,11 +29,12 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// Every mechanism.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::SaipRolling,
         Self::SaipDirect,
         Self::SaipStateless,
         Self::WebBotAuth,
+        Self::DelegationToken,
         Self::DelegationRecord,
         Self::ForwardConfirmed,
         Self::ForwardAddress,
@@ -48,6 +51,7 @@ impl Mechanism {
             Self::SaipDirect => "saip-direct",
             Self::SaipStateless => "saip-stateless",
             Self::WebBotAuth => "web-bot-auth",
+            Self::DelegationToken => "delegation-token",
             Self::DelegationRecord => "delegation-record",
             Self::ForwardConfirmed => "forward-confirmed",
             Self::ForwardAddress => "forward-address",

@@ -14,6 +14,7 @@ pub(crate) use table::Conclusion;
 use crate::claim::Claim;
 use crate::evidence::{Persistence, Trail};
 use crate::reason::Reason;
+use avouch_wire::delegation::Subject;
 use avouch_wire::key::Fingerprint;
 use avouch_wire::name::Identity;
 use avouch_wire::time::Time;
@@ -107,7 +108,8 @@ pub struct Verdict {
     identity: Option<Identity>,
     claimed: Option<String>,
     mechanism: Mechanism,
-    via: Option<String>,
+    via: Option<Subject>,
+    attester: Option<String>,
     pseudonym: Option<Fingerprint>,
     key_tier: KeyTier,
     reasons: Reasons,
@@ -122,6 +124,7 @@ impl Verdict {
         conclusion.freshness().into_iter().for_each(|freshness| freshness.note(&mut trail));
         let standing = conclusion.standing();
         let established = matches!(standing.class(), Class::Partial | Class::Verified);
+        let token = claim.filter(|_| established).and_then(Claim::token);
         let mut reasons = trail.noticed;
         reasons.insert(0, conclusion.reason());
         Self {
@@ -129,7 +132,8 @@ impl Verdict {
             identity: claim.filter(|_| established).and_then(|claim| claim.identity(conclusion.mechanism())),
             claimed: claim.filter(|_| !established).and_then(Claim::name),
             mechanism: conclusion.mechanism(),
-            via: claim.filter(|_| conclusion.mechanism() == Mechanism::PrivacyPass).and_then(Claim::attester),
+            via: token.map(|token| token.grant().subject),
+            attester: claim.filter(|_| conclusion.is_vouched_for()).and_then(Claim::attester),
             pseudonym: conclusion.pseudonym(),
             key_tier: KeyTier::Unknown,
             reasons,
@@ -145,11 +149,10 @@ impl Verdict {
     pub fn with_body_mismatch(mut self) -> Self {
         self.standing = Standing::Invalid;
         self.mechanism = Mechanism::None;
-        self.via = None;
-        self.pseudonym = None;
+        (self.via, self.attester, self.pseudonym) = (None, None, None);
         self.claimed = self.claimed.or_else(|| self.identity.take().map(|identity| identity.to_string()));
-        self.reasons
-            .retain(|reason| !matches!(reason, Reason::SignatureVerified | Reason::DirectoryVerified));
+        let holds = [Reason::SignatureVerified, Reason::DirectoryVerified, Reason::DelegationVerified];
+        self.reasons.retain(|reason| !holds.contains(reason));
         self.reasons.insert(0, Reason::BodyMismatch);
         self.not_checked.retain(|unchecked| *unchecked != Unchecked::Body);
         let check = Check { name: CheckName::Body, outcome: Outcome::Fail, detail: "".into(), dnssec: None };
@@ -187,10 +190,16 @@ impl Verdict {
         self.mechanism
     }
 
-    /// Who stands between: the attester that vouches for the client.
+    /// Who acts for the domain, where a delegation token says so.
     #[must_use]
-    pub fn via(&self) -> Option<&str> {
-        self.via.as_deref()
+    pub const fn via(&self) -> Option<Subject> {
+        self.via
+    }
+
+    /// The domain of whoever vouches for the client, where a Privacy Pass token says so.
+    #[must_use]
+    pub fn attester(&self) -> Option<&str> {
+        self.attester.as_deref()
     }
 
     /// The key a pseudonymous sender is known by.

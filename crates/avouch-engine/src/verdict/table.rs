@@ -7,8 +7,9 @@
 //! | the key is published for testing only, and everything holds | 0 | anonymous |
 //! | every signature holds under a published key, bound to this site, and the request is new | 3 | verified |
 //! | a signature without a nonce holds under a key of the domain's directory, bound to this site | 3 | verified |
+//! | every signature holds under the key that a token of the domain names, and the request is new | 3 | verified |
 //! | the same, but the signature does not bind this site or the domain | 2 | partial |
-//! | DNS, or the operator's ranges, connect the client's address with the claimed domain | 2 | partial |
+//! | DNS, a token of the domain, or the operator's ranges, connect the client's address with it | 2 | partial |
 //! | nobody is named, and an attester vouches for the client by a token, redeemed once | 0 or 2 by its trust | anonymous or partial |
 //! | the claim failed | 1 | invalid |
 //! | the claim could not be checked | 1 | undetermined |
@@ -34,7 +35,7 @@ pub(crate) enum Conclusion {
     Proved(Mechanism, Freshness),
     /// The same, except that the signature does not bind this site or the domain.
     Unbound(Mechanism, Freshness),
-    /// DNS, or the operator's ranges, connect the client's address with the claimed domain.
+    /// DNS, a token of the domain, or the operator's ranges, connect the client's address with it.
     Consistent(Mechanism),
     /// An attester vouches for the client, and names nobody; the token was not redeemed before.
     Vouched(Trust, Freshness),
@@ -66,6 +67,11 @@ impl Conclusion {
         }
     }
 
+    /// Whether somebody vouches for the client.
+    pub(crate) const fn is_vouched_for(&self) -> bool {
+        matches!(self, Self::Vouched(..))
+    }
+
     /// How it is known to be new.
     pub(crate) const fn freshness(&self) -> Option<&Freshness> {
         match self {
@@ -95,6 +101,9 @@ impl Conclusion {
             Self::Proved(Mechanism::WebBotAuth, _) | Self::Unbound(Mechanism::WebBotAuth, _) => {
                 Reason::DirectoryVerified
             }
+            Self::Proved(Mechanism::DelegationToken, _)
+            | Self::Unbound(Mechanism::DelegationToken, _)
+            | Self::Consistent(Mechanism::DelegationToken) => Reason::DelegationVerified,
             Self::Proved(..) | Self::Unbound(..) => Reason::SignatureVerified,
             Self::Consistent(Mechanism::ForwardAddress) => Reason::AddressOfDomain,
             Self::Consistent(Mechanism::DelegationRecord) => Reason::NetworkDelegated,

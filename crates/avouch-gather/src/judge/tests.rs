@@ -21,6 +21,8 @@ use avouch_wire::target::Target;
 use avouch_wire::time::Time;
 use std::time::Duration;
 
+mod delegations;
+
 const NOW: Time = Time::from_seconds(1_790_000_000);
 const CRAWLER: &str = "Mozilla/5.0 (compatible; Googlebot/2.1)";
 const RANGES: &[u8] = br#"{"prefixes":[{"ipv4Prefix":"203.0.113.0/24"}]}"#;
@@ -35,6 +37,7 @@ struct World {
 /// What a visitor sends. The signature covers `signed`, the site receives `sent`.
 struct Visit {
     saip: Option<String>,
+    delegation: Option<String>,
     user_agent: &'static str,
     path: &'static str,
     authority: &'static str,
@@ -46,6 +49,7 @@ impl Default for Visit {
     fn default() -> Self {
         Self {
             saip: None,
+            delegation: None,
             user_agent: "curl/8",
             path: "/a?b",
             authority: "www.shop.example",
@@ -115,6 +119,7 @@ impl World {
         let mut fields =
             vec![("host", visit.authority.as_bytes()), ("user-agent", visit.user_agent.as_bytes())];
         fields.extend(visit.saip.as_deref().map(|saip| ("saip", saip.as_bytes())));
+        fields.extend(visit.delegation.as_deref().map(|token| ("saip-delegation", token.as_bytes())));
         let request = Request::read(Head {
             method: "GET",
             target: visit.path,

@@ -2,6 +2,7 @@
 
 mod audit;
 mod completions;
+mod delegate;
 mod demo;
 mod directory;
 mod dns;
@@ -43,7 +44,7 @@ const LOG: &str = "warn,hickory_net=error";
 /// See who is behind each request, and prove who you are.
 ///
 /// A request makes a claim; evidence is gathered for it; a verdict says who it is; a decision says
-/// what happens. Agents sign with `key`, `sign` and `fetch`, and publish with `dns`; sites judge
+/// what happens. Agents sign with `key`, `sign` and `fetch`, domains publish with `dns` and `delegate`; sites judge
 /// with `gateway` and `verify`, look back with `audit`, and decide with `policy`.
 #[derive(Debug, Parser)]
 #[command(name = "avouch", version, styles = STYLES, after_help = EXIT_CODES, max_term_width = 100)]
@@ -62,6 +63,7 @@ enum Verb {
     Sign(sign::Sign),
     Fetch(fetch::Fetch),
     Directory(directory::Directory),
+    Delegate(delegate::Delegate),
     Verify(verify::Verify),
     Audit(audit::Audit),
     Policy(policy::Policy),
@@ -90,6 +92,7 @@ impl Cli {
             Verb::Sign(sign) => sign.run(),
             Verb::Fetch(fetch) => wait_for(fetch.run()),
             Verb::Directory(directory) => directory.run(),
+            Verb::Delegate(delegate) => delegate.run(),
             Verb::Verify(verify) => wait_for(verify.run()),
             Verb::Audit(audit) => wait_for(audit.run()),
             Verb::Policy(policy) => wait_for(policy.run()),

@@ -1,6 +1,6 @@
 //! What `sign` and `fetch` share: a request given on the command line, signed.
 
-use super::key;
+use super::{delegate, key};
 use crate::failure::Failure;
 use crate::{files, instant};
 use avouch_gather::clock::{Clock as _, SystemClock};
@@ -8,6 +8,7 @@ use avouch_keys::saip::{Mode, RequestToSign, SignError, Signer, Speaker};
 use avouch_keys::{SecretKey, web_bot_auth};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::content::ContentDigest;
+use avouch_wire::delegation::{self, Grant, Subject};
 use avouch_wire::key::KeyType;
 use avouch_wire::name::{AgentId, Domain, NameError};
 use avouch_wire::target::Target;
@@ -44,9 +45,12 @@ pub(super) struct Signing {
     /// The machine, where several share the agent's key
     #[arg(long, value_name = "INSTANCE")]
     inst: Option<String>,
-    /// How the signature of SAIP is tied to the key
-    #[arg(long, value_enum, default_value_t)]
-    mode: ModeName,
+    /// How the signature of SAIP is tied to the key [default: rolling; stateless with a delegation token]
+    #[arg(long, value_enum)]
+    mode: Option<ModeName>,
+    /// A file with a delegation token to send along: of one that names a key, --key is that key
+    #[arg(long, value_name = "FILE")]
+    delegation: Option<PathBuf>,
     /// The header protocol to sign by; may be repeated, to sign by several at once
     #[arg(long, value_enum, default_value = "saip")]
     profile: Vec<Profile>,
@@ -76,10 +80,9 @@ pub(super) struct Signing {
     url: String,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ModeName {
     /// A key made for this request signs it, and the agent's key certifies that key
-    #[default]
     Rolling,
     /// The agent's key signs the request
     Direct,
@@ -142,11 +145,17 @@ impl Signing {
         }
         let mut fields: Vec<_> = self.header.iter().map(|field| further(field)).collect::<Result<_, _>>()?;
         let content = body.as_deref().map(ContentDigest::of);
-        if self.profile.contains(&Profile::Saip) {
+        let token = self.delegation.as_deref().map(delegate::read).transpose()?;
+        let delegated = match (&self.delegation, &token) {
+            (Some(path), Some(token)) => Some(delegate::parse(path, token)?.grant().clone()),
+            _ => None,
+        };
+        if self.profile.contains(&Profile::Saip) && !self.comes_alone(delegated.as_ref()) {
             let content = content.or(Some(ContentDigest::of(b"")));
             let request = RequestToSign { method, target: &target, authority: &authority, content };
-            fields.push(("SAIP".to_owned(), self.header_for(request)?));
+            fields.push(("SAIP".to_owned(), self.header_for(request, delegated.as_ref())?));
         }
+        fields.extend(token.map(|token| (delegation::FIELD.to_owned(), token)));
         let mut dialects = self.profile.iter().filter_map(|profile| profile.dialect());
         if let Some(dialect) = dialects.next() {
             if dialects.next().is_some() {
@@ -172,17 +181,59 @@ impl Signing {
         })
     }
 
+    /// Whether a token that names a network is all there is to send.
+    fn comes_alone(&self, delegated: Option<&Grant>) -> bool {
+        let is_of_network = delegated.is_some_and(|grant| !matches!(grant.subject, Subject::Key(_)));
+        is_of_network && self.key.is_none() && self.mode.is_none() && self.id.is_none()
+    }
+
     /// The value of the SAIP field.
-    fn header_for(&self, request: RequestToSign<'_>) -> Result<String, Failure> {
-        let speaker = self.speaker()?;
-        let mode = match self.mode {
+    fn header_for(&self, request: RequestToSign<'_>, delegated: Option<&Grant>) -> Result<String, Failure> {
+        let mut speaker = self.speaker()?;
+        let mut mode = self.mode.unwrap_or(ModeName::Rolling);
+        if let Some(grant) = delegated {
+            mode = self.mode.unwrap_or(match grant.subject {
+                Subject::Key(_) => ModeName::Stateless,
+                Subject::Asn(_) | Subject::Network(_) => ModeName::Bare,
+            });
+            speaker.domain.get_or_insert_with(|| grant.issuer.clone());
+            self.check_fit(grant, mode, &speaker)?;
+        }
+        let mode = match mode {
             ModeName::Rolling => Mode::Rolling(KeyType::Ed25519),
             ModeName::Direct => Mode::Direct,
             ModeName::Stateless => Mode::Stateless,
             ModeName::Bare => return speaker.bare_claim().map_err(unsigned),
         };
-        let signer = Signer::new(self.open_key()?, speaker);
+        let key = self.open_key()?;
+        if let Some(Subject::Key(named)) = delegated.map(|grant| grant.subject)
+            && *key.public().fingerprint() != named
+        {
+            return Err(Failure::usage(format_args!("the token names the key {named}"))
+                .fix("give that key with --key; `avouch key show` prints fingerprints"));
+        }
+        let signer = Signer::new(key, speaker);
         signer.sign(request, mode, self.now()).map_err(unsigned)
+    }
+
+    /// Whether verifiers would find that the token belongs to the header.
+    fn check_fit(&self, grant: &Grant, mode: ModeName, speaker: &Speaker) -> Result<(), Failure> {
+        if speaker.domain.as_ref() != Some(&grant.issuer) {
+            return Err(Failure::usage(format_args!("the token is of {}", grant.issuer))
+                .fix("leave --dom out, or name that domain"));
+        }
+        let of_network = !matches!(grant.subject, Subject::Key(_));
+        if of_network && mode != ModeName::Bare {
+            return Err(Failure::usage(format_args!("the token names {}, and no key", grant.subject))
+                .fix("leave --key and --mode out; the address it is sent from is the proof"));
+        }
+        if !of_network && mode != ModeName::Stateless {
+            return Err(Failure::usage(
+                "a request with a token that names a key is signed in stateless mode",
+            )
+            .fix("leave --mode out"));
+        }
+        Ok(())
     }
 
     /// The fields of Web Bot Auth.

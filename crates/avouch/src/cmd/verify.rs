@@ -124,6 +124,9 @@ fn tell(out: &mut String, verdict: &Verdict, decision: Option<&Decision>) -> std
         writeln!(out, "pseudonym   {pseudonym}")?;
     }
     writeln!(out, "mechanism   {}", verdict.mechanism().name())?;
+    if let Some(via) = verdict.via() {
+        writeln!(out, "via         {via}")?;
+    }
     if let Some(Decision { action, rule, .. }) = decision {
         let rule = rule.as_ref().map_or(String::new(), |rule| format!(" (rule `{rule}`)"));
         writeln!(out, "decision    {action}{rule}")?;
