@@ -67,6 +67,6 @@ fn commit(table: &Table, ts: u64, at: u64) -> Duration {
     let named = at.is_multiple_of(8);
     let domain = if named { format!("n{}.example", at % 32) } else { format!("d{}.example", at % 2_000) };
     let share = Share::Domain { domain: &domain, named };
-    let entry = Entry { key: &[7; 32], nonce: &nonce, ts, share, of_this_start: false };
+    let entry = Entry { key: &[7; 32], nonce: &nonce, ts, share };
     time(|| table.commit(entry).expect("there is room"))
 }

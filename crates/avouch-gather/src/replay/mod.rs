@@ -8,7 +8,8 @@
 //! for n held; the key is secret, so it cannot be brought about. That a replay is missed cannot
 //! happen: a nonce leaves the table only when its signature no longer counts.
 //!
-//! In files: `nonces` is what the judge uses, one table for most signatures and two for those that last longer;
+//! In files: `nonces` is what the judge uses, one table for most signatures, two for those that last longer, and one
+//! for what this start asked for;
 //! `shard` holds the slots, `shares` counts who holds how much, `mark` is the start rule, `saved` the table between a
 //! clean stop and the next start, `disk` the folder.
 
@@ -87,9 +88,6 @@ pub struct Entry<'a> {
     pub ts: u64,
     /// Whose share it counts against.
     pub share: Share<'a>,
-    /// Whether it was made for something that was drawn at this start, so that no table before this one can
-    /// hold it, and the start rule has nothing to say.
-    pub of_this_start: bool,
 }
 
 /// What a table holds, for metrics.
@@ -223,7 +221,7 @@ impl Table {
         if !self.mark.covers(entry.ts) {
             // The rules first: a timestamp that is refused anyway must not carry the mark with it.
             let now = self.clock.now();
-            self.acceptable(&entry, now)?;
+            self.acceptable(entry.ts, now)?;
             self.mark.cover(entry.ts, now)?;
         }
         let ts = entry.ts / self.unit;
@@ -232,7 +230,7 @@ impl Table {
         let mut shard = lock(self.shard(nonce.fingerprint).ok_or(NotCommitted::TableFull)?);
         // Under the lock, so that no pause between check and insertion lets an old one in.
         let now = self.clock.now();
-        self.acceptable(&entry, now)?;
+        self.acceptable(entry.ts, now)?;
         shard.advance(in_units(now, self.unit), shard::STEP, |holder| lock(&self.shares).give_back(holder));
         shard.insert(nonce, ts, || lock(&self.shares).take(holder, entry.share))?;
         drop(shard);
@@ -308,14 +306,13 @@ impl Table {
         })
     }
 
-    fn acceptable(&self, entry: &Entry<'_>, now: Time) -> Result<(), NotCommitted> {
-        let ts = entry.ts;
+    fn acceptable(&self, ts: u64, now: Time) -> Result<(), NotCommitted> {
         let now = now.seconds();
         let oldest = (now / self.unit).saturating_sub(PAST);
         if ts / self.unit < oldest || ts > now.saturating_add(FUTURE) {
             return Err(NotCommitted::Expired);
         }
-        if ts <= self.refused_until && !entry.of_this_start { Err(NotCommitted::StartRule) } else { Ok(()) }
+        if ts <= self.refused_until { Err(NotCommitted::StartRule) } else { Ok(()) }
     }
 
     /// Keyed, and injective before hashing: key and timestamp have fixed lengths.

@@ -26,13 +26,7 @@ fn on_disk(folder: &Path, clock: &Arc<ManualClock>) -> Table {
 }
 
 fn entry(nonce: &[u8], ts: u64) -> Entry<'_> {
-    Entry {
-        key: &KEY,
-        nonce,
-        ts,
-        share: Share::Domain { domain: "acme.example", named: false },
-        of_this_start: false,
-    }
+    Entry { key: &KEY, nonce, ts, share: Share::Domain { domain: "acme.example", named: false } }
 }
 
 fn commit(table: &Table, nonce: &str, ts: u64) -> Result<(), NotCommitted> {

@@ -94,6 +94,12 @@ impl IssuerKey {
         Self::from_spki(&BASE64URL.decode(text.as_bytes()).map_err(|_| IssuerKeyError::Encoding)?)
     }
 
+    /// The SubjectPublicKeyInfo it was read from.
+    #[must_use]
+    pub fn spki(&self) -> &[u8] {
+        &self.spki
+    }
+
     /// The key as text.
     #[must_use]
     pub fn text(&self) -> String {
