@@ -52,6 +52,7 @@ pub mod delegation;
 pub mod entropy;
 pub mod http_signature;
 pub mod passphrase;
+pub mod privacy_pass;
 pub mod saip;
 pub mod spki;
 pub mod store;

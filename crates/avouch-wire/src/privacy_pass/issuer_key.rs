@@ -86,6 +86,16 @@ impl IssuerKey {
         Ok(Self { spki: spki.into(), id: Fingerprint::of_spki(spki), parsed: Arc::new(parsed) })
     }
 
+    /// The same of an `RSAPublicKey` in DER (RFC 8017 appendix A.1.1), as libraries give it.
+    ///
+    /// # Errors
+    /// [`IssuerKeyError`].
+    pub fn from_rsa(key: &[u8]) -> Result<Self, IssuerKeyError> {
+        let bits = element(0x03, &[&[0], key].concat()).ok_or(IssuerKeyError::Size)?;
+        let spki = element(0x30, &[ALGORITHM.as_slice(), &bits].concat()).ok_or(IssuerKeyError::Size)?;
+        Self::from_spki(&spki)
+    }
+
     /// Reads the text that issuers publish, and challenges carry, as `token-key`.
     ///
     /// # Errors
@@ -136,6 +146,12 @@ impl fmt::Debug for IssuerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "IssuerKey({})", self.id)
     }
+}
+
+/// An element of this tag in DER, of 256 to 65 535 octets, which all of a key of this size are.
+fn element(tag: u8, content: &[u8]) -> Option<Vec<u8>> {
+    let length = u16::try_from(content.len()).ok().filter(|length| *length > 0xff)?;
+    Some([&[tag, 0x82], length.to_be_bytes().as_slice(), content].concat())
 }
 
 /// One element of this tag in DER, the shortest form of its length alone, and what follows it.
@@ -189,6 +205,14 @@ mod tests {
         assert_eq!(key.id().as_bytes().as_slice(), rfc::octets(rfc::KEY_ID));
         assert!(IssuerKey::from_text(key.text().trim_end_matches('=')).is_ok(), "it needs no padding");
         assert_eq!(IssuerKey::from_text(&format!("{}=", key.text())), Err(IssuerKeyError::Encoding));
+    }
+
+    #[test]
+    fn a_bare_key_is_wrapped_as_issuers_publish_it() {
+        let spki = spki();
+        let bare = &spki[spki.len() - 270..];
+        assert_eq!(IssuerKey::from_rsa(bare).unwrap().spki(), spki);
+        assert!(IssuerKey::from_rsa(&bare[1..]).is_err() && IssuerKey::from_rsa(&[]).is_err());
     }
 
     #[test]
