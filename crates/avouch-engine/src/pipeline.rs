@@ -13,7 +13,7 @@ mod nonce;
 pub(crate) use nonce::Freshness;
 pub use nonce::{Committed, Nonce, NotCommitted, Share};
 
-use crate::claim::{BotRules, Candidate, Catalogue, Claim, PassRules};
+use crate::claim::{BotRules, Candidate, Catalogue, Claim, PassRules, Reads};
 use crate::evidence::{self, Epoch, Evidence, Proof, Questions, Shortfall, Trail};
 use crate::reason::Reason;
 use crate::request::{AddressEvidence, Request};
@@ -43,6 +43,10 @@ pub struct Site {
 }
 
 impl Site {
+    const fn reads(&self) -> Reads {
+        Reads { bots: self.bots.is_some(), passes: self.passes.is_some() }
+    }
+
     fn share_of<'a>(&self, domain: &'a str) -> Share<'a> {
         Share::Domain { domain, named: self.named.contains(domain) }
     }
@@ -80,8 +84,7 @@ pub struct Proved<'a> {
 /// Stage 1: the request makes a claim; what can be refused without looking anything up, is.
 #[must_use]
 pub fn open<'a>(request: &'a Request<'a>, site: &'a Site, now: Time) -> Step<Opened<'a>> {
-    let read = Claim::read(request, &site.catalogue, site.bots.is_some(), site.passes.is_some());
-    let mut claim = match read {
+    let mut claim = match Claim::read(request, &site.catalogue, site.reads()) {
         Ok(claim) => claim,
         Err(unreadable) => {
             let mut trail = Trail::new();

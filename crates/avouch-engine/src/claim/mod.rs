@@ -32,6 +32,15 @@ pub struct Claim<'a> {
     pass: Option<Box<Pass<'a>>>,
 }
 
+/// Which claims a site reads, of those that not every site does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reads {
+    /// Web Bot Auth signatures.
+    pub bots: bool,
+    /// Privacy Pass tokens.
+    pub passes: bool,
+}
+
 /// A claim that cannot even be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
@@ -42,8 +51,7 @@ pub struct Unreadable {
 }
 
 impl<'a> Claim<'a> {
-    /// Reads the claim of a request; Web Bot Auth signatures only if `reads_bots`, Privacy Pass tokens only
-    /// if `reads_passes`.
+    /// Reads the claim of a request, of kinds that not every site reads only those that `reads` names.
     ///
     /// # Errors
     /// [`Unreadable`] when the request claims something in a way that cannot be read; it is then
@@ -51,8 +59,7 @@ impl<'a> Claim<'a> {
     pub fn read(
         request: &'a Request<'a>,
         catalogue: &'a Catalogue,
-        reads_bots: bool,
-        reads_passes: bool,
+        reads: Reads,
     ) -> Result<Self, Unreadable> {
         let header = match request.saip() {
             SaipField::Absent => None,
@@ -66,11 +73,11 @@ impl<'a> Claim<'a> {
             SaipField::Repeated => return Err(Unreadable::because(Reason::HeaderRepeated)),
             SaipField::NotText => return Err(Unreadable::because(Reason::DelegationMalformed)),
         };
-        let bot = match request.signature_fields().filter(|_| reads_bots) {
+        let bot = match request.signature_fields().filter(|_| reads.bots) {
             Some(fields) => Bot::read(fields)?,
             None => None,
         };
-        let pass = if reads_passes { Pass::read(request)?.map(Box::new) } else { None };
+        let pass = if reads.passes { Pass::read(request)?.map(Box::new) } else { None };
         let mut claim = Self { header, token, bot, crawler: None, pass };
         if !claim.hears_last() {
             claim.hear_user_agent(request, catalogue);
