@@ -126,7 +126,7 @@ pub(crate) fn policy(world: &World) -> Figure {
     }
 }
 
-const TERMS: Terms = Terms { mode: Mode::Enforce, require: None };
+const TERMS: Terms = Terms { mode: Mode::Enforce, require: None, require_nonce: false };
 
 const TYPICAL: &str = r#"
 [[rule]]

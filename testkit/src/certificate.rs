@@ -1,16 +1,76 @@
-//! A certificate for tests.
+//! Certificates for tests.
 
-/// A self-signed certificate and its key, both PEM.
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+
+/// An authority that issues certificates to whoever asks.
+#[derive(Debug)]
+pub struct CertificateAuthority {
+    issuer: Issuer<'static, KeyPair>,
+    /// Its own certificate, PEM: the root to trust.
+    pub root: String,
+}
+
+impl CertificateAuthority {
+    /// A new one.
+    ///
+    /// # Errors
+    ///
+    /// No key could be made.
+    pub fn new() -> Result<Self, rcgen::Error> {
+        let mut own = CertificateParams::new(Vec::new())?;
+        own.distinguished_name.push(DnType::CommonName, "an authority of tests");
+        own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        own.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let key = KeyPair::generate()?;
+        let root = own.self_signed(&key)?.pem();
+        Ok(Self { issuer: Issuer::new(own, key), root })
+    }
+
+    /// A certificate for these host names.
+    ///
+    /// # Errors
+    ///
+    /// One of them is no host name.
+    pub fn issue(&self, names: &[&str]) -> Result<Certificate, rcgen::Error> {
+        self.sign(&params(names)?)
+    }
+
+    /// A certificate for a client of these names.
+    ///
+    /// # Errors
+    ///
+    /// One of them is no host name.
+    pub fn client(&self, names: &[&str]) -> Result<Certificate, rcgen::Error> {
+        let mut params = params(names)?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(&params)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Result<Certificate, rcgen::Error> {
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.issuer)?.pem();
+        Ok(Certificate { certificate, key: key.serialize_pem() })
+    }
+}
+
+fn params(names: &[&str]) -> Result<CertificateParams, rcgen::Error> {
+    CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+}
+
+/// A certificate and its key, both PEM.
 #[derive(Clone, Debug)]
 pub struct Certificate {
-    /// The certificate, which is its own root.
+    /// The certificate; unless an authority issued it, it is its own root.
     pub certificate: String,
     /// The private key.
     pub key: String,
 }
 
 impl Certificate {
-    /// For these host names.
+    /// For these host names, self-signed.
     ///
     /// # Errors
     ///

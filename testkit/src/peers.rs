@@ -46,25 +46,50 @@ pub fn find(program: &str) -> Option<PathBuf> {
 /// When one is missing and the environment says `CI=true`: there, nothing is skipped.
 #[must_use]
 #[track_caller]
-#[expect(clippy::panic, reason = "in CI a missing program fails the test")]
 pub fn require(programs: &[&str]) -> Option<Peers> {
     let mut found = BTreeMap::new();
     for program in programs {
         let Some(path) = find(program) else {
-            let place = std::panic::Location::caller();
-            let line = format!(
-                "SKIPPED {place}: {program} is not installed; `cargo xtask test --install` brings it"
-            );
-            if in_ci() {
-                panic!("{line}");
-            }
-            // Nothing is lost when standard error is closed.
-            let _ = writeln!(std::io::stderr(), "{line}");
+            skip(program);
             return None;
         };
         found.insert((*program).to_owned(), path);
     }
     Some(Peers(found))
+}
+
+/// The programs that run a package of npm's, or `None` and a loud line when they or the package are missing.
+///
+/// # Panics
+/// As [`require`].
+#[must_use]
+#[track_caller]
+pub fn require_npm(package: &str) -> Option<Peers> {
+    let peers = require(&["node"])?;
+    let installed = npm_folder().join("node_modules").join(package).is_dir();
+    if !installed {
+        skip(&format!("the npm package {package}"));
+    }
+    installed.then_some(peers)
+}
+
+/// Where the packages of npm's are that tests talk to, and the scripts that do.
+#[must_use]
+pub fn npm_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/partners/npm")
+}
+
+/// Says that a test is skipped for want of something.
+#[track_caller]
+#[expect(clippy::panic, reason = "in CI what is missing fails the test")]
+fn skip(what: &str) {
+    let place = std::panic::Location::caller();
+    let line = format!("SKIPPED {place}: {what} is not installed; `cargo xtask test --install` brings it");
+    if in_ci() {
+        panic!("{line}");
+    }
+    // Nothing is lost when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "CI announces itself in the environment and nowhere else")]

@@ -31,6 +31,10 @@ const CONFIGURATION: &str =
     "listen = ['127.0.0.1:0']\nupstream = 'http://127.0.0.1:1'\n[[route]]\npath = '/*'\n";
 const POLICY: &str = "[[rule]]\nname = 'a'\nwhen = { class = 3, identity = ['*.b.example'], path = ['/c/*'] }\n\
     then = { action = 'accept', rate = '9/s' }\n";
+const REPORT: &str = r#"{"version":1,"report_id":"a","organization":"b","contact":"a@b.example",
+"domain":"c.example","begin":"2026-11-25T00:00:00Z","end":"2026-11-26T00:00:00Z",
+"record":{"dnssec":"secure","texts":["v=saip1"]},"unlisted":0,"rows":[{"requests":1,"class":3,
+"standing":"verified","mechanism":"saip-rolling","reason":"signature-verified","agent":"d","network":"192.0.2.0/24"}]}"#;
 const RANGES: &str = "{\"creationTime\":\"2026-01-01T00:00:00.000001\",\"prefixes\":[{\"ipv4Prefix\":\"192.0.2.0/24\"},\
     {\"ipv6Prefix\":\"2001:db8::/32\",\"scope\":[]}]}";
 const ASN: &str = "192.0.2.0\t192.0.2.255\t64500\tZZ\tA\n192.0.2.0/25,64501,B\n2001:db8::/32,64500\n";
@@ -127,6 +131,7 @@ fn sow(folder: &Path) -> std::io::Result<()> {
         ("policy", vec![POLICY.to_owned()]),
         ("proxy_protocol", vec![PROXY.to_owned()]),
         ("ranges", vec![RANGES.to_owned()]),
+        ("report", vec![REPORT.to_owned(), mailed(REPORT)]),
         ("asn", vec![ASN.to_owned()]),
         ("access_log", LOG.map(str::to_owned).to_vec()),
         (
@@ -154,6 +159,12 @@ fn sow(folder: &Path) -> std::io::Result<()> {
 fn tokens(vector: &str) -> Vec<String> {
     let values = vector.split("delegation = '").skip(1).filter_map(|rest| rest.split('\'').next());
     values.map(str::to_owned).collect()
+}
+
+/// A mail with this attached.
+fn mailed(report: &str) -> String {
+    let kind = "Content-Type: application/vnd.avouch.saip-report+json";
+    format!("Content-Type: multipart/mixed; boundary=x\n\n--x\n{kind}\n\n{report}\n--x--\n")
 }
 
 /// The files of a folder with this ending.

@@ -6,9 +6,10 @@ use std::process::{Command, Stdio};
 
 use crate::cargo;
 use crate::finding::Finding;
+use crate::house;
 
 /// Program and Debian package.
-const PEERS: [(&str, &str); 11] = [
+const PEERS: [(&str, &str); 13] = [
     ("c++", "g++"),
     ("named", "bind9"),
     ("dnssec-signzone", "bind9-utils"),
@@ -20,14 +21,22 @@ const PEERS: [(&str, &str); 11] = [
     ("wrk", "wrk"),
     ("nghttp", "nghttp2-client"),
     ("h2load", "nghttp2-client"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
 ];
+
+/// Packages of npm's that tests talk to: the folder that names them, at fixed versions, and where npm says what it
+/// has installed there.
+const NPM: &str = "tests/partners/npm";
+const NPM_INSTALLED: &str = "node_modules/.package-lock.json";
 
 /// Where programs are beside PATH: Debian leaves servers out of an ordinary user's PATH.
 const SYSTEM_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 
-/// Programs that are not installed.
+/// Programs and packages that are not installed.
 pub(crate) fn missing() -> Vec<&'static str> {
-    PEERS.iter().map(|(program, _)| *program).filter(|program| !is_installed(program)).collect()
+    let programs = PEERS.iter().map(|(program, _)| *program).filter(|program| !is_installed(program));
+    programs.chain((!are_packages_installed()).then_some(NPM)).collect()
 }
 
 /// A finding for each program that is not installed.
@@ -36,7 +45,7 @@ pub(crate) fn check() -> Vec<Finding> {
     missing().into_iter().map(|program| Finding::new(program, "is not installed", mend)).collect()
 }
 
-/// Installs what is missing: packages with apt, the test runner with cargo.
+/// Installs what is missing: programs with apt, packages of npm's with npm, the test runner with cargo.
 ///
 /// Tests start their own instances; a service that a package starts, or fails to start, is not used.
 pub(crate) fn install() -> Vec<Finding> {
@@ -53,6 +62,11 @@ pub(crate) fn install() -> Vec<Finding> {
             findings.extend(update.into_iter().chain(install));
         }
     }
+    if !are_packages_installed() {
+        let mut install = cargo::command("npm", &["ci"]);
+        install.current_dir(house::root().join(NPM));
+        findings.extend(cargo::open(&mut install, "run `npm ci` there by hand"));
+    }
     if !answers("cargo", &["nextest", "--version"]) {
         // Without the code that updates itself it is built in a fraction of the time.
         let features = ["--no-default-features", "--features", "default-no-update"];
@@ -61,6 +75,16 @@ pub(crate) fn install() -> Vec<Finding> {
         findings.extend(cargo::open(&mut install, "install cargo-nextest by hand"));
     }
     findings
+}
+
+/// Whether npm's packages are there, and younger than the file that names their versions.
+fn are_packages_installed() -> bool {
+    let changed =
+        |file: &str| house::root().join(NPM).join(file).metadata().and_then(|found| found.modified());
+    match (changed("package-lock.json"), changed(NPM_INSTALLED)) {
+        (Ok(named), Ok(installed)) => named <= installed,
+        _ => false,
+    }
 }
 
 /// Runs apt-get, as root or through sudo, and waits for whoever else is installing.

@@ -35,6 +35,16 @@ const WRAPPERS: &[Wrapper] = &[
         reason: "nothing but its wrapper can take an unvalidated answer for a validated one",
     },
     Wrapper {
+        libraries: &["async-smtp"],
+        only: Only::Crate("avouch-reports"),
+        reason: "mail leaves by one way: to the operator's relay, within bounds",
+    },
+    Wrapper {
+        libraries: &["mail-parser"],
+        only: Only::Crate("avouch-wire"),
+        reason: "bytes of strangers are read in one crate, which is fuzzed",
+    },
+    Wrapper {
         libraries: &["hyper", "hyper-util"],
         only: Only::From(2),
         reason: "formats, judgement and keys know nothing of connections",

@@ -16,9 +16,10 @@ pub use nonce::{Committed, Nonce, NotCommitted, Share};
 use crate::claim::{BotRules, Candidate, Catalogue, Claim, PassRules, Reads};
 use crate::evidence::{self, Epoch, Evidence, Proof, Questions, Shortfall, Trail};
 use crate::reason::Reason;
-use crate::request::{AddressEvidence, Request};
-use crate::verdict::{CheckName, Conclusion, Mechanism, Outcome, Verdict};
+use crate::request::{AddressEvidence, Peer, Request};
+use crate::verdict::{CheckName, Conclusion, Holding, Mechanism, Outcome, Verdict, together};
 use avouch_wire::authority::Authority;
+use avouch_wire::delegation::Token;
 use avouch_wire::saip::{Form, Header, Signed, WINDOW_BEFORE};
 use avouch_wire::time::Time;
 use std::collections::BTreeSet;
@@ -74,6 +75,7 @@ pub struct Opened<'a> {
 /// A claim of which every signature holds. Its nonce is to be committed.
 #[derive(Debug)]
 pub struct Proved<'a> {
+    request: &'a Request<'a>,
     site: &'a Site,
     claim: Claim<'a>,
     proof: Proof,
@@ -146,81 +148,103 @@ impl<'a> Opened<'a> {
         &self.questions
     }
 
-    /// Stage 3: the evidence is weighed.
+    /// Stage 2, once more: where the claim that says most could not be looked up, what to find out about the address
+    /// for a crawler's user agent beside it; its answers take the place of those to the network. Whoever sends such a
+    /// claim could hide a lie behind it otherwise.
+    #[must_use]
+    pub fn ask_more(&mut self, evidence: &Evidence) -> Option<Questions> {
+        if !self.claim.decides_before_address() || !evidence.is_open() {
+            return None;
+        }
+        self.claim.hear_user_agent(self.request, &self.site.catalogue);
+        let more = Questions::of_crawler(&self.claim);
+        if more.network.is_none() || self.claim.conflicts() {
+            return None;
+        }
+        self.questions.network.clone_from(&more.network);
+        Some(more)
+    }
+
+    /// Stage 3: the evidence is weighed, and the claims come together.
     #[must_use]
     pub fn weigh(mut self, evidence: &Evidence, now: Time) -> Step<Proved<'a>> {
-        let vouching = self.claim.vouching().map(|(_, vouching)| vouching.issuer);
-        let mut weighed = match (self.claim.header(), self.claim.bot().zip(self.site.bots)) {
-            (None, None) if let Some(issuer) = vouching => {
-                evidence::vouched(issuer, self.request, evidence, now, &mut self.trail).map(Some)
-            }
-            (_, Some((bot, rules))) => {
-                let request = self.request;
-                let proof = evidence::prove_by_directory(bot, request, evidence, rules, now, &mut self.trail);
-                proof.map(Some)
-            }
-            (Some(header @ Header { signed: Some(signed), .. }), None) => {
-                let (token, trail) = (self.claim.token(), &mut self.trail);
-                let proof = evidence::prove(self.request, (header, signed), token, evidence, now, trail);
-                evidence::limits(header, signed, &self.site.authorities, &mut self.trail);
-                proof.map(Some)
-            }
-            _ => Ok(None),
-        };
+        let mut most = self.weigh_most(evidence, now);
         // What failed is no better for a second claim beside it; all else is compared with it.
-        if self.claim.hears_last() && !matches!(weighed, Err(Shortfall::Failed(_))) {
+        if self.claim.hears_last() && !matches!(most, Some(Err(Shortfall::Failed(_)))) {
             self.claim.hear_user_agent(self.request, &self.site.catalogue);
             if self.claim.conflicts() {
-                weighed = Err(Shortfall::Failed(Reason::ClaimsConflict));
+                most = Some(Err(Shortfall::Failed(Reason::ClaimsConflict)));
             }
         }
-        match weighed {
-            Ok(Some(proof)) if proof.published || self.claim.crawler().is_none() => Step::Next(Proved {
+        match together(most, || self.weigh_address(evidence, now)) {
+            Holding::Proof(proof) => Step::Next(Proved {
+                request: self.request,
                 site: self.site,
                 claim: self.claim,
                 proof,
                 epoch: evidence.epoch,
                 trail: self.trail,
             }),
-            Ok(_) => self.weigh_network(evidence, now),
-            // What the address says of a claim stands, for it and against it, though a signature beside it could not
-            // be checked: otherwise any signature would turn a lie into something unknown.
-            Err(unknown @ Shortfall::Unknown(..)) if self.questions.network.is_some() => {
-                let conclusion = match self.network(evidence, now) {
-                    Ok(conclusion) => conclusion,
-                    Err(failed @ Shortfall::Failed(_)) => Conclusion::Short(failed),
-                    Err(Shortfall::Unknown(..)) => Conclusion::Short(unknown),
-                };
+            Holding::Conclusion(conclusion) => {
+                let (claim, trail) = (&self.claim, &mut self.trail);
+                let conclusion = weigh_transport(conclusion, claim, self.request, self.site, trail);
                 settle(conclusion, Some(&self.claim), self.trail)
             }
-            Err(shortfall) => settle(Conclusion::Short(shortfall), Some(&self.claim), self.trail),
         }
     }
 
-    /// Without a signature that names a domain, the client's address is all the evidence.
-    fn weigh_network<T>(mut self, evidence: &Evidence, now: Time) -> Step<T> {
-        let conclusion = self.network(evidence, now).unwrap_or_else(Conclusion::Short);
-        settle(conclusion, Some(&self.claim), self.trail)
-    }
-
-    fn network(&mut self, evidence: &Evidence, now: Time) -> Result<Conclusion, Shortfall> {
-        let (peer, token) = (self.request.peer(), self.claim.token());
-        if peer.evidence == AddressEvidence::UntrustedProxy {
-            let check = token.map_or(CheckName::ForwardConfirmed, |_| CheckName::DelegatedNetwork);
-            self.trail.note(check, Outcome::Skipped, "peer-is-untrusted-proxy", None);
-            return Err(Shortfall::of_untrusted_proxy());
-        }
-        if let Some(token) = token {
-            let testing = evidence::acts_for(token, evidence, peer.address, now, &mut self.trail)?;
-            let conclusion = if testing { Conclusion::Testing } else { Conclusion::Consistent };
-            return Ok(conclusion(Mechanism::DelegationToken));
-        }
-        let Some(question) = &self.questions.network else {
-            return Err(Shortfall::Unknown(Reason::CrawlerNotCheckable, evidence::Persistence::Temporary));
+    /// The claim that says most, where one does beside those that rest on the address alone.
+    fn weigh_most(&mut self, evidence: &Evidence, now: Time) -> Option<Result<Holding, Shortfall>> {
+        let (request, trail) = (self.request, &mut self.trail);
+        let vouching = self.claim.vouching().map(|(_, vouching)| vouching.issuer);
+        let proof = match (self.claim.header(), self.claim.bot().zip(self.site.bots), self.claim.token()) {
+            (_, Some((bot, rules)), _) => {
+                evidence::prove_by_directory(bot, request, evidence, rules, now, trail)
+            }
+            (Some(header @ Header { signed: Some(signed), .. }), None, token) => {
+                let proof = evidence::prove(request, (header, signed), token, evidence, now, trail);
+                evidence::limits(header, signed, &self.site.authorities, trail);
+                proof
+            }
+            (_, None, Some(token)) => return Some(weigh_token(token, request.peer(), evidence, now, trail)),
+            (_, None, None) => match vouching {
+                Some(issuer) => evidence::vouched(issuer, request, evidence, now, trail),
+                None => return None,
+            },
         };
-        let located = evidence::located(question, &evidence.network, peer.address, now, &mut self.trail);
-        located.map(Conclusion::Consistent)
+        Some(proof.map(Holding::Proof))
     }
+    /// What rests on the client's address: a bare claim or a crawler's user agent; `None` where neither is to be asked.
+    fn weigh_address(&mut self, evidence: &Evidence, now: Time) -> Option<Result<Conclusion, Shortfall>> {
+        // A token's question is not about who the address belongs to.
+        let about_token = self.claim.token().is_some();
+        let question =
+            self.questions.network.as_ref().filter(|question| !about_token || question.crawler.is_some())?;
+        let (peer, trail) = (self.request.peer(), &mut self.trail);
+        if peer.evidence == AddressEvidence::UntrustedProxy {
+            trail.note(CheckName::ForwardConfirmed, Outcome::Skipped, "peer-is-untrusted-proxy", None);
+            return Some(Err(Shortfall::of_untrusted_proxy()));
+        }
+        let located = evidence::located(question, &evidence.network, peer.address, now, trail);
+        Some(located.map(Conclusion::Consistent))
+    }
+}
+
+/// What a token comes to that names the client's network.
+fn weigh_token(
+    token: &Token<'_>,
+    peer: &Peer,
+    evidence: &Evidence,
+    now: Time,
+    trail: &mut Trail,
+) -> Result<Holding, Shortfall> {
+    if peer.evidence == AddressEvidence::UntrustedProxy {
+        trail.note(CheckName::DelegatedNetwork, Outcome::Skipped, "peer-is-untrusted-proxy", None);
+        return Err(Shortfall::of_untrusted_proxy());
+    }
+    let testing = evidence::acts_for(token, evidence, peer.address, now, trail)?;
+    let conclusion = if testing { Conclusion::Testing } else { Conclusion::Consistent };
+    Ok(Holding::Conclusion(conclusion(Mechanism::DelegationToken)))
 }
 
 impl Proved<'_> {
@@ -256,6 +280,7 @@ impl Proved<'_> {
         epoch: Epoch,
     ) -> Box<Verdict> {
         let conclusion = self.conclusion(committed, epoch);
+        let conclusion = weigh_transport(conclusion, &self.claim, self.request, self.site, &mut self.trail);
         Box::new(Verdict::reach(&conclusion, Some(&self.claim), self.trail))
     }
 
@@ -305,6 +330,23 @@ impl Proved<'_> {
     fn signed(&self) -> Option<&Signed<'_>> {
         self.header()?.signed.as_ref()
     }
+}
+
+/// Last of all, what was seen of TLS may take from what was established, and adds nothing.
+fn weigh_transport(
+    conclusion: Conclusion,
+    claim: &Claim<'_>,
+    request: &Request<'_>,
+    site: &Site,
+    trail: &mut Trail,
+) -> Conclusion {
+    if !conclusion.establishes() || !evidence::contradicts(claim, request, &site.authorities, trail) {
+        return conclusion;
+    }
+    if matches!(conclusion, Conclusion::Proved(..)) {
+        trail.noticed.push(Reason::TransportMismatch);
+    }
+    conclusion.contradicted()
 }
 
 fn settle<T>(conclusion: Conclusion, claim: Option<&Claim<'_>>, trail: Trail) -> Step<T> {

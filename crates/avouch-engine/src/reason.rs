@@ -119,7 +119,7 @@ reasons! {
     LifetimeTooLong, "lifetime-too-long", "expires lies before created, or further behind it than this site accepts.",
         "Let a signature last for a minute; 24 hours are the most.";
     AlgorithmRefused, "algorithm-refused", "This site does not take the algorithm of the signature.",
-        "Sign with ed25519, ecdsa-p256-sha256, ecdsa-p384-sha384 or rsa-pss-sha512.";
+        "Sign with ed25519; a site takes ecdsa-p256-sha256, ecdsa-p384-sha384 and rsa-pss-sha512 too, unless its operator says otherwise.";
     KeyNotListed, "key-not-listed", "The domain's key directory was read, and lists no key of this thumbprint.",
         "Publish the key in the directory; caches keep an earlier one for as long as it asked them to.";
     KeyExpired, "key-expired", "The directory lists the key with times at which it does not count.",
@@ -188,6 +188,8 @@ reasons! {
         "Sign the request, or name the network by ip; the site's operator loads a current table of autonomous systems.";
     ClaimsConflict, "claims-conflict", "The request claims two different domains.",
         "Make one claim; a user agent that names a crawler is one.";
+    TransportMismatch, "transport-mismatch", "What TLS showed contradicts the claim: the site that was asked for, or the names in the client's certificate.",
+        "Ask for the site by its own name, and present a certificate of the claimed domain, or none.";
 
     DnsTimeout, "dns-timeout", "DNS did not answer in time, so the claim could not be checked.",
         "Try again; if it lasts, the domain's name servers or the verifier's resolvers are out of reach.";
@@ -226,6 +228,8 @@ reasons! {
         "Ask the site's operator.";
     ClassRequired, "class-required", "This part of the site asks for proof of who sends the request.",
         "Sign the request.";
+    NonceRequired, "nonce-required", "This part of the site takes each signed request once, and the signature has no nonce.",
+        "Sign a nonce, made anew for each request.";
     RateLimited, "rate-limited", "Too many requests for now.",
         "Wait as long as Retry-After says.";
     Overloaded, "overloaded", "The site has more to do than it can; requests with less standing wait first.",

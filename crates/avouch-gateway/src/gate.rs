@@ -3,8 +3,8 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use avouch_engine::decision::{Decision, Facts, decide};
@@ -13,12 +13,15 @@ use avouch_engine::verdict::Verdict;
 use avouch_gather::Judge;
 use avouch_gather::clock::Clock;
 use avouch_gather::meter::RateTable;
+use avouch_gather::networks::Networks;
+use avouch_gather::networks::feeds::Feeds;
 use avouch_keys::assertion::{Assertion, AssertionKey};
+use avouch_reports::Reports;
 use http::Request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::access_log::{AccessLog, Entry, RequestId};
+use crate::access_log::{AccessLog, Books, Entry, RequestId};
 use crate::admission::Admission;
 use crate::ages::Ages;
 use crate::answers::Problem;
@@ -37,6 +40,11 @@ pub(crate) struct Gate {
     pub(crate) admission: Arc<Admission>,
     pub(crate) assertion_key: AssertionKey,
     pub(crate) ages: Ages,
+    /// Range files that are fetched, where the configuration of the start asks for any.
+    pub(crate) feeds: Option<Feeds>,
+    /// Held while data on networks are put in place of those before.
+    replacing: Mutex<()>,
+    pub(crate) reports: Option<Arc<Reports>>,
     meter: RateTable,
     requests: Arc<Semaphore>,
     stopping: AtomicBool,
@@ -52,6 +60,8 @@ pub(crate) struct Parts {
     pub(crate) log: AccessLog,
     pub(crate) numbers: Numbers,
     pub(crate) assertion_key: AssertionKey,
+    pub(crate) feeds: Option<Feeds>,
+    pub(crate) reports: Option<Arc<Reports>>,
 }
 
 impl Gate {
@@ -72,6 +82,9 @@ impl Gate {
             numbers: Arc::new(parts.numbers),
             assertion_key: parts.assertion_key,
             ages: Ages::default(),
+            feeds: parts.feeds,
+            replacing: Mutex::default(),
+            reports: parts.reports,
         }
     }
 
@@ -94,7 +107,12 @@ impl Gate {
     pub(crate) fn begin<B>(&self, peer: &Peer, request: &Request<B>) -> Box<Entry> {
         let id = RequestId(self.start, self.count.fetch_add(1, Ordering::Relaxed));
         let now = (self.clock.now(), Instant::now());
-        Entry::begin(Arc::clone(&self.log), Arc::clone(&self.numbers), id, now, peer.address, request)
+        let books = Books {
+            log: Arc::clone(&self.log),
+            numbers: Arc::clone(&self.numbers),
+            reports: self.reports.clone(),
+        };
+        Entry::begin(books, id, now, peer.address, request)
     }
 
     /// A place among the requests in any stage.
@@ -102,15 +120,30 @@ impl Gate {
         Arc::clone(&self.requests).try_acquire_owned().map_err(|_| Problem::of(Reason::Overloaded))
     }
 
-    /// Reads the tables of networks. One that cannot be used is told in the log and counted, and
-    /// the last good data stay: no site should stay down, nor keep an old policy, for what another
-    /// publishes.
+    /// Reads the tables of networks, and follows the feeds of the configuration. One that cannot be used is told
+    /// in the log and counted, and the last good data stay: no site should stay down, nor keep an old policy, for
+    /// what another publishes.
     pub(crate) fn load_networks(&self, config: &Config) {
-        let (networks, broken) = config.networks.load(&self.judge.networks(), self.clock.now());
+        let _alone = self.replacing.lock();
+        let now = self.clock.now();
+        let (mut networks, broken) = config.networks.load(&self.judge.networks(), now);
+        if let Some(feeds) = &self.feeds {
+            let every = config.fetch.as_ref().map(|fetch| fetch.every).unwrap_or_default();
+            feeds.follow(config.feeds.iter().cloned(), every, now);
+            feeds.put_into(&mut networks);
+        }
         for error in broken {
             tracing::error!("data on networks not loaded, those before stay: {error}");
             self.numbers.refused_data.increment(1);
         }
+        self.judge.use_networks(networks);
+    }
+
+    /// Puts to use what was fetched.
+    pub(crate) fn use_feeds(&self) {
+        let _alone = self.replacing.lock();
+        let mut networks = Networks::clone(&self.judge.networks());
+        self.feeds.iter().for_each(|feeds| feeds.put_into(&mut networks));
         self.judge.use_networks(networks);
     }
 

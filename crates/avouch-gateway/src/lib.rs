@@ -20,6 +20,7 @@ mod ages;
 mod answers;
 mod body;
 pub mod config;
+mod feeds;
 mod forward;
 mod gate;
 mod hygiene;
@@ -69,7 +70,7 @@ async fn serve(origin: &Origin, request: http::Request<Incoming>) -> Response<An
     let snapshot = gate.snapshot();
     let peer = snapshot.peer(origin.remote, origin.scheme, request.headers());
     let mut entry = gate.begin(&peer, &request);
-    let answer = match treat(gate, &snapshot, &peer, &mut entry, request).await {
+    let answer = match treat(origin, &snapshot, &peer, &mut entry, request).await {
         Ok(answer) => answer,
         Err(Refused(problem, disclose)) => {
             entry.problem = Some(problem.reason.code());
@@ -83,12 +84,13 @@ async fn serve(origin: &Origin, request: http::Request<Incoming>) -> Response<An
 
 /// A request makes a claim; the verdict says who it is; the decision says what happens.
 async fn treat(
-    gate: &Gate,
+    origin: &Origin,
     snapshot: &Snapshot,
     peer: &Peer,
     entry: &mut Entry,
     mut request: http::Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Refused> {
+    let gate = &*origin.gate;
     entry.place = Some(gate.place()?);
     let switch = forward::upgrade_asked(&mut request);
     let (mut parts, body) = request.into_parts();
@@ -96,6 +98,8 @@ async fn treat(
     let mut body = RequestBody::new(body, snapshot.config.limits.body_pause);
     let (content, signed) = incoming::content(&parts, &mut body, &snapshot.config).await?;
     let request = incoming::read(&parts, peer, content)?;
+    let shown = origin.shown.of(&request, snapshot.brought_by_proxy(origin.remote, peer));
+    let request = request.over(shown);
     let path = NormalPath::of(request.path());
     let to = snapshot.destination(&path)?;
 

@@ -4,12 +4,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::{PrivacyPass, WebBotAuth};
+use crate::config::{Fetch, PrivacyPass, Reports, WebBotAuth};
 use avouch_dns::{AnchorError, Dns, Resolver, ResolverSettings, SettingsError, TrustAnchor};
 use avouch_engine::claim::{Issuer, IssuerError};
 use avouch_engine::decision::Policy;
+use avouch_gather::https::Client;
 use avouch_gather::networks::SourceError;
+use avouch_gather::networks::feeds::PATIENCE;
 use avouch_gather::{Directories, FetchSettings, Fetcher};
+use avouch_reports::Connectors;
 use avouch_tls::CertificateError;
 use avouch_tls::{Connector, Protocol};
 use avouch_wire::b64u;
@@ -160,15 +163,13 @@ pub(crate) fn dns(config: &config::Dns) -> Result<Dns, LoadError> {
 /// Sets up where key directories come from. Without the system's roots none can be fetched, which is
 /// no reason not to start: nothing but signatures of bots needs them.
 pub(crate) fn directories(config: &WebBotAuth, dns: &Dns) -> Result<Directories, LoadError> {
-    let connector = match &config.ca {
-        Some(path) => Connector::trusting(read(path)?.as_bytes(), &[Protocol::Http1])?,
-        None => match Connector::system(&[Protocol::Http1]) {
-            Ok(connector) => connector,
-            Err(error) => {
-                tracing::warn!(%error, "no roots to trust: key directories of bots are out of reach");
-                return Ok(Directories::Unreachable);
-            }
-        },
+    let connector = match (connector(config.ca.as_deref(), &[Protocol::Http1]), &config.ca) {
+        (Ok(connector), _) => connector,
+        (Err(error), Some(_)) => return Err(error),
+        (Err(error), None) => {
+            tracing::warn!(%error, "no roots to trust: key directories of bots are out of reach");
+            return Ok(Directories::Unreachable);
+        }
     };
     let settings = FetchSettings {
         allowed_networks: config.allow_networks.clone(),
@@ -191,6 +192,26 @@ pub(crate) fn issuer(issuer: &PrivacyPass) -> Result<Issuer, LoadError> {
     }
     Issuer::new(issuer.clone(), key.clone(), delegation.into_owned(), *trust)
         .map_err(|error| refused(DelegationError::Issuer(error)))
+}
+
+/// Sets up how range files are fetched. The folder is taken when they are.
+pub(crate) fn range_client(config: &Fetch, dns: &Dns) -> Result<Client, LoadError> {
+    let connector = connector(config.ca.as_deref(), &[Protocol::Http1])?;
+    Ok(Client::new(dns.clone(), connector, config.allow_networks.clone(), PATIENCE))
+}
+
+/// Trusts the roots in a file, or the system's.
+fn connector(ca: Option<&Path>, protocols: &[Protocol]) -> Result<Connector, LoadError> {
+    Ok(match ca {
+        Some(path) => Connector::trusting(read(path)?.as_bytes(), protocols)?,
+        None => Connector::system(protocols)?,
+    })
+}
+
+/// Sets up how TLS is spoken to those who get reports. Whoever wants reports sent needs roots to trust.
+pub(crate) fn reports(config: &Reports) -> Result<Connectors, LoadError> {
+    let ca = config.ca.as_deref();
+    Ok(Connectors { https: connector(ca, &[Protocol::Http1])?, mail: connector(ca, &[])? })
 }
 
 fn system_resolvers(text: &str) -> Vec<SocketAddr> {

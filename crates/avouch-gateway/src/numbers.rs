@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use avouch_engine::decision::Action;
 use avouch_engine::verdict::{Class, Verdict};
+use avouch_reports::Figures;
 use http::StatusCode;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -105,6 +106,28 @@ impl Numbers {
     pub(crate) fn data_age(&self, of: &str, age: Duration) {
         let gauge = || gauge!("avouch_data_age_seconds", "data" => of.to_owned()).set(age.as_secs_f64());
         metrics::with_local_recorder(&*self.recorder, gauge);
+    }
+
+    /// Counts a fetch of a crawler's ranges, by what came of it.
+    pub(crate) fn fetched(&self, of: &str, outcome: &'static str) {
+        let count = || {
+            counter!("avouch_range_fetches_total", "data" => of.to_owned(), "outcome" => outcome)
+                .increment(1);
+        };
+        metrics::with_local_recorder(&*self.recorder, count);
+    }
+
+    /// What became of reports, where some are made.
+    pub(crate) fn reports(&self, figures: Figures) {
+        let Figures { sent, failed, refused, dropped, waiting, uncounted } = figures;
+        metrics::with_local_recorder(&*self.recorder, || {
+            let outcomes = [("sent", sent), ("failed", failed), ("refused", refused), ("dropped", dropped)];
+            for (outcome, number) in outcomes {
+                counter!("avouch_reports_total", "outcome" => outcome).absolute(number);
+            }
+            gauge!("avouch_reports_waiting").set(waiting as f64);
+            counter!("avouch_reports_uncounted_requests_total").absolute(uncounted);
+        });
     }
 
     /// Sums up what was measured; without it each request would be remembered until someone asks.

@@ -2,12 +2,13 @@
 //!
 //! A request keeps the configuration it began with. What does not load changes nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use avouch_wire::content::{ContentDigest, ContentHasher};
+use ipnet::IpNet;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Fetch};
 use crate::gate::Gate;
 use crate::load::LoadErrors;
 use crate::snapshot::Snapshot;
@@ -90,6 +91,8 @@ fn waiting(before: &Config, after: &Config) -> Vec<&'static str> {
             "[web_bot_auth] require_signed_directories",
             before.web_bot_auth.require_signed_directories != after.web_bot_auth.require_signed_directories,
         ),
+        ("[fetch]", before.fetch.as_ref().map(set_at_start) != after.fetch.as_ref().map(set_at_start)),
+        ("[reports]", before.reports != after.reports),
         ("[store]", before.store != after.store),
         ("[log]", before.log != after.log),
         ("limits.connections", old.connections != new.connections),
@@ -102,6 +105,11 @@ fn waiting(before: &Config, after: &Config) -> Vec<&'static str> {
         ("limits.log_buffer", old.log_buffer != new.log_buffer),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
+}
+
+/// All but how often.
+fn set_at_start(fetch: &Fetch) -> (&Path, Option<&PathBuf>, &[IpNet]) {
+    (&fetch.folder, fetch.ca.as_ref(), &fetch.allow_networks)
 }
 
 #[cfg(test)]

@@ -10,13 +10,16 @@ use avouch_gather::Directories;
 use avouch_gather::Judge;
 use avouch_gather::clock::{Clock, SystemClock};
 use avouch_gather::networks::Networks;
+use avouch_gather::networks::feeds::Feeds;
 use avouch_gather::replay::StoreError;
 use avouch_gather::{cache, replay};
 use avouch_keys::KeyError;
 use avouch_keys::assertion::AssertionKey;
 use avouch_keys::entropy::{Entropy, NoRandomness, SystemEntropy};
+use avouch_reports::Reports;
 use avouch_wire::content::ContentDigest;
 use avouch_wire::privacy_pass::ContextKey;
+use avouch_wire::time::Time;
 use axum::Router;
 use metrics_exporter_prometheus::BuildError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -31,7 +34,7 @@ use crate::load::{self, LoadError, LoadErrors};
 use crate::numbers::Numbers;
 use crate::snapshot::Snapshot;
 use crate::trust::Remote;
-use crate::{admin, reload, verify};
+use crate::{admin, feeds, reload, verify};
 
 /// How often the replay table and idle upstream connections are looked through.
 const TEND: Duration = Duration::from_secs(1);
@@ -53,7 +56,7 @@ pub enum StartError {
     /// Something the configuration names cannot be used.
     #[error("{0}")]
     Load(#[from] LoadErrors),
-    /// The replay table cannot be opened.
+    /// The folder of the replay table, of range files or of reports cannot be used.
     #[error("{0}")]
     Store(#[from] StoreError),
     /// The configuration file cannot be read or has problems.
@@ -150,6 +153,10 @@ impl Gateway {
         if let Some((_, door)) = verify {
             running.tasks.spawn(serve(door, verify::router(Arc::clone(&gate))));
         }
+        running.tasks.spawn(feeds::keep(Arc::clone(&gate)));
+        if let Some(reports) = &gate.reports {
+            running.tasks.spawn(Arc::clone(reports).run(Arc::clone(&gate.clock)));
+        }
         running.tasks.spawn(tend(gate));
         Ok(running)
     }
@@ -161,13 +168,16 @@ impl Gateway {
     /// Everything that cannot be loaded.
     pub fn check(config: Config) -> Result<(), LoadErrors> {
         let dns = load::dns(&config.dns);
+        let roots = config.reports.as_ref().and_then(|reports| load::reports(reports).err());
         let (_, broken) = config.networks.load(&Networks::default(), SystemClock::new().now());
-        let broken = broken.into_iter().map(LoadError::from);
+        let broken: Vec<_> = broken.into_iter().map(LoadError::from).chain(roots).collect();
+        let fetch = config.fetch.clone();
+        let client = dns.and_then(|dns| fetch.map(|fetch| load::range_client(&fetch, &dns)).transpose());
         // Nobody is challenged by it.
         let pass_key = ContextKey::new(&[0; 32]);
-        match load::both(Snapshot::first(config, pass_key), dns) {
-            Ok(_) if broken.len() == 0 => Ok(()),
-            Ok(_) => Err(LoadErrors(broken.collect())),
+        match load::both(Snapshot::first(config, pass_key), client) {
+            Ok(_) if broken.is_empty() => Ok(()),
+            Ok(_) => Err(LoadErrors(broken)),
             Err(LoadErrors(errors)) => Err(LoadErrors(errors.into_iter().chain(broken).collect())),
         }
     }
@@ -259,10 +269,19 @@ fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> 
         Some(directories) => directories,
         None => load::directories(&bots, &dns).map_err(|error| LoadErrors(vec![error]))?,
     };
+    let feeds = match &snapshot.config.fetch {
+        Some(fetch) => {
+            let client = load::range_client(fetch, &dns).map_err(|error| LoadErrors(vec![error]))?;
+            Some(Feeds::open(&fetch.folder, client)?)
+        }
+        None => None,
+    };
     snapshot.say_what_is_missing();
+    let reports = reports(&snapshot.config, &dns, clock.now())?;
     let judge = Judge::new(&judge, dns, directories, Arc::clone(&clock))?;
     let assertion_key = AssertionKey::generate(&mut SystemEntropy)?;
-    let gate = Gate::new(Parts { snapshot, judge, clock, log, numbers: Numbers::new()?, assertion_key });
+    let numbers = Numbers::new()?;
+    let gate = Gate::new(Parts { snapshot, judge, clock, log, numbers, assertion_key, feeds, reports });
     gate.load_networks(&gate.snapshot().config);
     Ok(gate)
 }
@@ -272,6 +291,21 @@ fn draw_pass_key() -> Result<ContextKey, NoRandomness> {
     let mut secret = [0; 32];
     SystemEntropy.fill(&mut secret)?;
     Ok(ContextKey::new(&secret))
+}
+
+/// The counts of claims and their delivery, where the operator wants them.
+fn reports(config: &Config, dns: &Dns, now: Time) -> Result<Option<Arc<Reports>>, StartError> {
+    let Some(config) = &config.reports else { return Ok(None) };
+    let connectors = load::reports(config).map_err(|error| LoadErrors(vec![error]))?;
+    let settings = avouch_reports::Settings {
+        organization: config.organization.clone(),
+        contact: config.contact.clone(),
+        every: config.every,
+        folder: config.folder.clone(),
+        relay: config.smtp.clone(),
+        allowed_networks: config.allow_networks.clone(),
+    };
+    Ok(Some(Arc::new(Reports::open(settings, dns.clone(), connectors, now)?)))
 }
 
 fn judge_settings(config: &Config) -> avouch_gather::Settings {
@@ -309,6 +343,7 @@ async fn tend(gate: Arc<Gate>) {
         let tending = move || {
             gate.judge.nonces().tend();
             gate.ages.look(&gate.judge.networks(), gate.clock.now(), &gate.numbers);
+            gate.reports.iter().for_each(|reports| gate.numbers.reports(reports.figures()));
             gate.numbers.tend();
         };
         let _ = tokio::task::spawn_blocking(tending).await;
@@ -345,6 +380,9 @@ impl Running {
         let closing = tokio::task::spawn_blocking(move || {
             if let Err(error) = gate.judge.nonces().save() {
                 tracing::error!(%error, "cannot save the replay table");
+            }
+            if let Some(Err(error)) = gate.reports.as_ref().map(|reports| reports.save(gate.clock.now())) {
+                tracing::error!(%error, "cannot save what was counted for reports");
             }
             gate.log.close();
         });

@@ -10,7 +10,7 @@ use avouch_engine::pipeline::Site;
 use avouch_engine::reason::Reason;
 use avouch_tls::{Acceptor, Protocol};
 use avouch_wire::authority::{Authority, Scheme};
-use avouch_wire::http_signature::TimeRules;
+use avouch_wire::http_signature::{Algorithms, TimeRules};
 use avouch_wire::privacy_pass::ContextKey;
 use avouch_wire::target::NormalPath;
 use avouch_wire::time::Time;
@@ -20,7 +20,7 @@ use crate::answers::{Asked, Problem};
 use crate::config::{Config, Disclose, Route, Upstream};
 use crate::forward::{Connector, Patience, Pool};
 use crate::load::{self, LoadError, LoadErrors, Versioned};
-use crate::trust::{Peer, Remote};
+use crate::trust::{Peer, Remote, Through};
 
 /// Everything that a reload replaces at once.
 pub(crate) struct Snapshot {
@@ -68,7 +68,8 @@ impl Snapshot {
         pools: Vec<(Upstream, Arc<Pool>)>,
     ) -> Result<Self, LoadErrors> {
         let mut loading = Loading { pools, ..Loading::default() };
-        let acceptor = config.tls.as_ref().map(|tls| Acceptor::load(&tls.cert, &tls.key));
+        let acceptor =
+            config.tls.as_ref().map(|tls| Acceptor::load(&tls.cert, &tls.key, tls.client_ca.as_deref()));
         let acceptor = acceptor.and_then(|loaded| loading.note(loaded));
         let catalogue = loading.note(Catalogue::built_in());
         let issuers = config.privacy_pass.iter().filter_map(|issuer| loading.note(load::issuer(issuer)));
@@ -113,6 +114,11 @@ impl Snapshot {
         let tokens =
             asked.map(|(passes, authority)| passes.ask(&authority, now).collect()).unwrap_or_default();
         Some(Asked { bots: self.config.web_bot_auth.enabled, tokens })
+    }
+
+    /// Whether a request came by a proxy's own connection, which shows nothing of the client's.
+    pub(crate) fn brought_by_proxy(&self, remote: Remote, peer: &Peer) -> bool {
+        peer.through == Through::UntrustedProxy || self.config.trusted_proxies.holds(remote)
     }
 
     /// Says in the log when rules ask for autonomous systems and there is no table of them.
@@ -167,7 +173,11 @@ impl Loading {
             upstream: upstream.clone(),
             pool: pool?,
             policy: policy?,
-            terms: Terms { mode, require: route.and_then(|route| route.require) },
+            terms: Terms {
+                mode,
+                require: route.and_then(|route| route.require),
+                require_nonce: route.is_some_and(|route| route.require_nonce),
+            },
             assertion: route.is_some_and(|route| route.assertion),
             disclose: route.map(|route| route.disclose).unwrap_or_default(),
         })
@@ -206,7 +216,7 @@ fn site<'d>(
             times: TimeRules { max_lifetime: config.web_bot_auth.max_lifetime.as_secs() },
             refuse_test_keys: config.mode == Mode::Enforce
                 || config.routes.iter().any(|route| route.mode == Some(Mode::Enforce)),
-            ..BotRules::default()
+            algorithms: Algorithms::of(&config.web_bot_auth.algorithms),
         }),
         passes,
         named,

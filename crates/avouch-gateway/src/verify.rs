@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use avouch_engine::request::{Content, Request};
+use avouch_engine::request::{Content, Request, Transport};
 use avouch_wire::target::NormalPath;
 use axum::Router;
 use axum::body::Body;
@@ -84,7 +84,7 @@ async fn treat(
 ) -> Result<Option<String>, Refused> {
     entry.place = Some(gate.place()?);
     incoming::bounded(parts, &snapshot.config.limits)?;
-    let request: Request<'_> = incoming::read(parts, peer, Content::Streaming)?;
+    let request: Request<'_> = incoming::read(parts, peer, Content::Streaming)?.over(Transport::Elsewhere);
     let path = NormalPath::of(request.path());
     let to = snapshot.destination(&path)?;
     judge(gate, snapshot, &request, &path, to, entry).await?;

@@ -60,7 +60,7 @@ impl Judge {
 
     /// Judges one request for `site`.
     pub async fn judge(&self, request: &Request<'_>, site: &Site) -> Box<Verdict> {
-        let opened = match pipeline::open(request, site, self.clock.now()) {
+        let mut opened = match pipeline::open(request, site, self.clock.now()) {
             Step::Settled(verdict) => return verdict,
             Step::Next(opened) => opened,
         };
@@ -72,6 +72,9 @@ impl Judge {
             // should not have to carry it around.
             None => Box::pin(self.lookups.look_up(questions, request.peer(), now)).await,
         };
+        if let Some(questions) = opened.ask_more(&evidence) {
+            evidence.network = Box::pin(self.lookups.look_up(&questions, request.peer(), now)).await.network;
+        }
         evidence.epoch = epoch;
         let proved = match opened.weigh(&evidence, self.clock.now()) {
             Step::Settled(verdict) => return verdict,
@@ -125,3 +128,5 @@ impl Judge {
 mod bots;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod together;

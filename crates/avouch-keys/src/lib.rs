@@ -1,7 +1,8 @@
 //! Secret keys: made, kept encrypted at rest, and used to sign statements; nothing else sees them.
 //!
 //! In scope: making Ed25519 and P-256 keys ([`SecretKey`]), keeping them in files ([`store`]), signing
-//! requests as an agent ([`saip`], [`web_bot_auth`], [`http_signature`]), tokens as a domain ([`delegation`]) and
+//! requests as an agent ([`saip`], [`web_bot_auth`], [`http_signature`]), the agent's key directory ([`directory`]),
+//! tokens as a domain ([`delegation`]) and
 //! verdicts as a gateway ([`assertion`]).
 //!
 //! Out of scope: public keys and verification (`avouch-wire`), publishing a key (`avouch-dns`), sending the
@@ -49,6 +50,7 @@
 
 pub mod assertion;
 pub mod delegation;
+pub mod directory;
 pub mod entropy;
 pub mod http_signature;
 pub mod passphrase;

@@ -4,7 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
+use rustls::client::verify_server_name;
 use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 
@@ -13,31 +16,70 @@ use crate::pem::{self, CertificateError};
 
 /// Accepts TLS connections with one certificate. Cheap to clone.
 #[derive(Clone)]
-pub struct Acceptor(TlsAcceptor);
+pub struct Acceptor {
+    tls: TlsAcceptor,
+    leaf: Arc<CertificateDer<'static>>,
+}
 
 impl Acceptor {
-    /// From a certificate chain, leaf first, and its private key, both PEM files.
+    /// From a certificate chain, leaf first, and its private key, both PEM files. Clients are asked for a certificate
+    /// that leads to a root in the file `clients`, if there is one; they need not have one.
     ///
     /// # Errors
     ///
     /// A file that cannot be read, holds no certificate or key, or a pair that does not match.
-    pub fn load(certificate: &Path, key: &Path) -> Result<Self, CertificateError> {
-        Self::from_pem(&pem::read(certificate, pem::CHAIN_LIMIT)?, &pem::read(key, pem::CHAIN_LIMIT)?)
+    pub fn load(certificate: &Path, key: &Path, clients: Option<&Path>) -> Result<Self, CertificateError> {
+        let (certificate, key) =
+            (pem::read(certificate, pem::CHAIN_LIMIT)?, pem::read(key, pem::CHAIN_LIMIT)?);
+        let clients = clients.map(|roots| pem::read(roots, pem::ROOTS_LIMIT)).transpose()?;
+        Self::asking(&certificate, &key, clients.as_deref())
     }
 
-    /// From PEM text.
+    /// From PEM text. No client is asked for a certificate.
     ///
     /// # Errors
     ///
     /// Text without certificate or key, or a pair that does not match.
     pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, CertificateError> {
+        Self::asking(certificate, key, None)
+    }
+
+    /// From PEM text, as [`Acceptor::load`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn asking(certificate: &[u8], key: &[u8], clients: Option<&[u8]>) -> Result<Self, CertificateError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(pem::certificates(certificate)?, pem::private_key(key)?)?;
+        let chain = pem::certificates(certificate)?;
+        let leaf = Arc::new(chain.first().cloned().ok_or(CertificateError::NoCertificate)?);
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?;
+        let builder = match clients {
+            Some(roots) => {
+                let roots = Arc::new(pem::roots(roots)?);
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+                let verifier = verifier.allow_unauthenticated().build();
+                builder.with_client_cert_verifier(
+                    verifier.map_err(|error| rustls::Error::General(error.to_string()))?,
+                )
+            }
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_single_cert(chain, pem::private_key(key)?)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+        Ok(Self { tls: TlsAcceptor::from(Arc::new(config)), leaf })
+    }
+
+    /// Whether the certificate is valid for this host, a DNS name or an address without brackets, too: then one
+    /// connection may carry requests for it (RFC 9113 section 9.1.1).
+    #[must_use]
+    pub fn covers(&self, host: &str) -> bool {
+        let (Ok(name), Ok(leaf)) = (ServerName::try_from(host), ParsedCertificate::try_from(&*self.leaf))
+        else {
+            return false;
+        };
+        verify_server_name(&leaf, &name).is_ok()
     }
 
     /// Runs the handshake on a fresh connection. The caller bounds the time it may take.
@@ -49,7 +91,7 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        Ok(Secured::from(self.0.accept(stream).await?))
+        Ok(Secured::from(self.tls.accept(stream).await?))
     }
 }
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
@@ -43,11 +43,7 @@ impl Connector {
     ///
     /// Text without a usable certificate.
     pub fn trusting(roots: &[u8], protocols: &[Protocol]) -> Result<Self, CertificateError> {
-        let mut store = RootCertStore::empty();
-        let (usable, _) = store.add_parsable_certificates(pem::certificates(roots)?);
-        if usable == 0 {
-            return Err(CertificateError::NoCertificate);
-        }
+        let store = pem::roots(roots)?;
         let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_root_certificates(store)

@@ -6,12 +6,12 @@
 //! Out of scope: who the peer is (`avouch-engine`), sockets and timeouts (`avouch-gateway`),
 //! making certificates (operators bring their own; the tests' `testkit` makes some).
 //!
-//! Limits: certificate and key files of at most 1 MiB (root bundles 4 MiB); no client
-//! certificates are asked for.
+//! Limits: certificate and key files of at most 1 MiB (root bundles 4 MiB); 100 names of a client's
+//! certificate, which clients are asked for only where the operator names roots.
 //!
 //! ```
 //! use std::path::Path;
-//! let missing = avouch_tls::Acceptor::load(Path::new("no-such.pem"), Path::new("no-such.key"));
+//! let missing = avouch_tls::Acceptor::load(Path::new("no-such.pem"), Path::new("no-such.key"), None);
 //! assert!(matches!(missing, Err(avouch_tls::CertificateError::Read { .. })));
 //! ```
 
@@ -19,8 +19,10 @@ mod acceptor;
 mod connector;
 mod pem;
 mod secured;
+#[cfg(test)]
+mod tests;
 
 pub use acceptor::Acceptor;
 pub use connector::Connector;
 pub use pem::CertificateError;
-pub use secured::{Protocol, Secured};
+pub use secured::{MAX_NAMES, Protocol, Secured};

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -60,6 +61,13 @@ pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, C
         .collect::<Result<_, _>>()
         .map_err(|_| CertificateError::NoCertificate)?;
     if chain.is_empty() { Err(CertificateError::NoCertificate) } else { Ok(chain) }
+}
+
+/// The roots in PEM text, as many as are usable, at least one.
+pub(crate) fn roots(pem: &[u8]) -> Result<RootCertStore, CertificateError> {
+    let mut store = RootCertStore::empty();
+    let (usable, _) = store.add_parsable_certificates(certificates(pem)?);
+    if usable == 0 { Err(CertificateError::NoCertificate) } else { Ok(store) }
 }
 
 /// The first private key in PEM text.

@@ -3,8 +3,14 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsStream;
+use webpki::EndEntityCert;
+
+/// Most names of a client's certificate that are read: authorities sign no more, and each costs a comparison with each
+/// request. One with more names says nothing.
+pub const MAX_NAMES: usize = 100;
 
 /// What the two sides will speak inside TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +38,20 @@ impl<S> Secured<S> {
             Some(b"h2") => Protocol::Http2,
             _ => Protocol::Http1,
         }
+    }
+
+    /// The DNS names in the certificate that the client presented and that was verified, now or when the session began
+    /// that it resumes. None where this side is the client, or where there are more than [`MAX_NAMES`].
+    pub fn client_names(&self) -> Vec<String> {
+        let leaf = match &self.0 {
+            TlsStream::Server(stream) => {
+                stream.get_ref().1.peer_certificates().and_then(<[CertificateDer<'_>]>::first)
+            }
+            TlsStream::Client(_) => None,
+        };
+        let Some(Ok(leaf)) = leaf.map(EndEntityCert::try_from) else { return Vec::new() };
+        let names: Vec<_> = leaf.valid_dns_names().take(MAX_NAMES + 1).map(str::to_owned).collect();
+        if names.len() > MAX_NAMES { Vec::new() } else { names }
     }
 
     /// The host name a client asked for, if it named one (RFC 6066 section 3); `None` where this

@@ -15,6 +15,7 @@ pub mod privacy_pass;
 pub mod proxy_protocol;
 pub mod ranges;
 pub mod record;
+pub mod report;
 pub mod saip;
 pub mod settings;
 mod span;

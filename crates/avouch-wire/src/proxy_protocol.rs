@@ -117,6 +117,69 @@ fn tcp6(addresses: &[u8]) -> Result<Said, HeaderError> {
     Ok(Said::From(SocketAddr::new(address, u16::from_be_bytes([high, low]))))
 }
 
+/// What a proxy says of the TLS connection that it ended (`proxy-protocol.txt`, section 2.2, TLVs).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told<'a> {
+    /// The host the client asked for (`PP2_TYPE_AUTHORITY`).
+    pub server_name: Option<&'a str>,
+    /// The common name of the client's certificate, where it presented one and the proxy verified it
+    /// (`PP2_TYPE_SSL`, `PP2_SUBTYPE_SSL_CN`).
+    pub common_name: Option<&'a str>,
+}
+
+/// Type of a TLV: the host asked for; what is told of TLS; within that, the certificate's common name.
+const AUTHORITY: u8 = 0x02;
+const SSL: u8 = 0x20;
+const SSL_CN: u8 = 0x22;
+
+/// Bits that say that the client presented a certificate, in this connection or in the session it resumes.
+const CLIENT_CERTIFICATE: u8 = 0x02 | 0x04;
+
+impl<'a> Told<'a> {
+    /// Reads a whole header, as [`read`] measured it. What is told twice, is no text, or breaks its own length is told
+    /// by nobody: these names add nothing to a claim, so a proxy that errs costs nothing but their word.
+    #[must_use]
+    pub fn read(header: &'a [u8]) -> Self {
+        let addresses = match header.get(13) {
+            Some(0x11) => 12,
+            Some(0x21) => 36,
+            _ => return Self::default(),
+        };
+        let Some(extensions) = header.get(FIXED_LENGTH + addresses..) else { return Self::default() };
+        let Some([server_name, ssl]) = values(extensions, [AUTHORITY, SSL]) else { return Self::default() };
+        Self { server_name: server_name.and_then(text), common_name: ssl.and_then(common_name) }
+    }
+}
+
+/// Client flags, the outcome of verification (0: it is fine), and TLVs of its own.
+fn common_name(ssl: &[u8]) -> Option<&str> {
+    let ([client, verified @ ..], inner) = ssl.split_first_chunk::<5>()?;
+    let presented = client & CLIENT_CERTIFICATE != 0 && *verified == [0; 4];
+    let [name] = values(inner, [SSL_CN])?;
+    name.filter(|_| presented).and_then(text)
+}
+
+/// The values of TLVs of these types: each a type, a length in two octets, a value. `None` where a length is wrong, or
+/// one of them stands twice.
+fn values<const N: usize>(mut rest: &[u8], wanted: [u8; N]) -> Option<[Option<&[u8]>; N]> {
+    let mut found = [None; N];
+    while !rest.is_empty() {
+        let ([kind, high, low], after) = rest.split_first_chunk::<3>()?;
+        let (value, next) = after.split_at_checked(usize::from(u16::from_be_bytes([*high, *low])))?;
+        for (slot, _) in found.iter_mut().zip(wanted).filter(|(_, own)| own == kind) {
+            if slot.replace(value).is_some() {
+                return None;
+            }
+        }
+        rest = next;
+    }
+    Some(found)
+}
+
+fn text(value: &[u8]) -> Option<&str> {
+    std::str::from_utf8(value).ok().filter(|text| !text.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +218,47 @@ mod tests {
         rest.extend([0x04, 0x00, 0x03, 1, 2, 3]);
         let said = Said::From("203.0.113.7:12345".parse().unwrap());
         assert_eq!(read(&header(0x21, 0x11, &rest)), Ok(Progress::Read { length: 34, said }));
+    }
+
+    fn tlv(kind: u8, value: &[u8]) -> Vec<u8> {
+        [&[kind][..], &(value.len() as u16).to_be_bytes(), value].concat()
+    }
+
+    fn told(extensions: &[Vec<u8>]) -> (Option<String>, Option<String>) {
+        let header = header(0x21, 0x11, &[&V4[..], &extensions.concat()].concat());
+        let told = Told::read(&header);
+        (told.server_name.map(str::to_owned), told.common_name.map(str::to_owned))
+    }
+
+    fn ssl(client: u8, verify: u32) -> Vec<u8> {
+        let name = tlv(0x22, b"agents.acme.example");
+        tlv(0x20, &[&[client][..], &verify.to_be_bytes(), &tlv(0x21, b"TLSv1.3"), &name].concat())
+    }
+
+    #[test]
+    fn a_proxy_tells_the_host_that_was_asked_for_and_the_name_of_a_verified_certificate() {
+        let (host, name) = (Some("www.shop.example".to_owned()), Some("agents.acme.example".to_owned()));
+        let asked = tlv(0x02, b"www.shop.example");
+        assert_eq!(told(&[asked.clone(), ssl(0x07, 0)]), (host.clone(), name.clone()));
+        assert_eq!(told(&[tlv(0x04, &[0; 9]), ssl(0x04, 0), asked.clone()]), (host.clone(), name));
+        assert_eq!(told(&[asked.clone(), ssl(0x01, 0)]), (host.clone(), None), "no certificate");
+        assert_eq!(told(&[asked.clone(), ssl(0x07, 1)]), (host.clone(), None), "not verified");
+        let cut = tlv(0x20, &[0x07, 0, 0, 0, 0, 0x22, 0, 9]);
+        assert_eq!(told(&[asked, cut]), (host, None));
+        let v6 = header(0x21, 0x21, &[&[0; 36][..], &tlv(0x02, b"a.example")].concat());
+        assert_eq!(Told::read(&v6).server_name, Some("a.example"));
+    }
+
+    #[test]
+    fn what_is_told_twice_or_with_a_wrong_length_is_told_by_nobody() {
+        let asked = tlv(0x02, b"a.example");
+        assert_eq!(told(&[asked.clone(), tlv(0x02, b"b.example")]), (None, None));
+        assert_eq!(told(&[asked.clone(), vec![0x04, 0, 1]]), (None, None));
+        assert_eq!(told(&[asked, vec![0x04]]), (None, None));
+        assert_eq!(told(&[tlv(0x02, b"")]), (None, None));
+        assert_eq!(told(&[tlv(0x02, b"\xff")]), (None, None));
+        assert_eq!(Told::read(&header(0x20, 0x00, &[])), Told::default());
+        assert_eq!(Told::read(b"GET / HTTP/1.1"), Told::default());
     }
 
     #[test]

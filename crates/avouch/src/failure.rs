@@ -2,7 +2,7 @@
 
 use crate::exit::Exit;
 use crate::output;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::path::Path;
 
 /// A command that was not done: what is wrong, and how to mend it.
@@ -11,6 +11,13 @@ pub(crate) struct Failure {
     exit: Exit,
     what: String,
     fix: Option<String>,
+}
+
+/// What is wrong, without what mends it.
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what.trim_end())
+    }
 }
 
 impl Failure {

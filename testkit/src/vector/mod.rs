@@ -47,6 +47,10 @@ pub struct Case {
     pub peer: IpAddr,
     /// Whether that is a proxy nobody vouches for.
     pub unlisted_proxy: bool,
+    /// The host that was asked for by TLS.
+    pub sni: Option<String>,
+    /// The names in the client's certificate.
+    pub certificate_names: Vec<String>,
     /// The table of autonomous systems, by name.
     pub asn: Option<String>,
     /// The ranges of crawlers: whose, and the name of the file.

@@ -16,6 +16,8 @@ pub(super) struct Scene {
     draft: bool,
     peer: IpAddr,
     unlisted_proxy: bool,
+    sni: Option<String>,
+    certificate_names: Vec<String>,
     asn: Option<String>,
     ranges: Vec<(String, String)>,
     directories: Vec<(String, String)>,
@@ -57,6 +59,8 @@ pub(super) fn scene(table: &mut Table<'_>) -> Option<Scene> {
     let draft = table.optional("draft", Value::switch).unwrap_or_default();
     let peer = table.optional("peer", Value::address).unwrap_or([203, 0, 113, 9].into());
     let unlisted_proxy = table.optional("unlisted_proxy", Value::switch).unwrap_or_default();
+    let sni = table.optional("sni", text);
+    let certificate_names = table.list("certificate_names", text).unwrap_or_default();
     let (asn, ranges) = (table.optional("asn", text), table.list("ranges", of_crawler).unwrap_or_default());
     let directories = table.list("directories", of_url).unwrap_or_default();
     let passes = passes(table);
@@ -73,6 +77,8 @@ pub(super) fn scene(table: &mut Table<'_>) -> Option<Scene> {
         draft,
         peer,
         unlisted_proxy,
+        sni,
+        certificate_names,
         asn,
         ranges,
         directories,
@@ -101,6 +107,8 @@ impl Scene {
             draft: self.draft,
             peer: self.peer,
             unlisted_proxy: self.unlisted_proxy,
+            sni: self.sni.clone(),
+            certificate_names: self.certificate_names.clone(),
             asn: self.asn.clone(),
             ranges: self.ranges.clone(),
             directories: self.directories.clone(),
@@ -127,9 +135,12 @@ impl Scene {
         replace(&mut self.draft, table.optional("draft", Value::switch));
         replace(&mut self.peer, table.optional("peer", Value::address));
         replace(&mut self.unlisted_proxy, table.optional("unlisted_proxy", Value::switch));
-        // An empty name stands for no table.
-        let asn = table.optional("asn", any_text);
-        replace(&mut self.asn, asn.map(|name| Some(name).filter(|name| !name.is_empty())));
+        // An empty name stands for none.
+        let mut name =
+            |key| table.optional(key, any_text).map(|name| Some(name).filter(|name| !name.is_empty()));
+        replace(&mut self.sni, name("sni"));
+        replace(&mut self.asn, name("asn"));
+        replace(&mut self.certificate_names, table.list("certificate_names", text));
         replace(&mut self.ranges, table.list("ranges", of_crawler));
         replace(&mut self.directories, table.list("directories", of_url));
         self.passes = passes(table).or_else(|| self.passes.take());

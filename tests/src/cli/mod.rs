@@ -22,7 +22,10 @@ macro_rules! scripts {
     };
 }
 
-scripts![keys, dns, sign, verify, confirm, audit, refuse, fetch, delegate, policy, gateway, manual];
+scripts![
+    keys, dns, sign, directory, verify, confirm, audit, report, refuse, fetch, delegate, policy, gateway,
+    manual
+];
 
 #[test]
 fn every_script_is_run() {
@@ -56,6 +59,11 @@ fn shows_what_comes_of_its_examples(name: &str, guide: &str) {
 #[test]
 fn the_manual_shows_what_comes_of_its_examples() {
     shows_what_comes_of_its_examples("commands.md", include_str!("../../../docs/operate/commands.md"));
+}
+
+#[test]
+fn the_guide_for_reports_shows_what_comes_of_its_examples() {
+    shows_what_comes_of_its_examples("reports.md", include_str!("../../../docs/operate/reports.md"));
 }
 
 #[test]

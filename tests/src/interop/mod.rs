@@ -1,8 +1,10 @@
 //! Outside programs read what is written here, and are read here.
 
+mod bots;
 mod dns;
 mod front;
 mod openssl;
+mod partners;
 mod record;
 mod site;
 mod world;

@@ -185,7 +185,7 @@ fn zones(folder: &Path) -> Vec<Zone> {
 }
 
 /// A manual's code block number `nth` of a language.
-fn block(manual: &str, language: &str, nth: usize) -> String {
+pub(super) fn block(manual: &str, language: &str, nth: usize) -> String {
     let blocks = manual.split("\n```").skip(1).step_by(2);
     let of_language = blocks.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n'));
     format!("{}\n", of_language.map(str::to_owned).nth(nth).expect("the manual has the block"))
@@ -205,7 +205,7 @@ pub(super) fn run(folder: &Path, arguments: &[&str]) -> String {
     said(output, &format!("avouch {arguments:?}"))
 }
 
-fn said(output: Output, who: &str) -> String {
+pub(super) fn said(output: Output, who: &str) -> String {
     assert!(output.status.success(), "{who}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -219,7 +219,7 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    fn start(folder: &Path) -> Self {
+    pub(super) fn start(folder: &Path) -> Self {
         let arguments = ["--log", "info", "gateway", "run", "--config", "gateway.toml"];
         let process =
             Process::start(Command::new(binary::path()).args(arguments).current_dir(folder)).unwrap();

@@ -1,9 +1,12 @@
 //! Requests through a gateway's socket, by what the upstream received.
 
 mod connections;
+mod feeds;
 mod forwarding;
 mod framing;
 mod operating;
+mod reports;
+mod transport;
 mod unix;
 mod verdicts;
 

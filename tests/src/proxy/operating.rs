@@ -10,7 +10,7 @@ use testkit::upstream::Upstream;
 
 use super::gateway;
 
-async fn get(address: std::net::SocketAddr, path: &str) -> Message {
+pub(super) async fn get(address: std::net::SocketAddr, path: &str) -> Message {
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     exchange(address, request).await.unwrap().unwrap()
 }

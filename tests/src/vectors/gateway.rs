@@ -6,6 +6,7 @@ use avouch_engine::evidence::Dnssec;
 use avouch_gateway::config::Config;
 use avouch_gateway::{Gateway, Surroundings};
 use avouch_gather::clock::ManualClock;
+use avouch_wire::proxy_protocol::Told;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -87,11 +88,21 @@ fn surroundings(case: &Case) -> Surroundings {
     }
 }
 
-/// The message, its sender named as a proxy names it: one that is trusted, or not.
+/// The message, its sender named as a proxy names it: one that is trusted, or not. Of TLS a proxy tells by PROXY v2.
 fn message(case: &Case) -> Vec<u8> {
+    if case.sni.is_some() || !case.certificate_names.is_empty() {
+        return [told_by_proxy(case), case.message.clone()].concat();
+    }
     let end = case.message.windows(2).position(|pair| pair == b"\r\n").unwrap() + 2;
     let (line, rest) = case.message.split_at(end);
     [line, format!("X-Forwarded-For: {}\r\n", case.peer).as_bytes(), rest].concat()
+}
+
+/// A PROXY v2 header, with what the proxy saw of TLS: of a certificate it tells one name.
+fn told_by_proxy(case: &Case) -> Vec<u8> {
+    // Of several names the last one, which is the one that counts.
+    let common_name = case.certificate_names.last().map(String::as_str);
+    testkit::proxy::header(case.peer, Told { server_name: case.sni.as_deref(), common_name })
 }
 
 impl Came {

@@ -7,7 +7,7 @@ use avouch_engine::decision::policy::Facts;
 use avouch_engine::decision::{Mode, Policy, Terms, decide};
 use avouch_engine::evidence::Dnssec;
 use avouch_engine::pipeline::Site;
-use avouch_engine::request::{Content, Head, Peer, Request};
+use avouch_engine::request::{Content, Head, Indicators, Peer, Request, Transport, certified_domain};
 use avouch_engine::verdict::{Unchecked, Verdict};
 use avouch_gateway::config::Config;
 use avouch_gather::clock::ManualClock;
@@ -18,6 +18,7 @@ use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::capture::Capture;
 use avouch_wire::content::ContentDigests;
 use avouch_wire::delegation::Token as Delegation;
+use avouch_wire::name::Domain;
 use avouch_wire::privacy_pass::ContextKey;
 use avouch_wire::target::NormalPath;
 use std::collections::BTreeSet;
@@ -51,6 +52,8 @@ async fn came(case: &Case) -> Expect {
         content,
     });
     let Ok(request) = request else { return Expect::Refused };
+    let names: Vec<_> = case.certificate_names.iter().filter_map(|name| certified_domain(name)).collect();
+    let request = request.over(transport(case, &names));
     let folder = tempfile::tempdir().unwrap();
     let NetworkFiles { asn, ranges } = case.write_networks(folder.path()).unwrap();
     let judge = judge(case);
@@ -60,6 +63,13 @@ async fn came(case: &Case) -> Expect {
     let verdict = judge.judge(&request, &site(case)).await;
     let decision = decision(&request, &verdict, case);
     Expect::Judged(Box::new(outcome(&verdict, decision)))
+}
+
+fn transport<'c>(case: &'c Case, client_names: &'c [Domain<'static>]) -> Transport<'c> {
+    if case.sni.is_none() && case.certificate_names.is_empty() {
+        return Transport::Unseen;
+    }
+    Transport::Seen(Indicators { server_name: case.sni.as_deref(), covers_authority: false, client_names })
 }
 
 fn judge(case: &Case) -> Judge {
@@ -105,7 +115,7 @@ fn decision(request: &Request<'_>, verdict: &Verdict, case: &Case) -> String {
         address: request.peer().address,
         asns: &[],
     };
-    let terms = Terms { mode: Mode::Enforce, require: None };
+    let terms = Terms { mode: Mode::Enforce, ..Terms::default() };
     decide(verdict, &facts, &Policy::model(), terms, &RateTable::new(1), case.now).action.to_string()
 }
 

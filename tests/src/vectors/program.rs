@@ -52,6 +52,12 @@ fn came(case: &Case, folder: &Path) -> Expect {
     if !case.unlisted_proxy {
         verify.args(["--peer", &case.peer.to_string()]);
     }
+    if let Some(sni) = &case.sni {
+        verify.args(["--sni", sni]);
+    }
+    for name in &case.certificate_names {
+        verify.args(["--certificate-name", name]);
+    }
     std::fs::write(folder.join("request"), &case.message).unwrap();
     let output = verify.arg("request").output().unwrap();
     let printed: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {

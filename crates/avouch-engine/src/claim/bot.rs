@@ -4,11 +4,12 @@ use super::Unreadable;
 use crate::reason::Reason;
 use crate::request::SignatureFields;
 use avouch_wire::http_signature::{
-    self, Algorithms, ComponentError, Labelled, Part, Signature, SignatureError, Thumbprint, TimeError,
-    TimeRules,
+    self, Algorithms, ComponentError, Labelled, MAX_SIGNATURES, Part, Signature, SignatureError, Thumbprint,
+    TimeError, TimeRules,
 };
 use avouch_wire::name::Domain;
 use avouch_wire::web_bot_auth::{Agent, AgentError, Agents, TAG};
+use smallvec::SmallVec;
 
 /// What a site asks of Web Bot Auth signatures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +63,9 @@ impl<'a> Bot<'a> {
                 None => Ok(None),
             };
         }
-        let (mut candidates, mut first): (Vec<Candidate<'_>>, _) = (Vec::new(), None);
-        let labels: Vec<_> = signatures.iter().map(|one| one.label).collect();
+        let (mut candidates, mut first): (Vec<Candidate<'_>>, _) =
+            (Vec::with_capacity(signatures.len()), None);
+        let labels: SmallVec<[_; MAX_SIGNATURES]> = signatures.iter().map(|one| one.label).collect();
         for one in signatures {
             match Candidate::read(one, &labels, fields) {
                 Ok(candidate) => candidates.extend(candidate),

@@ -114,6 +114,12 @@ impl Catalogue {
         self.crawlers.iter()
     }
 
+    /// The crawler of this name, as an operator may write it: case does not matter.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Crawler> {
+        self.crawlers.iter().find(|crawler| crawler.name().eq_ignore_ascii_case(name))
+    }
+
     /// The crawler a user agent names, where it names one. The agent need not be text: octets that
     /// are not would hide a name from us that the site still reads.
     #[must_use]
@@ -175,7 +181,11 @@ mod tests {
         assert!(catalogue.crawlers().count() >= 10);
         let names: BTreeSet<_> = catalogue.crawlers().map(Crawler::name).collect();
         assert_eq!(names.len(), catalogue.crawlers().count(), "a name stands for one crawler");
+        let lowered: BTreeSet<_> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        assert_eq!(lowered.len(), names.len(), "in any case");
         let gptbot = catalogue.find(b"GPTBot/1.4").unwrap();
+        assert_eq!(catalogue.named("gptbot").map(Crawler::name), Some("GPTBot"));
+        assert!(catalogue.named("GPTBot/1.4").is_none());
         assert_eq!(gptbot.ranges(), ["https://openai.com/gptbot.json"]);
         let agent = catalogue.find(b"Google-Agent").unwrap();
         assert_eq!(agent.signature_agents(), ["https://agent.bot.goog"]);

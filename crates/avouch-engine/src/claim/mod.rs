@@ -92,6 +92,11 @@ impl<'a> Claim<'a> {
         self.header.as_ref().is_some_and(|header| header.signed.is_some() && header.domain.is_some())
     }
 
+    /// Whether a signed header or a token decides, so that what rests on the address is not asked as a rule.
+    pub(crate) fn decides_before_address(&self) -> bool {
+        self.hears_last() || self.token.is_some()
+    }
+
     /// The Web Bot Auth signatures, where they are what proves the claim: a signed header beside
     /// them that names a domain says more, and decides, and so does a delegation token.
     pub(crate) fn bot(&self) -> Option<&Bot<'a>> {
@@ -148,32 +153,51 @@ impl<'a> Claim<'a> {
         apart || self.bot.as_ref().is_some_and(Bot::conflicts) || self.crawler.is_some_and(is_other)
     }
 
+    /// Whether a name is that of who is claimed, as two claims are one: by relaxed alignment, or as an operator's alias.
+    #[must_use]
+    pub(crate) fn is_of(&self, name: &Domain<'_>) -> bool {
+        let mut domains = self.domain().into_iter().chain(self.bot.as_ref().and_then(Bot::domain));
+        domains.any(|domain| domain.is_aligned_with(name))
+            || self.crawler.is_some_and(|crawler| crawler.speaks_for(name))
+    }
+
     /// The domain that SAIP claims. Header and token name the same one, or the token does not fit.
     fn domain(&self) -> Option<&Domain<'_>> {
         let header = self.header.as_ref().and_then(|header| header.domain.as_ref());
         header.or_else(|| self.token.as_ref().map(|token| &token.grant().issuer))
     }
 
-    /// Whoever is meant, if the claim holds: the signed agent, or the domain that signatures, a bare
-    /// claim or a crawler's user agent name (an address speaks for a domain, not for one of its agents).
+    /// Whoever is meant, if the claim holds by this mechanism: the signed agent, or the domain that a token, signatures,
+    /// a bare claim or a crawler's user agent name (an address speaks for a domain, not for one of its agents).
     #[must_use]
     pub fn identity(&self, mechanism: Mechanism) -> Option<Identity> {
-        if mechanism == Mechanism::PrivacyPass {
-            return None;
+        let of = |domain: &Domain<'_>| Identity::of_domain(domain.clone().into_owned());
+        match mechanism {
+            Mechanism::WebBotAuth => self.bot.as_ref().and_then(Bot::domain).map(of),
+            Mechanism::DelegationToken => {
+                self.token.as_ref().map(|token| self.delegate_of(&token.grant().issuer))
+            }
+            Mechanism::SaipRolling | Mechanism::SaipDirect | Mechanism::SaipStateless => self.agent(),
+            // Whoever vouches names nobody.
+            Mechanism::PrivacyPass => None,
+            Mechanism::DelegationRecord
+            | Mechanism::ForwardConfirmed
+            | Mechanism::ForwardAddress
+            | Mechanism::CrawlerRange
+            | Mechanism::None => {
+                // Beside a token only a crawler's user agent is asked.
+                let bare =
+                    self.header.as_ref().filter(|header| header.signed.is_none() && self.token.is_none());
+                let bare = bare.and_then(|header| header.domain.as_ref());
+                bare.or(self.crawler.map(Crawler::domain)).map(of)
+            }
         }
-        if mechanism == Mechanism::WebBotAuth {
-            return self.bot.as_ref().and_then(Bot::domain).cloned().map(Identity::of_domain);
-        }
-        if let Some(token) = self.token.as_ref().filter(|_| mechanism == Mechanism::DelegationToken) {
-            return Some(self.delegate_of(&token.grant().issuer));
-        }
-        let crawler = || self.crawler.map(|crawler| Identity::of_domain(crawler.domain().clone()));
-        let Some(header) = &self.header else { return crawler() };
-        let Some(domain) = header.domain.clone() else { return crawler() };
-        let domain = domain.into_owned();
-        if header.signed.is_none() {
-            return Some(Identity::of_domain(domain));
-        }
+    }
+
+    /// The agent that signs by SAIP.
+    fn agent(&self) -> Option<Identity> {
+        let header = self.header.as_ref()?;
+        let domain = header.domain.clone()?.into_owned();
         let agent = Some(header.agent.clone().into_owned()).filter(|agent| !agent.is_domain_itself());
         let instance = header.instance.clone().map(AgentId::into_owned).or_else(|| agent.clone());
         Some(Identity { domain, agent, instance })

@@ -19,7 +19,7 @@ pub use rate::{Limit, Meter, Subject};
 
 use crate::evidence::Persistence;
 use crate::reason::Reason;
-use crate::verdict::{Class, Standing, Verdict};
+use crate::verdict::{Class, Standing, Unchecked, Verdict};
 use policy::{Rule, View};
 
 /// A decision and how it was come to.
@@ -49,6 +49,8 @@ pub struct Terms {
     pub mode: Mode,
     /// The least trusted class that is let in, in the order of trust 3, 2, 0, 1.
     pub require: Option<Class>,
+    /// Whether what is proved must be proved for one request: a signature that could be used again is not let in.
+    pub require_nonce: bool,
 }
 
 /// How long a client waits after a start, until its timestamps are beyond the start rule
@@ -60,7 +62,7 @@ const AFTER_START: Duration = Duration::from_secs(30);
 const AFTER_FAULT: Duration = Duration::from_secs(5);
 
 /// Decides. First what could not be accepted on this side, then content that was swapped, then the
-/// route's `require`, then the first rule that matches; its rate limit is charged in every mode, so that what is observed is
+/// route's `require` and `require_nonce`, then the first rule that matches; its rate limit is charged in every mode, so that what is observed is
 /// what will be enforced.
 pub fn decide<M: Meter + ?Sized>(
     verdict: &Verdict,
@@ -73,6 +75,7 @@ pub fn decide<M: Meter + ?Sized>(
     let ruling = unavailable(verdict)
         .or_else(|| swapped(verdict))
         .or_else(|| required(verdict, terms.require?))
+        .or_else(|| terms.require_nonce.then(|| repeatable(verdict))?)
         .unwrap_or_else(|| ruled(verdict, facts, policy, meter, now));
     ruling.carried_out(terms.mode)
 }
@@ -144,6 +147,14 @@ fn required(verdict: &Verdict, least: Class) -> Option<Ruling> {
         }
     };
     Some(Ruling::refused(verdict, refusal))
+}
+
+/// A proof without a nonce, on a route that takes each request once. Who sends it is known, and can sign a nonce.
+fn repeatable(verdict: &Verdict) -> Option<Ruling> {
+    let is_repeatable =
+        verdict.class() == Class::Verified && verdict.not_checked().contains(&Unchecked::Replay);
+    let refusal = Refusal { reason: Reason::NonceRequired, ..refusal(verdict, Action::Challenge) };
+    is_repeatable.then(|| Ruling::refused(verdict, refusal))
 }
 
 /// The priority that a standing of the required class has; priorities follow trust.
@@ -218,7 +229,7 @@ mod tests {
         }
     }
 
-    const ENFORCE: Terms = Terms { mode: Mode::Enforce, require: None };
+    const ENFORCE: Terms = Terms { mode: Mode::Enforce, require: None, require_nonce: false };
 
     fn decided(verdict: &Verdict, policy: &Policy, terms: Terms) -> Decision {
         let path = NormalPath::of("/");
@@ -291,7 +302,7 @@ mod tests {
         assert_eq!(refusal(decided(&swapped, &policy, ENFORCE)).status(), 403);
         let other = sample(Standing::Invalid).with_reason(Reason::Expired);
         permit(decided(&other, &policy, ENFORCE));
-        permit(decided(&swapped, &policy, Terms { mode: Mode::Observe, require: None }));
+        permit(decided(&swapped, &policy, Terms { mode: Mode::Observe, ..ENFORCE }));
     }
 
     #[test]
@@ -314,7 +325,7 @@ mod tests {
     #[test]
     fn a_required_class_is_asked_for_in_the_order_of_trust() {
         let with = |standing, least| {
-            let terms = Terms { mode: Mode::Enforce, require: Some(least) };
+            let terms = Terms { require: Some(least), ..ENFORCE };
             decided(&sample(standing), &Policy::model(), terms).action
         };
         assert_eq!(with(Standing::Verified, Class::Verified), Action::Accept);
@@ -327,6 +338,22 @@ mod tests {
         assert_eq!(with(TEMPORARY, Class::Anonymous), Action::Monitor);
         assert_eq!(with(Standing::Invalid, Class::Anonymous), Action::Reject);
         assert_eq!(with(Standing::Partial, Class::Anonymous), Action::Monitor);
+    }
+
+    #[test]
+    fn where_a_nonce_is_required_a_proof_without_one_is_refused_and_nothing_else() {
+        let with = |standing, repeatable: bool, require_nonce| {
+            let verdict = sample(standing);
+            let verdict = if repeatable { verdict.with_unchecked(Unchecked::Replay) } else { verdict };
+            decided(&verdict, &Policy::model(), Terms { require_nonce, ..ENFORCE })
+        };
+        let refused = refusal(with(Standing::Verified, true, true));
+        assert_eq!((refused.status(), refused.reason()), (403, Reason::NonceRequired));
+        assert_eq!(with(Standing::Verified, true, false).action, Action::Accept);
+        assert_eq!(with(Standing::Verified, false, true).action, Action::Accept);
+        for other in [Standing::Anonymous, Standing::Partial, Standing::Invalid, TEMPORARY, PERMANENT] {
+            assert_eq!(with(other, true, true), with(other, true, false), "{other:?}");
+        }
     }
 
     #[test]
@@ -351,7 +378,7 @@ mod tests {
     fn only_enforcing_refuses_and_only_observing_keeps_silent() {
         let text = "[[rule]]\nname = 'no'\nthen = { action = 'reject' }";
         let policy = Policy::parse("p", text).unwrap();
-        let with = |mode| decided(&sample(Standing::Anonymous), &policy, Terms { mode, require: None });
+        let with = |mode| decided(&sample(Standing::Anonymous), &policy, Terms { mode, ..ENFORCE });
         for mode in [Mode::Observe, Mode::Advise] {
             let decision = with(mode);
             assert_eq!((decision.action, decision.rule.as_deref()), (Action::Reject, Some("no")));

@@ -1,6 +1,7 @@
 //! What the keys of a domain's directory prove, and those of its record beside them.
 
 use super::proof::usable;
+use super::test_keys::is_printed;
 use super::{Answer, Cause, Evidence, Proof, Shortfall, Trail};
 use crate::claim::{Bot, BotRules, Candidate, Claim};
 use crate::reason::Reason;
@@ -10,19 +11,6 @@ use avouch_wire::authority::Authority;
 use avouch_wire::http_signature::{Disagreement, FieldDigest, Hindrance, Part, Thumbprint, VerificationKey};
 use avouch_wire::key::Fingerprint;
 use avouch_wire::time::Time;
-use std::sync::LazyLock;
-
-/// Thumbprints of the keys of RFC 9421 appendix B.1, whose private parts are printed there: RSA, RSA-PSS, P-256
-/// and Ed25519. The Web Bot Auth drafts and demonstrations use them.
-static TEST_KEYS: LazyLock<[Option<Thumbprint>; 4]> = LazyLock::new(|| {
-    [
-        "BHj8s0GPnMEQtkaULIM-PLgEhLBbuGUQ1vMxmBWZzEo",
-        "oD0HwocPBSfpNy5W3bpJeyFGY_IQ_YpqxSjQ3Yd-CLA",
-        "ydQXMtvbsOsZyFir-Y7A8t7fKEM1gbKPvyFkdpu4fvI",
-        "poqkLGiymh_W0uP6PZFw-dvez3QJT5SolqXBCW38r0U",
-    ]
-    .map(Thumbprint::parse)
-});
 
 /// Leaves the signatures that count now, and are meant for this site.
 pub(crate) fn admit_signatures(
@@ -64,9 +52,12 @@ pub(crate) fn prove_by_directory(
 ) -> Result<Proof, Shortfall> {
     not_revoked(evidence, now, trail)?;
     let mut shortfall = None;
-    let url = bot.candidates.first().map(|candidate| candidate.agent.url.as_str());
-    // Only the first one's keys were looked up.
-    let looked_up = |candidate: &Candidate<'_>| Some(candidate.agent.url.as_str()) == url;
+    let first = bot.candidates.first().map(|candidate| &candidate.agent);
+    // Only the first one's keys were looked up: by its URL, in the manner that it says.
+    let looked_up = |candidate: &Candidate<'_>| {
+        let own = &candidate.agent;
+        first.is_some_and(|first| (&own.url, own.discovery) == (&first.url, first.discovery))
+    };
     for (at, candidate) in bot.candidates.iter().enumerate().filter(|(_, candidate)| looked_up(candidate)) {
         let mut own = Trail::default();
         match prove_one(candidate, request, evidence, rules, now, &mut own) {
@@ -120,7 +111,7 @@ fn prove_one(
     trail: &mut Trail,
 ) -> Result<Option<Fingerprint>, Shortfall> {
     let key = key_of(candidate, evidence, now, trail)?;
-    if TEST_KEYS.contains(&Some(candidate.thumbprint)) {
+    if is_printed(candidate.thumbprint) {
         if rules.refuse_test_keys {
             return Err(Shortfall::Failed(Reason::PublicTestKey));
         }

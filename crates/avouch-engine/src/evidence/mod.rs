@@ -9,8 +9,10 @@ mod network;
 mod pass;
 mod proof;
 mod questions;
+mod test_keys;
 mod token;
 mod trail;
+mod transport;
 
 pub use answer::{Answer, Cause, Dnssec, Persistence};
 pub use held::{Held, MAX_ASN_AGE, MAX_RANGES_AGE};
@@ -25,6 +27,7 @@ pub(crate) use pass::{admit_pass, vouched};
 pub(crate) use proof::{limits, meant_for_us, prove, timely};
 pub(crate) use token::{acts_for, admit_token};
 pub(crate) use trail::{Shortfall, Trail};
+pub(crate) use transport::contradicts;
 
 use avouch_wire::record::Published;
 use avouch_wire::web_bot_auth::Directory;
@@ -57,4 +60,12 @@ pub struct Evidence {
     pub directory: Answer<Arc<Directory>>,
     /// The epoch read before anything was looked up.
     pub epoch: Epoch,
+}
+
+impl Evidence {
+    /// Whether it is open what stands at the name that decides, or at one that can revoke.
+    pub(crate) fn is_open(&self) -> bool {
+        let mut all = std::iter::once(&self.record).chain(&self.revocations);
+        all.any(|answer| matches!(answer, Answer::Unknown(_)))
+    }
 }

@@ -142,7 +142,8 @@ impl Questions {
         Ok(Self { network: Some(network), ..Self::default() })
     }
 
-    fn of_crawler(claim: &Claim<'_>) -> Self {
+    /// What to find out about the address for the crawler that the user agent names.
+    pub(crate) fn of_crawler(claim: &Claim<'_>) -> Self {
         let network = claim.crawler().map(|crawler| NetworkQuestion {
             within: crawler.hosts().to_vec(),
             forward: None,

@@ -56,28 +56,42 @@ pub struct SignatureFields<'a> {
 
 impl<'a> SignatureFields<'a> {
     pub(super) fn read(fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
-        let all: Vec<_> = fields.collect();
-        Self {
-            input: joined(&all, "signature-input"),
-            signature: joined(&all, "signature"),
-            agent: joined(&all, "signature-agent"),
-            content_digest: joined(&all, "content-digest"),
-            all,
+        let mut all = Vec::with_capacity(USUAL);
+        let (mut input, mut signature, mut agent, mut content_digest) = Default::default();
+        for (name, value) in fields {
+            // Looking at the length first leaves hardly any name to compare.
+            match name.len() {
+                15 if name.eq_ignore_ascii_case("signature-input") => join(&mut input, value),
+                9 if name.eq_ignore_ascii_case("signature") => join(&mut signature, value),
+                15 if name.eq_ignore_ascii_case("signature-agent") => join(&mut agent, value),
+                14 if name.eq_ignore_ascii_case("content-digest") => join(&mut content_digest, value),
+                _ => {}
+            }
+            all.push((name, value));
         }
+        let [input, signature, agent, content_digest] =
+            [input, signature, agent, content_digest].map(Option::flatten);
+        Self { input, signature, agent, content_digest, all }
     }
 }
 
-/// The lines of a field as one (RFC 9110 section 5.3), if there are any and all are ASCII.
-fn joined<'a>(all: &[(&'a str, &'a [u8])], name: &str) -> Option<Cow<'a, str>> {
-    let lines = all.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
-    let lines: Vec<_> = lines
-        .map(|(_, value)| std::str::from_utf8(value).ok().filter(|text| text.is_ascii()))
-        .collect::<Option<_>>()?;
-    match lines.as_slice() {
-        [] => None,
-        [line] => Some(Cow::Borrowed(line)),
-        lines => Some(Cow::Owned(lines.join(", "))),
-    }
+/// Room for the fields of nearly every request.
+const USUAL: usize = 16;
+
+/// Adds a line to a field, which is one text of all its lines (RFC 9110 section 5.3) if all are ASCII.
+fn join<'a>(lines: &mut Option<Option<Cow<'a, str>>>, value: &'a [u8]) {
+    *lines = Some(match (lines.take(), ascii(value)) {
+        (None, line) => line.map(Cow::Borrowed),
+        (Some(Some(mut before)), Some(line)) => {
+            before.to_mut().extend([", ", line]);
+            Some(before)
+        }
+        (Some(_), _) => None,
+    });
+}
+
+fn ascii(value: &[u8]) -> Option<&str> {
+    if value.is_ascii() { std::str::from_utf8(value).ok() } else { None }
 }
 
 pub(super) fn read<'a>(

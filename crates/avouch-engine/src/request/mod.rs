@@ -2,9 +2,11 @@
 
 mod fields;
 mod peer;
+mod transport;
 
 pub use fields::{PassField, SaipField, SignatureFields};
 pub use peer::{AddressEvidence, Peer, is_private};
+pub use transport::{Indicators, Transport, certified_domain};
 
 use avouch_wire::authority::{Authority, AuthorityError, Scheme};
 use avouch_wire::content::{ContentDigest, ContentDigests};
@@ -97,6 +99,7 @@ pub struct Request<'a> {
     target: Target<'a>,
     authority: Authority<'a>,
     peer: Peer,
+    transport: Transport<'a>,
     saip: SaipField<'a>,
     pass: PassField<'a>,
     delegation: SaipField<'a>,
@@ -139,6 +142,7 @@ impl<'a> Request<'a> {
             target,
             authority,
             peer: head.peer,
+            transport: Transport::Unseen,
             saip: read.saip,
             pass: read.pass,
             delegation: read.delegation,
@@ -171,6 +175,18 @@ impl<'a> Request<'a> {
     #[must_use]
     pub const fn peer(&self) -> &Peer {
         &self.peer
+    }
+
+    /// The same request, and what was seen of TLS.
+    #[must_use]
+    pub fn over(self, transport: Transport<'a>) -> Self {
+        Self { transport, ..self }
+    }
+
+    /// What was seen of TLS.
+    #[must_use]
+    pub const fn transport(&self) -> Transport<'a> {
+        self.transport
     }
 
     /// The SAIP field.

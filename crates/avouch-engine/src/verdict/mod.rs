@@ -6,10 +6,12 @@ mod mechanism;
 #[cfg(test)]
 mod sample;
 mod table;
+mod together;
 
 pub use check::{Check, CheckName, Outcome, Unchecked, Validation};
 pub use mechanism::Mechanism;
 pub(crate) use table::Conclusion;
+pub(crate) use together::{Holding, together};
 
 use crate::claim::Claim;
 use crate::evidence::{Persistence, Trail};

@@ -1,6 +1,6 @@
 //! Verdicts made up for the tests of later stages.
 
-use super::{KeyTier, Mechanism, Reasons, Standing, Verdict};
+use super::{KeyTier, Mechanism, Reasons, Standing, Unchecked, Verdict};
 use crate::reason::Reason;
 use avouch_wire::key::Fingerprint;
 use avouch_wire::name::Identity;
@@ -41,6 +41,11 @@ impl Verdict {
 
     pub(crate) fn with_key_tier(mut self, tier: KeyTier) -> Self {
         self.key_tier = tier;
+        self
+    }
+
+    pub(crate) fn with_unchecked(mut self, what: Unchecked) -> Self {
+        self.not_checked.push(what);
         self
     }
 

@@ -8,9 +8,10 @@
 //! | every signature holds under a published key, bound to this site, and the request is new | 3 | verified |
 //! | a signature without a nonce holds under a key of the domain's directory, bound to this site | 3 | verified |
 //! | every signature holds under the key that a token of the domain names, and the request is new | 3 | verified |
-//! | the same, but the signature does not bind this site or the domain | 2 | partial |
+//! | the same, but the signature does not bind this site or the domain, or TLS contradicts the claim | 2 | partial |
 //! | DNS, a token of the domain, or the operator's ranges, connect the client's address with it | 2 | partial |
 //! | nobody is named, and an attester vouches for the client by a token, redeemed once | 0 or 2 by its trust | anonymous or partial |
+//! | class 2 by either of these, and TLS contradicts the claim | 1 | invalid |
 //! | the claim failed | 1 | invalid |
 //! | the claim could not be checked | 1 | undetermined |
 
@@ -33,7 +34,8 @@ pub(crate) enum Conclusion {
     /// Every signature holds, and the request is new as far as it was signed to be. Nothing else
     /// leads to class 3.
     Proved(Mechanism, Freshness),
-    /// The same, except that the signature does not bind this site or the domain.
+    /// The same, except that the signature does not bind this site or the domain, or that what was seen of TLS
+    /// contradicts the claim.
     Unbound(Mechanism, Freshness),
     /// DNS, a token of the domain, or the operator's ranges, connect the client's address with it.
     Consistent(Mechanism),
@@ -70,6 +72,25 @@ impl Conclusion {
     /// Whether somebody vouches for the client.
     pub(crate) const fn is_vouched_for(&self) -> bool {
         matches!(self, Self::Vouched(..))
+    }
+
+    /// Whether it establishes who sends the request, so that there is something to take from it.
+    pub(crate) const fn establishes(&self) -> bool {
+        matches!(self, Self::Proved(..) | Self::Unbound(..) | Self::Consistent(_))
+    }
+
+    /// What is left of it where what was seen of TLS contradicts the claim: a class less. Who claims nothing, and
+    /// whose claim failed, loses nothing by it.
+    pub(crate) fn contradicted(self) -> Self {
+        match self {
+            Self::Proved(mechanism, freshness) => Self::Unbound(mechanism, freshness),
+            Self::Unbound(..) | Self::Consistent(_) => {
+                Self::Short(Shortfall::Failed(Reason::TransportMismatch))
+            }
+            Self::Anonymous | Self::Pseudonym(..) | Self::Testing(_) | Self::Vouched(..) | Self::Short(_) => {
+                self
+            }
+        }
     }
 
     /// How it is known to be new.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use avouch_engine::decision::{Action, Decision, Outcome};
 use avouch_engine::reason::Reason;
 use avouch_engine::verdict::{Class, Verdict};
+use avouch_reports::Reports;
 use avouch_wire::time::Time;
 use http::{HeaderValue, Method, StatusCode, Uri};
 use tokio::sync::OwnedSemaphorePermit;
@@ -17,11 +18,17 @@ use super::AccessLog;
 use super::line::Line;
 use crate::numbers::Numbers;
 
+/// Where what became of a request is noted.
+pub(crate) struct Books {
+    pub(crate) log: Arc<AccessLog>,
+    pub(crate) numbers: Arc<Numbers>,
+    pub(crate) reports: Option<Arc<Reports>>,
+}
+
 /// A request's line, written when this is dropped: at the end of its answer, or when the client
 /// went away before.
 pub(crate) struct Entry {
-    log: Arc<AccessLog>,
-    numbers: Arc<Numbers>,
+    books: Books,
     time: Time,
     begun: Instant,
     pub(crate) id: RequestId,
@@ -57,16 +64,14 @@ impl std::fmt::Display for RequestId {
 
 impl Entry {
     pub(crate) fn begin<B>(
-        log: Arc<AccessLog>,
-        numbers: Arc<Numbers>,
+        books: Books,
         id: RequestId,
         (time, begun): (Time, Instant),
         peer: IpAddr,
         request: &http::Request<B>,
     ) -> Box<Self> {
         Box::new(Self {
-            log,
-            numbers,
+            books,
             time,
             begun,
             id,
@@ -183,9 +188,13 @@ impl Drop for Entry {
             self.verdict = self.verdict.take().map(|verdict| Box::new(verdict.with_body_mismatch()));
         }
         let took = self.begun.elapsed();
-        self.numbers.finished(self.verdict.as_deref(), self.action(), self.status, took);
-        if self.log.is_on() {
-            self.log.write(&self.line(took));
+        let Books { log, numbers, reports } = &self.books;
+        numbers.finished(self.verdict.as_deref(), self.action(), self.status, took);
+        if let Some((reports, verdict)) = reports.as_ref().zip(self.verdict.as_deref()) {
+            reports.count(verdict, self.peer);
+        }
+        if log.is_on() {
+            log.write(&self.line(took));
         }
     }
 }

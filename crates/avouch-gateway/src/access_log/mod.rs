@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::config::LogTarget;
 
-pub(crate) use entry::{Entry, RequestId};
+pub(crate) use entry::{Books, Entry, RequestId};
 
 /// How long lines gather before they are written together: short enough for `tail -f`, long
 /// enough that a busy gateway writes once for hundreds of requests.

@@ -1,28 +1,34 @@
 //! The gateway's configuration: read whole, every problem at once.
 
 mod endpoint;
+mod fetch;
 mod limits;
 mod networks;
 mod print;
 mod privacy_pass;
+mod reports;
 mod route;
 mod upstream;
 mod web_bot_auth;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use avouch_engine::decision::Mode;
 use avouch_gather::networks::Sources;
+use avouch_gather::networks::feeds::Feed;
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::settings::{Fault, Problems, Reader, Table, Value};
 
 use crate::trust::{PrivatePeers, TrustedProxies};
 
 pub use endpoint::Endpoint;
+pub use fetch::Fetch;
 pub use limits::{Limits, Size};
 pub use privacy_pass::PrivacyPass;
+pub use reports::Reports;
 pub use route::{Disclose, Route};
 pub use upstream::Upstream;
 pub use web_bot_auth::WebBotAuth;
@@ -58,10 +64,16 @@ pub struct Config {
     pub web_bot_auth: WebBotAuth,
     /// Whose Privacy Pass tokens count; with none, tokens are left alone.
     pub privacy_pass: Vec<PrivacyPass>,
+    /// Whether and how claims are reported to the domains that were claimed; without it, none is counted.
+    pub reports: Option<Reports>,
     /// The policy file; without it the model's table applies.
     pub policy: Option<PathBuf>,
     /// Files of autonomous systems and of crawlers' ranges.
     pub networks: Sources,
+    /// Range files that are fetched.
+    pub feeds: BTreeSet<Feed>,
+    /// Where and how; there are no feeds without it.
+    pub fetch: Option<Fetch>,
     /// Where used nonces are remembered.
     pub store: Store,
     /// Parts of the site with other settings, first match first.
@@ -79,6 +91,8 @@ pub struct TlsFiles {
     pub cert: PathBuf,
     /// The private key.
     pub key: PathBuf,
+    /// Roots that certificates of clients lead to; without it none are asked for.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// `[dns]`.
@@ -191,13 +205,20 @@ impl Config {
         let dns = root.sub("dns").map(dns).unwrap_or_default();
         let web_bot_auth = root.sub("web_bot_auth").map(WebBotAuth::read).unwrap_or_default();
         let privacy_pass = privacy_pass::read(&mut root);
+        let reports = root.sub("reports").and_then(Reports::read);
         let policy = root.sub("policy").and_then(|mut policy| policy.required("file", path));
-        let networks = networks::read(&mut root);
+        let networks::Networks { sources: networks, feeds } = networks::read(&mut root);
+        let fetch = root.sub("fetch").and_then(Fetch::read);
         let store = root.sub("store").map(store).unwrap_or_default();
         let log = root.sub("log").map(log).unwrap_or_default();
         let limits = root.sub("limits").map(Limits::read).unwrap_or_default();
         let routes: Vec<Route> = root.tables("route").into_iter().filter_map(Route::read).collect();
         check(&root, &listen, &authorities, mode, &routes);
+        if !feeds.is_empty() && !root.has("fetch") {
+            let fix =
+                "add the table, with `folder = \"/var/lib/avouch/ranges\"`, where what is fetched is kept";
+            root.complain("[fetch]", Fault::new("is needed to fetch ranges", fix));
+        }
         Some(Self {
             mode,
             listen,
@@ -213,8 +234,11 @@ impl Config {
             dns,
             web_bot_auth,
             privacy_pass,
+            reports,
             policy,
             networks,
+            feeds,
+            fetch,
             store,
             routes,
             log,
@@ -224,11 +248,14 @@ impl Config {
 
     /// Makes relative paths relative to `folder`.
     fn resolve(&mut self, folder: &Path) {
-        let files = self.tls.iter_mut().flat_map(|tls| [&mut tls.cert, &mut tls.key]);
+        let files = self.tls.iter_mut().flat_map(TlsFiles::paths);
         let files =
             files.chain(&mut self.policy).chain(&mut self.dns.trust_anchors).chain(&mut self.web_bot_auth.ca);
         let files = files.chain(self.routes.iter_mut().filter_map(|route| route.policy.as_mut()));
         let files = files.chain(self.privacy_pass.iter_mut().map(|issuer| &mut issuer.delegation));
+        let reports = self.reports.iter_mut();
+        let files =
+            files.chain(reports.flat_map(|reports| [&mut reports.folder].into_iter().chain(&mut reports.ca)));
         let networks = &mut self.networks;
         let files = files.chain(&mut networks.asn).chain(networks.ranges.iter_mut().map(|(_, file)| file));
         for file in files {
@@ -236,6 +263,10 @@ impl Config {
         }
         if let StoreUrl::File(file) = &mut self.store.url {
             *file = folder.join(&file);
+        }
+        if let Some(fetch) = &mut self.fetch {
+            fetch.folder = folder.join(&fetch.folder);
+            fetch.ca = fetch.ca.as_ref().map(|ca| folder.join(ca));
         }
         if let LogTarget::File(file) = &mut self.log {
             *file = folder.join(&file);
@@ -245,10 +276,13 @@ impl Config {
     /// The files whose change means that the configuration changed, beside its own, and that are
     /// small enough to be read often: not those of [`Config::networks`].
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        let tls = self.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]);
+        let tls = self.tls.iter().flat_map(|tls| [&tls.cert, &tls.key].into_iter().chain(&tls.client_ca));
         let policies = self.policy.iter().chain(self.routes.iter().filter_map(|route| route.policy.as_ref()));
+        let roots =
+            self.web_bot_auth.ca.iter().chain(self.fetch.iter().filter_map(|fetch| fetch.ca.as_ref()));
+        let roots = roots.chain(self.reports.iter().filter_map(|reports| reports.ca.as_ref()));
         let delegations = self.privacy_pass.iter().map(|issuer| &issuer.delegation);
-        let files = tls.chain(policies).chain(&self.dns.trust_anchors).chain(&self.web_bot_auth.ca);
+        let files = tls.chain(policies).chain(&self.dns.trust_anchors).chain(roots);
         files.chain(delegations).map(PathBuf::as_path)
     }
 }
@@ -290,7 +324,14 @@ fn trusted_proxies(root: &mut Table<'_>) -> TrustedProxies {
 
 fn tls(mut table: Table<'_>) -> Option<TlsFiles> {
     let (cert, key) = (table.required("cert", path), table.required("key", path));
-    Some(TlsFiles { cert: cert?, key: key? })
+    let client_ca = table.optional("client_ca", path);
+    Some(TlsFiles { cert: cert?, key: key?, client_ca })
+}
+
+impl TlsFiles {
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        [&mut self.cert, &mut self.key].into_iter().chain(&mut self.client_ca)
+    }
 }
 
 fn dns(mut table: Table<'_>) -> Dns {
@@ -378,6 +419,16 @@ mod tests {
         allow_networks = ["10.0.0.0/8"]
         require_signed_directories = true
         max_lifetime = "1h"
+        algorithms = ["ed25519", "rsa-v1_5-sha256"]
+
+        [reports]
+        organization = "Shop \"AG\""
+        contact = "reports@shop.example"
+        folder = "reports"
+        smtp = "smtps://mail.shop.example"
+        every = "12h"
+        ca = "roots.pem"
+        allow_networks = ["10.0.0.0/8"]
         [policy]
         file = "policy.toml"
         [asn]
@@ -403,6 +454,7 @@ mod tests {
         assertion = true
         disclose = "none"
         require = 3
+        require_nonce = true
     "#;
 
     const LEAST: &str = "listen = '[::]:8443'\nupstream = 'http://127.0.0.1:8080'\n";

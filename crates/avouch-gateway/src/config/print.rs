@@ -36,6 +36,7 @@ impl Config {
     fn tables(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(tls) = &self.tls {
             writeln!(f, "\n[tls]\ncert = {}\nkey = {}", file(&tls.cert), file(&tls.key))?;
+            tls.client_ca.iter().try_for_each(|roots| writeln!(f, "client_ca = {}", file(roots)))?;
         }
         if let Some(listen) = self.admin {
             writeln!(f, "\n[admin]\nlisten = \"{listen}\"")?;
@@ -46,10 +47,12 @@ impl Config {
         self.dns(f)?;
         self.web_bot_auth(f)?;
         super::privacy_pass::write(&self.privacy_pass, f)?;
+        self.reports.iter().try_for_each(|reports| reports.write(f))?;
         if let Some(policy) = &self.policy {
             writeln!(f, "\n[policy]\nfile = {}", file(policy))?;
         }
-        super::networks::write(&self.networks, f)?;
+        super::networks::write(&self.networks, &self.feeds, f)?;
+        self.fetch.iter().try_for_each(|fetch| fetch.write(f))?;
         match &self.store.url {
             StoreUrl::Memory => writeln!(f, "\n[store]\nurl = \"memory:\"")?,
             StoreUrl::File(path) => {
@@ -72,7 +75,8 @@ impl Config {
         table.ca.iter().try_for_each(|ca| writeln!(f, "ca = {}", file(ca)))?;
         writeln!(f, "allow_networks = {}", List(&table.allow_networks))?;
         writeln!(f, "require_signed_directories = {}", table.require_signed_directories)?;
-        writeln!(f, "max_lifetime = \"{}ms\"", table.max_lifetime.as_millis())
+        writeln!(f, "max_lifetime = \"{}ms\"", table.max_lifetime.as_millis())?;
+        writeln!(f, "algorithms = {}", List(&table.algorithms))
     }
 
     fn dns(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,10 +108,13 @@ fn write_route(route: &Route, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if route.disclose != Disclose::default() {
         writeln!(f, "disclose = \"{}\"", route.disclose.as_str())?;
     }
-    match route.require {
-        Some(class) => writeln!(f, "require = {}", class.number()),
-        None => Ok(()),
+    if let Some(class) = route.require {
+        writeln!(f, "require = {}", class.number())?;
     }
+    if route.require_nonce {
+        writeln!(f, "require_nonce = true")?;
+    }
+    Ok(())
 }
 
 pub(super) fn file(path: &Path) -> Quoted<std::path::Display<'_>> {
@@ -115,7 +122,7 @@ pub(super) fn file(path: &Path) -> Quoted<std::path::Display<'_>> {
 }
 
 /// A TOML basic string.
-pub(super) struct Quoted<T>(T);
+pub(super) struct Quoted<T>(pub(super) T);
 
 impl<T: Display> Display for Quoted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,7 +139,7 @@ impl<T: Display> Display for Quoted<T> {
 }
 
 /// A TOML list of strings.
-struct List<'a, T>(&'a [T]);
+pub(super) struct List<'a, T>(pub(super) &'a [T]);
 
 impl<T: Display> Display for List<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

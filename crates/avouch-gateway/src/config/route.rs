@@ -37,6 +37,8 @@ pub struct Route {
     pub disclose: Disclose,
     /// The least trusted class that is let in, before any policy.
     pub require: Option<Class>,
+    /// Whether a signature without a nonce, which could be used again, is refused.
+    pub require_nonce: bool,
 }
 
 pub(super) fn mode(value: Value<'_>) -> Result<Mode, Fault> {
@@ -75,7 +77,8 @@ impl Route {
         let assertion = table.optional("assertion", |value| value.switch()).unwrap_or_default();
         let disclose = table.optional("disclose", |value| value.one_of(&Disclose::WORDS)).unwrap_or_default();
         let require = table.optional("require", class);
-        Some(Self { path: path?, upstream, mode, policy, assertion, disclose, require })
+        let require_nonce = table.optional("require_nonce", |value| value.switch()).unwrap_or_default();
+        Some(Self { path: path?, upstream, mode, policy, assertion, disclose, require, require_nonce })
     }
 
     /// Whether a normalised path lies at or below this route: `/admin` holds `/admin` and
@@ -112,6 +115,7 @@ mod tests {
             assertion: false,
             disclose: Disclose::default(),
             require: None,
+            require_nonce: false,
         }
     }
 

@@ -3,6 +3,7 @@
 mod door;
 mod prefixed;
 mod room;
+mod shown;
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
@@ -26,6 +27,7 @@ pub(crate) use door::Door;
 use prefixed::Prefixed;
 pub(crate) use room::Room;
 use room::Seat;
+pub(crate) use shown::Shown;
 
 /// What an HTTP/2 connection begins with (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -38,6 +40,7 @@ pub(crate) struct Origin {
     pub(crate) gate: Arc<Gate>,
     pub(crate) remote: Remote,
     pub(crate) scheme: Scheme,
+    pub(crate) shown: Shown,
 }
 
 /// Why a connection ends before a request was read from it.
@@ -142,26 +145,29 @@ where
     let snapshot = gate.snapshot();
     let limits = &snapshot.config.limits;
     let mut stream = Prefixed::new(stream, limits.body_pause);
+    let mut shown = Shown::Plain;
     if snapshot.config.trusted_proxies.holds(remote)
-        && let Said::From(told) = in_time(limits.head_time, proxy_header(&mut stream)).await?
+        && let (Said::From(told), tls) = in_time(limits.head_time, proxy_header(&mut stream)).await?
         && !told.ip().to_canonical().is_unspecified()
     {
         remote = Remote { address: told.ip().to_canonical(), told: true, ..remote };
+        shown = tls;
     }
-    let origin = |scheme| Arc::new(Origin { gate: Arc::clone(gate), remote, scheme });
+    let origin = |scheme, shown| Arc::new(Origin { gate: Arc::clone(gate), remote, scheme, shown });
     match &snapshot.acceptor {
         Some(acceptor) => {
             let accepting = async { acceptor.accept(stream).await.map_err(ConnectionError::Io) };
             let stream = in_time(limits.handshake, accepting).await?;
+            let origin = origin(Scheme::Https, Shown::here(&stream, acceptor));
             match stream.protocol() {
-                Protocol::Http1 => http1(stream, origin(Scheme::Https), limits, stop).await,
-                Protocol::Http2 => http2(stream, origin(Scheme::Https), limits, stop).await,
+                Protocol::Http1 => http1(stream, origin, limits, stop).await,
+                Protocol::Http2 => http2(stream, origin, limits, stop).await,
             }
         }
         None if in_time(limits.head_time, begins_with_preface(&mut stream)).await? => {
-            http2(stream, origin(Scheme::Http), limits, stop).await
+            http2(stream, origin(Scheme::Http, shown), limits, stop).await
         }
-        None => http1(stream, origin(Scheme::Http), limits, stop).await,
+        None => http1(stream, origin(Scheme::Http, shown), limits, stop).await,
     }
 }
 
@@ -172,21 +178,22 @@ async fn in_time<T>(
     tokio::time::timeout(limit, reading).await.map_err(|_| ConnectionError::Silent)?
 }
 
-/// Reads what a trusted proxy says of the connection, if it says anything.
-async fn proxy_header<S>(stream: &mut Prefixed<S>) -> Result<Said, ConnectionError>
+/// Reads what a trusted proxy says of the connection, and of TLS, if it says anything.
+async fn proxy_header<S>(stream: &mut Prefixed<S>) -> Result<(Said, Shown), ConnectionError>
 where
     S: AsyncRead + Unpin,
 {
     loop {
         if !stream.more().await? {
-            return Ok(Said::Local);
+            return Ok((Said::Local, Shown::Plain));
         }
         match proxy_protocol::read(stream.start())? {
             Progress::More => {}
-            Progress::Absent => return Ok(Said::Local),
+            Progress::Absent => return Ok((Said::Local, Shown::Plain)),
             Progress::Read { length, said } => {
+                let shown = Shown::told(stream.start().get(..length).unwrap_or_default());
                 stream.skip(length);
-                return Ok(said);
+                return Ok((said, shown));
             }
         }
     }

@@ -1,15 +1,15 @@
 //! Fetches directories, and remembers what became of each: what was last read, and when to try again.
 
-use super::fetch::{Client, FetchError, Fetched, PATIENCE};
 use super::newcomers::Newcomers;
-use super::vouched;
+use super::{storage, vouched};
 use crate::bounded::Bounded;
 use crate::hash_key::HashKey;
+use crate::https::{Client, Document as Fetched, Get, Got, HttpsError};
 use avouch_dns::Dns;
 use avouch_engine::evidence::{Answer, Cause, DirectoryQuestion, Dnssec};
 use avouch_tls::Connector;
 use avouch_wire::time::Time;
-use avouch_wire::web_bot_auth::{Directory, Discovery, Document, WELL_KNOWN};
+use avouch_wire::web_bot_auth::{Directory, Discovery, Document, MAX_DIRECTORY, WELL_KNOWN};
 use ipnet::IpNet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,6 +20,13 @@ use tokio::time::timeout;
 /// over. A directory of 100 keys that are the dearest to keep takes less than 100 KiB (those of P-256
 /// take 900 octets each), so both tables together take less than 256 MiB, however strangers fill them.
 pub(crate) const REMEMBERED: usize = 1280;
+
+/// How long the documents of a directory may take together, from the first look-up to the last octet.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What directories are served as.
+pub(super) const TYPES: &str =
+    "application/http-message-signatures-directory+json, application/jwk-set+json, application/json";
 
 /// Fetches under way at the same time: each holds a connection and up to 256 KiB.
 const SIMULTANEOUS: usize = 32;
@@ -95,7 +102,7 @@ impl Fetcher {
     #[must_use]
     pub fn new(dns: Dns, connector: Connector, settings: FetchSettings) -> Self {
         Self(Arc::new(State {
-            client: Client { dns, connector, allowed: settings.allowed_networks },
+            client: Client::new(dns, connector, settings.allowed_networks, PATIENCE),
             require_signed: settings.require_signed,
             known: Bounded::new(REMEMBERED),
             key: HashKey::random(),
@@ -206,19 +213,21 @@ impl State {
         if self.require_signed {
             directory.retain(|thumbprint| signed.contains(thumbprint));
         }
-        Ok((directory, fetched.storage))
+        Ok((directory, storage::of(&fetched.headers)))
     }
 
     /// `None` where the host itself says that nothing stands there: whoever takes a directory down
     /// takes its keys back.
     async fn get(&self, url: &str, now: Time) -> Result<Option<Fetched>, Cause> {
-        match self.client.fetch(url, now).await {
+        let get = Get { url, accept: TYPES, limit: MAX_DIRECTORY, unless: None };
+        match self.client.get(get, now).await {
             // Whoever can write to the well-known path speaks for the host; elsewhere many may.
-            Ok(fetched) if fetched.path != WELL_KNOWN && !fetched.is_json() => {
+            Ok(Got::Document(fetched)) if fetched.path != WELL_KNOWN && !fetched.is_json() => {
                 Err(unusable(url, &"its Content-Type is not JSON"))
             }
-            Ok(fetched) => Ok(Some(fetched)),
-            Err(error @ FetchError::Gone(_)) => {
+            Ok(Got::Document(fetched)) => Ok(Some(fetched)),
+            Ok(Got::Unchanged(_)) => Err(unusable(url, &"it was not asked whether it changed")),
+            Err(error @ HttpsError::Gone(_)) => {
                 tracing::info!(url, %error, "key directory gone");
                 Ok(None)
             }

@@ -1,14 +1,12 @@
 //! Key directories: what stands at the URL of a Web Bot Auth signature.
 //!
-//! In files: `fetch` gets one document, within bounds that hold against whoever named it; `fetcher` remembers what
-//! became of each directory, `newcomers` how many were new of late, `storage` for how long it may be kept, `vouched` whether its keys signed it, `public`
-//! which addresses are; `documents` stand for all of them offline.
+//! In files: `fetcher` gets them, by the client of [`crate::https`], and remembers what became of each directory,
+//! `newcomers` how many were new of late, `storage` for how long it may be kept, `vouched` whether its keys signed it;
+//! `documents` stand for all of them offline.
 
 mod documents;
-mod fetch;
 mod fetcher;
 mod newcomers;
-mod public;
 mod storage;
 #[cfg(test)]
 mod tests;

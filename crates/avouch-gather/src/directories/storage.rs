@@ -13,11 +13,8 @@ const LEAST: Duration = Duration::from_secs(60);
 /// Whatever an answer says, so that a key that was removed ends within a day.
 const MOST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long an answer is relied on.
-pub(super) type Storage = Duration;
-
-/// By `Cache-Control` and `Age`, within bounds.
-pub(super) fn of(headers: &HeaderMap) -> Storage {
+/// How long an answer is relied on: by `Cache-Control` and `Age`, within bounds.
+pub(super) fn of(headers: &HeaderMap) -> Duration {
     let directives: Vec<&str> = headers
         .get_all(CACHE_CONTROL)
         .iter()

@@ -1,12 +1,10 @@
 //! Whether a directory's keys vouch for it: the signatures on the answer that brought it.
 
-use super::fetch::Fetched;
+use super::fetcher::TYPES;
+use crate::https::{AGENT, Document};
 use avouch_wire::http_signature::{self, Algorithms, Component, Message, Part, Start, Thumbprint, TimeRules};
 use avouch_wire::time::Time;
-use avouch_wire::web_bot_auth::Directory;
-
-/// The tag of such signatures (appendix on origin binding of the draft).
-const TAG: &str = "http-message-signatures-directory";
+use avouch_wire::web_bot_auth::{DIRECTORY_TAG, Directory};
 
 /// A signature of one of its keys does not hold: the answer is not what the directory's owner sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,14 +12,18 @@ pub(super) struct Forged;
 
 /// The keys that signed the answer for the authority it was asked of. Signatures that are no longer or not yet in time,
 /// those of other keys or by an algorithm that is not taken, and those over what is not there say nothing.
-pub(super) fn by(directory: &Directory, fetched: &Fetched, now: Time) -> Result<Vec<Thumbprint>, Forged> {
+pub(super) fn by(directory: &Directory, fetched: &Document, now: Time) -> Result<Vec<Thumbprint>, Forged> {
     let joined = |name: &str| {
-        let own = fetched.fields.iter().filter(|(own, _)| own == name);
-        own.map(|(_, value)| String::from_utf8_lossy(value)).collect::<Vec<_>>().join(", ")
+        let own = fetched.headers.get_all(name).iter();
+        own.map(|value| String::from_utf8_lossy(value.as_bytes())).collect::<Vec<_>>().join(", ")
     };
     let (input, signature) = (joined("signature-input"), joined("signature"));
     let Ok(signatures) = http_signature::read(&input, &signature) else { return Ok(Vec::new()) };
-    let asked_with = fetched.asked_with();
+    let asked_with: [(&str, &[u8]); 3] = [
+        ("host", fetched.authority.as_bytes()),
+        ("user-agent", AGENT.as_bytes()),
+        ("accept", TYPES.as_bytes()),
+    ];
     let request = Message {
         start: Start::Request {
             method: "GET",
@@ -35,7 +37,7 @@ pub(super) fn by(directory: &Directory, fetched: &Fetched, now: Time) -> Result<
         request: None,
     };
     let fields: Vec<_> =
-        fetched.fields.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+        fetched.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     let answer = Message {
         start: Start::Response { status: 200 },
         fields: &fields,
@@ -47,7 +49,7 @@ pub(super) fn by(directory: &Directory, fetched: &Fetched, now: Time) -> Result<
         let input = &signature.input;
         let binds =
             |component: &Component<'_>| component.part() == Part::Authority && component.is_of_request();
-        let counts = input.tag == Some(TAG)
+        let counts = input.tag == Some(DIRECTORY_TAG)
             && input.covers(binds)
             && input.check_times(now.seconds(), TimeRules::DEFAULT).is_ok();
         let key =

@@ -317,6 +317,22 @@ fn of_several_signatures_one_that_holds_is_enough() {
 }
 
 #[test]
+fn keys_count_for_signatures_that_find_them_in_the_same_manner_only() {
+    let url = "https://bot.acme.example/keys.json";
+    for (manner, holds) in [("jwks_uri", true), ("cimd", false)] {
+        let agent = format!("a=\"{url}\";type=jwks_uri, b=\"{url}\";type={manner}");
+        // The keys of another document, if this one were read as one of metadata.
+        let world = World { url: url.to_owned(), ..World::with_agent(&agent) };
+        let signed = |label| {
+            world.sign(Sign { label, covered: vec![named("@authority"), member(label)], ..Sign::default() })
+        };
+        let (mut first, second) = (signed("a"), signed("b"));
+        first.signature = first.signature.replacen("=:", "=:AAAA", 1);
+        assert_eq!(verified(&world.judge(&[first, second])), holds, "{manner}");
+    }
+}
+
+#[test]
 fn a_signature_counts_for_its_own_member_and_its_own_site_only() {
     let world = World::with_agent(&format!("sig1={BARE}, sig2=\"https://other.example\""));
     let sign = |label, key| {

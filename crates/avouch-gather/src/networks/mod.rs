@@ -1,9 +1,10 @@
 //! What data on this machine say of networks: the autonomous systems that originate an address, and
 //! the ranges of crawlers.
 //!
-//! They come as octets with the moment they were received, from files ([`Sources`]) or whoever
-//! fetches them. What is refused changes nothing, so the last good data stay, and grow old.
+//! They come as octets with the moment they were received, from files ([`Sources`]) or from whom
+//! publishes them ([`feeds`]). What is refused changes nothing, so the last good data stay, and grow old.
 
+pub mod feeds;
 mod files;
 
 pub use files::{SourceError, Sources};
@@ -76,9 +77,14 @@ impl Networks {
         octets: &[u8],
         received_at: Time,
     ) -> Result<(), RangesError> {
-        let ranges = Dated { value: Arc::new(Ranges::parse(octets)?), from: received_at, stamp: None };
-        self.ranges.entry(crawler.to_owned()).or_default().insert(source.to_owned(), ranges);
+        self.hold_ranges(crawler, source, Arc::new(Ranges::parse(octets)?), received_at);
         Ok(())
+    }
+
+    /// The same, of ranges that were read already.
+    pub(crate) fn hold_ranges(&mut self, crawler: &str, source: &str, value: Arc<Ranges>, from: Time) {
+        let ranges = Dated { value, from, stamp: None };
+        self.ranges.entry(crawler.to_owned()).or_default().insert(source.to_owned(), ranges);
     }
 
     /// What they say to the questions of a claim made by `peer`, where its address is evidence; DNS is not

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use avouch_wire::time::Time;
 
 use super::FUTURE;
-use super::disk::{Folder, StoreError};
+use crate::folder::{Folder, StoreError};
 use avouch_engine::pipeline::NotCommitted;
 
 /// How far the mark is written ahead of what asked for it, in seconds: at most one write in this
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn the_mark_is_written_once_per_step_and_ahead_of_its_use() {
         let place = tempfile::tempdir().unwrap();
-        let mark = Mark::kept(Folder::take(place.path()).unwrap(), None);
+        let mark = Mark::kept(Folder::take(place.path(), super::super::LOCK).unwrap(), None);
         assert!(!mark.covers(100));
         mark.cover(100, Time::default()).unwrap();
         assert!(mark.covers(103) && !mark.covers(104));
@@ -162,7 +162,7 @@ mod tests {
     fn a_disk_that_fails_refuses_and_is_tried_again_after_a_second() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("gone");
-        let mark = Mark::kept(Folder::take(&path).unwrap(), Some(10));
+        let mark = Mark::kept(Folder::take(&path, super::super::LOCK).unwrap(), Some(10));
         std::fs::remove_dir_all(&path).unwrap();
         assert_eq!(mark.cover(11, Time::from_seconds(1)), Err(NotCommitted::StoreUnreachable));
         std::fs::create_dir(&path).unwrap();

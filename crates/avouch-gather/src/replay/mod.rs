@@ -11,9 +11,8 @@
 //! In files: `nonces` is what the judge uses, one table for most signatures, two for those that last longer, and one
 //! for what this start asked for;
 //! `shard` holds the slots, `shares` counts who holds how much, `mark` is the start rule, `saved` the table between a
-//! clean stop and the next start, `disk` the folder.
+//! clean stop and the next start.
 
-mod disk;
 mod mark;
 mod nonces;
 mod saved;
@@ -29,8 +28,6 @@ use avouch_engine::pipeline::{NotCommitted, Share};
 use avouch_wire::saip::{WINDOW_AFTER, WINDOW_BEFORE};
 use avouch_wire::time::Time;
 
-use disk::Folder;
-pub use disk::StoreError;
 use mark::Mark;
 pub use nonces::{LONGEST, Nonces, Used};
 use saved::Saved;
@@ -38,7 +35,12 @@ use shard::{Nonce, Shard};
 use shares::Shares;
 
 use crate::clock::Clock;
+use crate::folder::Folder;
+pub use crate::folder::StoreError;
 use crate::hash_key::HashKey;
+
+/// The file that says that a table's folder is held.
+const LOCK: &str = "replay.lock";
 
 /// How long before now a request may have been signed, in the table's units: seconds, but in a table of longer
 /// signatures.
@@ -155,7 +157,7 @@ impl Table {
             let table = Self::empty(scale, settings, clock, HashKey::random(), Mark::none());
             return Ok(table.with_start_rule(settings, None));
         };
-        let folder = Folder::take(path)?;
+        let folder = Folder::take(path, LOCK)?;
         let mark = mark::read(&folder)?;
         let saved = read_saved(&folder)?;
         // The saved table is used up before the first commit adds to it: a crash from here on

@@ -2,6 +2,7 @@
 
 use super::query::{MAX_PARAMETERS, Parameters};
 use super::{Component, Form, Message, Part, SignatureInput, Start};
+use crate::octets;
 use crate::structured::{Dictionary, List};
 use data_encoding::BASE64;
 use std::cell::OnceCell;
@@ -55,8 +56,7 @@ impl SignatureInput<'_> {
         // Only a request has a query, and no base is made of two.
         let parameters = OnceCell::new();
         for component in self.components() {
-            // Writing to a string does not fail.
-            let _ = write!(base, "{component}: ");
+            base.extend([component.as_str(), ": "]);
             let written = put(component, message, &parameters, &mut base);
             let fits = if base.len() > MAX_BASE { Err(Hindrance::TooLong) } else { Ok(()) };
             written
@@ -64,7 +64,7 @@ impl SignatureInput<'_> {
                 .map_err(|hindrance| BaseError { component: component.to_string(), hindrance })?;
             base.push('\n');
         }
-        let _ = write!(base, "\"@signature-params\": {self}");
+        base.extend(["\"@signature-params\": ", self.as_str()]);
         Ok(base)
     }
 }
@@ -109,13 +109,15 @@ fn derived(start: Start<'_>, part: Part<'_>, parameters: &Query, base: &mut Stri
         Part::Authority => base.push_str(authority),
         Part::RequestTarget => base.push_str(target),
         Part::TargetUri => {
-            let (path, query) = (path.trim_start_matches('*'), query.map(|query| ["?", query].concat()));
-            let _ = write!(base, "{scheme}://{authority}{path}{}", query.unwrap_or_default());
+            [scheme, "://", authority, path.trim_start_matches('*')]
+                .iter()
+                .for_each(|part| base.push_str(part));
+            query.into_iter().for_each(|query| base.extend(["?", query]));
         }
         Part::Path if matches!(path, "" | "*") => base.push('/'),
         Part::Path => base.push_str(path),
         Part::Query => {
-            let _ = write!(base, "?{}", query.unwrap_or_default());
+            base.extend(["?", query.unwrap_or_default()]);
         }
         Part::QueryParam(name) => {
             let parameters = parameters.get_or_init(|| Parameters::read(query.unwrap_or_default()));
@@ -133,10 +135,10 @@ fn field(
     trailer: bool,
     base: &mut String,
 ) -> Result<(), Hindrance> {
-    if message.values(name, trailer).next().is_none() {
+    let mut values = message.values(name, trailer).peekable();
+    if values.peek().is_none() {
         return Err(Hindrance::Missing);
     }
-    let values = message.values(name, trailer);
     match form {
         Form::Joined => join(values, base),
         Form::Bytes => {
@@ -172,8 +174,8 @@ fn join<'a>(values: impl Iterator<Item = &'a [u8]>, joined: &mut String) -> Resu
         if at > 0 {
             joined.push_str(", ");
         }
-        let is_text = |octet: &u8| matches!(octet, b'\t' | 0x20..=0x7e);
-        let text = std::str::from_utf8(value).ok().filter(|text| text.as_bytes().iter().all(is_text));
+        let is_text = |octet: u8| (octet == b'\t') | ((0x20..=0x7e).contains(&octet));
+        let text = if octets::all(value, is_text) { std::str::from_utf8(value).ok() } else { None };
         joined.push_str(text.ok_or(Hindrance::NotText)?);
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use crate::structured::{BareItem, Item, Parameters};
 use crate::target::is_token;
+use std::borrow::Cow;
 use std::fmt;
 use thiserror::Error;
 
@@ -31,7 +32,8 @@ pub enum ComponentError {
 /// One covered component (RFC 9421 section 2): which part of which message.
 #[derive(Clone, Debug)]
 pub struct Component<'a> {
-    item: Item<'a>,
+    /// The identifier as it is signed.
+    text: Cow<'a, str>,
     part: Part<'a>,
     of_request: bool,
 }
@@ -87,7 +89,7 @@ impl<'a> Component<'a> {
     /// # Errors
     /// [`ComponentError`].
     pub fn named(name: &'a str) -> Result<Self, ComponentError> {
-        Self::of(Item { bare: BareItem::String(name), parameters: Parameters::default() })
+        Self::of(&Item { bare: BareItem::String(name), parameters: Parameters::default() }, None)
     }
 
     /// One member of a field that is a dictionary.
@@ -97,7 +99,7 @@ impl<'a> Component<'a> {
     pub fn member(field: &'a str, key: &'a str) -> Result<Self, ComponentError> {
         let mut parameters = Parameters::default();
         parameters.push("key", BareItem::String(key));
-        Self::of(Item { bare: BareItem::String(field), parameters })
+        Self::of(&Item { bare: BareItem::String(field), parameters }, None)
     }
 
     /// A component of the request that a response answers.
@@ -107,23 +109,24 @@ impl<'a> Component<'a> {
     pub fn of_request(name: &'a str) -> Result<Self, ComponentError> {
         let mut parameters = Parameters::default();
         parameters.push("req", BareItem::Boolean(true));
-        Self::of(Item { bare: BareItem::String(name), parameters })
+        Self::of(&Item { bare: BareItem::String(name), parameters }, None)
     }
 
-    /// Reads a component identifier.
+    /// Reads a component identifier; `text` is its one serialisation, where that is at hand.
     ///
     /// # Errors
     /// [`ComponentError`] says which rule it breaks.
-    pub(super) fn of(item: Item<'a>) -> Result<Self, ComponentError> {
+    pub(super) fn of(item: &Item<'a>, text: Option<&'a str>) -> Result<Self, ComponentError> {
         let Some(name) = item.bare.plain_string() else {
             return Err(ComponentError::NotAName(item.bare.to_string()));
         };
         let read = match name.strip_prefix('@') {
-            Some(_) => derived(name, &item),
-            None => field(name, &item),
+            Some(_) => derived(name, item),
+            None => field(name, item),
         };
         let (part, of_request) = read?;
-        Ok(Self { item, part, of_request })
+        let text = text.map_or_else(|| Cow::Owned(item.to_string()), Cow::Borrowed);
+        Ok(Self { text, part, of_request })
     }
 
     /// Which part of the message it is.
@@ -138,16 +141,21 @@ impl<'a> Component<'a> {
         self.of_request
     }
 
+    /// The identifier as it stands in the signature base.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// Whether both mean the same, in whatever order their parameters stand.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.part == other.part && self.of_request == other.of_request
     }
 }
 
-/// The identifier as it stands in the signature base.
 impl fmt::Display for Component<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.item.fmt(f)
+        f.write_str(&self.text)
     }
 }
 
@@ -212,7 +220,7 @@ mod tests {
     use super::*;
 
     fn component(text: &str) -> Result<Component<'_>, ComponentError> {
-        Component::of(Item::parse(text).unwrap())
+        Component::of(&Item::parse(text).unwrap(), None)
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! The two fields that carry signatures.
 
 use super::{Component, ComponentError};
-use crate::structured::{BareItem, Bytes, Dictionary, InnerList, Member, Parameters, StructuredError};
+use crate::structured::{
+    BareItem, Bytes, Dictionary, Member, Parameters, Reader, Serialise as _, StructuredError,
+};
+use std::borrow::Cow;
 use std::fmt;
 use thiserror::Error;
 
@@ -68,7 +71,8 @@ pub struct Signature<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct SignatureInput<'a> {
     components: Vec<Component<'a>>,
-    parameters: Parameters<'a>,
+    /// Components and parameters as they are signed.
+    text: Cow<'a, str>,
     /// When it was made, in Unix seconds.
     pub created: Option<u64>,
     /// From when on it no longer counts, in Unix seconds.
@@ -88,7 +92,8 @@ pub struct SignatureInput<'a> {
 /// # Errors
 /// [`SignaturesError`] when there is no telling which signatures there are.
 pub fn read<'a>(input: &'a str, signature: &'a str) -> Result<Vec<Labelled<'a>>, SignaturesError> {
-    let inputs = Dictionary::parse(input).map_err(SignaturesError::Input)?.into_members();
+    let inputs = Reader::whole(input, |reader| reader.dictionary_of(SignatureInput::read));
+    let inputs = inputs.map_err(SignaturesError::Input)?;
     let signatures = Dictionary::parse(signature).map_err(SignaturesError::Signature)?;
     let stray =
         signatures.members().iter().filter(|(label, _)| inputs.iter().all(|(other, _)| other != label));
@@ -97,9 +102,9 @@ pub fn read<'a>(input: &'a str, signature: &'a str) -> Result<Vec<Labelled<'a>>,
     if inputs.len() + stray.len() > MAX_SIGNATURES {
         return Err(SignaturesError::TooMany);
     }
-    let paired = inputs.into_iter().map(|(label, member)| {
-        let signature = octets(signatures.get(label))
-            .and_then(|octets| Ok(Signature { input: SignatureInput::of(member)?, octets }));
+    let paired = inputs.into_iter().map(|(label, input)| {
+        let signature =
+            octets(signatures.get(label)).and_then(|octets| Ok(Signature { input: input?, octets }));
         Labelled { label, signature }
     });
     Ok(paired.chain(stray).collect())
@@ -122,20 +127,42 @@ impl<'a> SignatureInput<'a> {
     /// # Errors
     /// [`ComponentError::Repeated`].
     pub fn covering(components: Vec<Component<'a>>) -> Result<Self, ComponentError> {
+        let text = serialised(&components, &Parameters::default());
+        Self::of_components(components, text.into())
+    }
+
+    fn of_components(components: Vec<Component<'a>>, text: Cow<'a, str>) -> Result<Self, ComponentError> {
         for (at, component) in components.iter().enumerate() {
             if components.iter().take(at).any(|other| other.is_same(component)) {
                 return Err(ComponentError::Repeated(component.to_string()));
             }
         }
-        Ok(Self { components, ..Self::default() })
+        Ok(Self { components, text, ..Self::default() })
     }
 
-    fn of(member: Member<'a>) -> Result<Self, SignatureError> {
-        let Member::List(InnerList { items, parameters }) = member else {
-            return Err(SignatureError::NotAList);
-        };
-        let components = items.into_iter().map(Component::of).collect::<Result<_, _>>()?;
-        let mut input = Self::covering(components)?;
+    /// Reads a member of the field, from behind its label on. What is wrong with it alone is its own matter; what is
+    /// no structured field makes the whole field unreadable.
+    fn read(reader: &mut Reader<'a>) -> Result<Result<Self, SignatureError>, StructuredError> {
+        if !reader.is_at_list() {
+            return reader.member_or_true().map(|_| Err(SignatureError::NotAList));
+        }
+        reader.equals()?;
+        let list = |reader: &mut Reader<'a>| Ok((reader.items_of(component)?, reader.parameters()?));
+        let ((components, parameters), text) = reader.with_text(list)?;
+        Ok(components
+            .into_iter()
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(SignatureError::from)
+            .and_then(|components| Self::of(components, &parameters, text)))
+    }
+
+    fn of(
+        components: Vec<Component<'a>>,
+        parameters: &Parameters<'a>,
+        sent: Option<&'a str>,
+    ) -> Result<Self, SignatureError> {
+        let signed = sent.map_or_else(|| Cow::Owned(serialised(&components, parameters)), Cow::Borrowed);
+        let mut input = Self::of_components(components, signed)?;
         for (name, value) in parameters.iter() {
             match name {
                 "created" => input.created = Some(seconds("created", value)?),
@@ -148,11 +175,10 @@ impl<'a> SignatureInput<'a> {
                 _ => {}
             }
         }
-        input.parameters = parameters;
         Ok(input)
     }
 
-    /// Writes the parameters that are set, in the order of RFC 9421 section 2.3, behind those there are.
+    /// The same with the parameters that are set and no others, in the order of RFC 9421 section 2.3.
     #[must_use]
     pub fn with_parameters(mut self) -> Self {
         let number = |seconds: Option<u64>| {
@@ -167,12 +193,18 @@ impl<'a> SignatureInput<'a> {
             ("keyid", text(self.keyid)),
             ("tag", text(self.tag)),
         ];
+        let mut parameters = Parameters::default();
         for (name, value) in all {
-            if let Some(value) = value.filter(|_| self.parameters.get(name).is_none()) {
-                self.parameters.push(name, value);
-            }
+            value.into_iter().for_each(|value| parameters.push(name, value));
         }
+        self.text = serialised(&self.components, &parameters).into();
         self
+    }
+
+    /// The value of `@signature-params`, which is also the member of `Signature-Input`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// What it covers, in order.
@@ -188,18 +220,30 @@ impl<'a> SignatureInput<'a> {
     }
 }
 
-/// The value of `@signature-params`, which is also the member of `Signature-Input`.
+/// What stands in `Signature-Input`.
 impl fmt::Display for SignatureInput<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(")?;
-        for (at, component) in self.components.iter().enumerate() {
-            if at > 0 {
-                f.write_str(" ")?;
-            }
-            component.fmt(f)?;
-        }
-        write!(f, "){}", self.parameters)
+        f.write_str(&self.text)
     }
+}
+
+/// An item of the list, as a component: what is no component is its signature's matter alone.
+fn component<'a>(reader: &mut Reader<'a>) -> Result<Result<Component<'a>, ComponentError>, StructuredError> {
+    let (item, text) = reader.with_text(Reader::item)?;
+    Ok(Component::of(&item, text))
+}
+
+/// The one serialisation of components and parameters.
+fn serialised(components: &[Component<'_>], parameters: &Parameters<'_>) -> String {
+    let mut text = String::from("(");
+    for (at, component) in components.iter().enumerate() {
+        text.push_str(if at > 0 { " " } else { "" });
+        text.push_str(component.as_str());
+    }
+    text.push(')');
+    // Writing to a string does not fail.
+    let _ = parameters.write(&mut text);
+    text
 }
 
 fn seconds(name: &'static str, value: BareItem<'_>) -> Result<u64, SignatureError> {
@@ -233,6 +277,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_signed_is_the_one_serialisation_however_it_was_sent() {
+        let member = "(\"a\" \"b\";key=\"c\";tr);created=1;x;y=0;z=-5;t=a;b=:aGk=:";
+        for sent in [
+            member.to_owned(),
+            member.replace("(\"a\" ", "( \"a\"  "),
+            member.replace("tr)", "tr )"),
+            member.replace(";tr", "; tr"),
+            member.replace(";tr", ";tr=?1"),
+            member.replace(";x", ";x=?1"),
+            member.replace("created=1", "created=001"),
+            member.replace("y=0", "y=00"),
+            member.replace("y=0", "y=-0"),
+            member.replace("z=-5", "z=-05"),
+            member.replace(";created", ";  created"),
+        ] {
+            let text = format!("sig1={sent}");
+            let input = one(&text).unwrap();
+            assert_eq!(input.as_str(), member, "{sent}");
+            assert_eq!(input.components()[1].as_str(), "\"b\";key=\"c\";tr", "{sent}");
+            assert_eq!(matches!(input.text, Cow::Borrowed(_)), sent == member, "{sent}");
+        }
+        let odd = one("sig1=();a=1.0;b=@5;c=%\"x\";d=?0;e=1.50").unwrap();
+        assert_eq!(odd.as_str(), "();a=1.0;b=@5;c=%\"x\";d=?0;e=1.5");
+    }
+
+    #[test]
     fn each_rule_refuses_its_near_miss() {
         let cases = [
             ("sig1=\"a\"", SignatureError::NotAList),
@@ -256,6 +326,23 @@ mod tests {
         ];
         for (input, error) in cases {
             assert_eq!(one(input).unwrap_err(), error, "{input}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_signature_is_read_as_the_dictionary_it_is(
+            text in "[a-c]=\\( {0,2}(\"[@a-c]{1,3}\"(;[ ]{0,1}(key|sf|tr|req|x)(=(\"a\"|\\?[01]|0?[0-9]|a))?)?[ ]{0,2}){0,3}\\)(; ?[a-d]=(\\?1|-?0?[0-9]|[0-9]\\.[0-9]{1,3}|\"x\"|:aGk=:|tok|@0?1|%\"[a-z%]{0,3}\")){0,4}"
+        ) {
+            let dictionary = Dictionary::parse(&text);
+            let read = read(&text, "");
+            proptest::prop_assert_eq!(read.is_ok(), dictionary.is_ok(), "{}", text);
+            let input = Reader::whole(&text, |reader| reader.dictionary_of(SignatureInput::read));
+            if let (Ok(dictionary), Ok(input)) = (dictionary, input)
+                && let Some((_, Ok(input))) = input.first()
+            {
+                proptest::prop_assert_eq!(dictionary.members()[0].1.to_string(), input.as_str());
+            }
         }
     }
 

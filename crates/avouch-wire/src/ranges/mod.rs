@@ -62,6 +62,14 @@ impl Ranges {
         self.len() == 0
     }
 
+    /// How many addresses there are, of IPv4 and of IPv6.
+    #[must_use]
+    pub fn addresses(&self) -> (u64, u128) {
+        let v4 = self.v4.iter().map(|(first, last)| u64::from(last - first) + 1);
+        let v6 = self.v6.iter().map(|(first, last)| (last - first).saturating_add(1));
+        (v4.sum(), v6.fold(0, u128::saturating_add))
+    }
+
     fn of(spans: impl Iterator<Item = Span>) -> Self {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for span in spans {

@@ -17,7 +17,7 @@ pub use network::{Network, NetworkError};
 pub use place::{Place, PlaceError};
 pub use published::{Ignored, Level, Limit, Live, Published};
 pub use read::Reading;
-pub use report::{ReportTo, ReportToError};
+pub use report::{ReportTo, ReportToError, consents};
 
 use crate::key::PublicKey;
 use crate::name::Domain;

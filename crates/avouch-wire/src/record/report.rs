@@ -1,5 +1,6 @@
 //! Where aggregate reports go.
 
+use super::read;
 use crate::name::{Domain, MAX_NAME, NameError};
 use std::fmt;
 use thiserror::Error;
@@ -66,6 +67,12 @@ impl ReportTo {
         &self.host
     }
 
+    /// The mailbox, where it is one.
+    #[must_use]
+    pub fn mailbox(&self) -> Option<&str> {
+        self.address.strip_prefix("mailto:")
+    }
+
     /// The name that must hold a TXT record `v=saip1` before reports about `domain` go here:
     /// `<dom>._report._saip.<host>`. `None` when the host lies within the domain and needs no consent.
     ///
@@ -83,6 +90,12 @@ impl ReportTo {
     }
 }
 
+/// Whether the TXT records at a [`ReportTo::consent_name`] consent: one of them begins with `v=saip1`, whatever else it
+/// holds.
+pub fn consents<'a>(records: impl IntoIterator<Item = &'a [u8]>) -> bool {
+    records.into_iter().any(|text| read::skim(text).is_some())
+}
+
 impl fmt::Display for ReportTo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.address)
@@ -96,7 +109,7 @@ fn web_host(rest: &str) -> Result<&str, ReportToError> {
     }
     let authority = rest.split(['/', '?']).next().unwrap_or(rest);
     let Some((host, port)) = authority.split_once(':') else { return Ok(authority) };
-    match super::read::decimal(port, 5) {
+    match read::decimal(port, 5) {
         Some(1..=65535) => Ok(host),
         _ => Err(ReportToError::Port),
     }
@@ -139,6 +152,18 @@ mod tests {
         for (text, error) in cases {
             assert_eq!(ReportTo::parse(text), Err(error), "{text}");
         }
+    }
+
+    #[test]
+    fn a_record_consents_by_its_beginning_and_nothing_else_does() {
+        for text in ["v=saip1", "v=saip1; n=1", "v=saip1; pk=", "v = saip1"] {
+            assert!(consents([text.as_bytes()]), "{text}");
+        }
+        for text in ["", "v=saip2", "v=DMARC1", "n=1; v=saip1", "saip1"] {
+            assert!(!consents([text.as_bytes()]), "{text}");
+        }
+        assert!(!consents([]));
+        assert!(consents([b"other".as_slice(), b"v=saip1"]));
     }
 
     #[test]

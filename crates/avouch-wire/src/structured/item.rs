@@ -40,7 +40,7 @@ impl<'a> BareItem<'a> {
     #[must_use]
     pub fn plain_string(self) -> Option<&'a str> {
         match self {
-            Self::String(text) if !text.contains('\\') => Some(text),
+            Self::String(text) if octets::all(text.as_bytes(), |octet| octet != b'\\') => Some(text),
             _ => None,
         }
     }

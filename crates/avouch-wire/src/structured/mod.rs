@@ -14,6 +14,9 @@ mod read;
 mod tests;
 mod write;
 
+pub(crate) use read::Reader;
+pub(crate) use write::Serialise;
+
 pub use item::{BareItem, Bytes, Dictionary, InnerList, Item, List, Member, Parameters};
 
 use thiserror::Error;

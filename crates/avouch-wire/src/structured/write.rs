@@ -1,12 +1,18 @@
 //! The one serialisation of a value (RFC 9651 section 4.1).
 
 use super::{BareItem, Dictionary, InnerList, Item, List, Member, Parameters};
-use std::fmt::{self, Display, Formatter};
+use std::fmt::{self, Display, Formatter, Write};
 
-impl Display for BareItem<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+/// Writes to a string straight, as signature bases are, and to whatever else.
+pub(crate) trait Serialise {
+    /// The serialisation.
+    fn write(&self, f: &mut impl Write) -> fmt::Result;
+}
+
+impl Serialise for BareItem<'_> {
+    fn write(&self, f: &mut impl Write) -> fmt::Result {
         match self {
-            Self::Integer(number) => number.fmt(f),
+            Self::Integer(number) => write!(f, "{number}"),
             Self::Decimal(thousandths) => decimal(*thousandths, f),
             Self::String(text) => ["\"", text, "\""].into_iter().try_for_each(|part| f.write_str(part)),
             Self::Token(text) => f.write_str(text),
@@ -19,7 +25,7 @@ impl Display for BareItem<'_> {
 }
 
 /// Without the zeros that end a fraction, of which one digit stays.
-fn decimal(thousandths: i64, f: &mut Formatter<'_>) -> fmt::Result {
+fn decimal(thousandths: i64, f: &mut impl Write) -> fmt::Result {
     let sign = if thousandths < 0 { "-" } else { "" };
     let (whole, part) = (thousandths.unsigned_abs() / 1000, thousandths.unsigned_abs() % 1000);
     match (part % 100, part % 10) {
@@ -29,7 +35,7 @@ fn decimal(thousandths: i64, f: &mut Formatter<'_>) -> fmt::Result {
     }
 }
 
-fn display_string(text: &str, f: &mut Formatter<'_>) -> fmt::Result {
+fn display_string(text: &str, f: &mut impl Write) -> fmt::Result {
     f.write_str("%\"")?;
     for octet in unicode(text).unwrap_or_default().bytes() {
         match octet {
@@ -60,16 +66,16 @@ pub(super) fn unicode(text: &str) -> Option<String> {
 }
 
 /// What is written behind a name: nothing for true, else `=` and the value.
-fn behind_name(value: &BareItem<'_>, f: &mut Formatter<'_>) -> fmt::Result {
+fn behind_name(value: &BareItem<'_>, f: &mut impl Write) -> fmt::Result {
     if *value == BareItem::Boolean(true) {
         return Ok(());
     }
     f.write_str("=")?;
-    value.fmt(f)
+    value.write(f)
 }
 
-impl Display for Parameters<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl Serialise for Parameters<'_> {
+    fn write(&self, f: &mut impl Write) -> fmt::Result {
         self.0.iter().try_for_each(|(name, value)| {
             f.write_str(";")?;
             f.write_str(name)?;
@@ -78,56 +84,60 @@ impl Display for Parameters<'_> {
     }
 }
 
-impl Display for Item<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        self.bare.fmt(f)?;
-        self.parameters.fmt(f)
+impl Serialise for Item<'_> {
+    fn write(&self, f: &mut impl Write) -> fmt::Result {
+        self.bare.write(f)?;
+        self.parameters.write(f)
     }
 }
 
-impl Display for InnerList<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl Serialise for InnerList<'_> {
+    fn write(&self, f: &mut impl Write) -> fmt::Result {
         f.write_str("(")?;
-        divided(&self.items, " ", f, |item, f| item.fmt(f))?;
-        write!(f, "){}", self.parameters)
+        divided(&self.items, " ", f, |item, f| item.write(f))?;
+        f.write_str(")")?;
+        self.parameters.write(f)
     }
 }
 
-impl Display for Member<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl Serialise for Member<'_> {
+    fn write(&self, f: &mut impl Write) -> fmt::Result {
         match self {
-            Self::Item(item) => item.fmt(f),
-            Self::List(list) => list.fmt(f),
+            Self::Item(item) => item.write(f),
+            Self::List(list) => list.write(f),
         }
     }
 }
 
-impl Display for List<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        divided(&self.0, ", ", f, |member, f| member.fmt(f))
+impl Serialise for List<'_> {
+    fn write(&self, f: &mut impl Write) -> fmt::Result {
+        divided(&self.0, ", ", f, |member, f| member.write(f))
     }
 }
 
-impl Display for Dictionary<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl Serialise for Dictionary<'_> {
+    fn write(&self, f: &mut impl Write) -> fmt::Result {
         divided(&self.0, ", ", f, |(name, member), f| {
             f.write_str(name)?;
             match member {
                 Member::Item(item) => {
                     behind_name(&item.bare, f)?;
-                    item.parameters.fmt(f)
+                    item.parameters.write(f)
                 }
-                Member::List(list) => write!(f, "={list}"),
+                Member::List(list) => {
+                    f.write_str("=")?;
+                    list.write(f)
+                }
             }
         })
     }
 }
 
-fn divided<T>(
+fn divided<T, W: Write>(
     values: &[T],
     divider: &str,
-    f: &mut Formatter<'_>,
-    write: impl Fn(&T, &mut Formatter<'_>) -> fmt::Result,
+    f: &mut W,
+    write: impl Fn(&T, &mut W) -> fmt::Result,
 ) -> fmt::Result {
     for (at, value) in values.iter().enumerate() {
         if at > 0 {
@@ -137,3 +147,17 @@ fn divided<T>(
     }
     Ok(())
 }
+
+macro_rules! displayed {
+    ($($name:ident),+) => {
+        $(
+            impl Display for $name<'_> {
+                fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+                    self.write(f)
+                }
+            }
+        )+
+    };
+}
+
+displayed![BareItem, Parameters, Item, InnerList, Member, List, Dictionary];

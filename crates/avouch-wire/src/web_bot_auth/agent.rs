@@ -221,7 +221,7 @@ fn text<'a>(item: &Item<'a>) -> Result<&'a str, AgentError> {
 struct Url<'a> {
     authority: Authority<'a>,
     domain: Domain<'static>,
-    path: String,
+    target: Target<'a>,
 }
 
 impl<'a> Url<'a> {
@@ -236,16 +236,16 @@ impl<'a> Url<'a> {
         }
         let authority = Authority::parse(authority, scheme).map_err(|_| AgentError::Url)?;
         let domain = Domain::parse(authority.host()).map_err(AgentError::Host)?.into_owned();
-        Ok(Self { authority, domain, path: target.path().to_owned() })
+        Ok(Self { authority, domain, target })
     }
 
     fn is_origin(&self) -> bool {
-        self.path == "/"
+        self.target.path() == "/"
     }
 
     fn agent(self, dialect: Dialect, discovery: Discovery) -> Agent {
-        let path = if discovery == Discovery::Directory { WELL_KNOWN } else { &self.path };
-        let url = format!("https://{}{path}", self.authority);
+        let path = if discovery == Discovery::Directory { WELL_KNOWN } else { self.target.path() };
+        let url = ["https://", self.authority.as_str(), path].concat();
         Agent { dialect, domain: self.domain, discovery, url }
     }
 }

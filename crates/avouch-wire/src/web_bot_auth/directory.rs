@@ -6,6 +6,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+/// The tag of signatures on a directory (section "Binding keys to the directory authority" of
+/// draft-meunier-http-message-signatures-directory).
+pub const DIRECTORY_TAG: &str = "http-message-signatures-directory";
+
+/// The media type of a directory.
+pub const MEDIA_TYPE: &str = "application/http-message-signatures-directory+json";
+
 /// Longest document in octets.
 pub const MAX_DIRECTORY: usize = 256 * 1024;
 

@@ -10,7 +10,9 @@ mod directory;
 mod examples;
 
 pub use agent::{Agent, AgentError, Agents, Dialect, Discovery, WELL_KNOWN};
-pub use directory::{Directory, DirectoryError, Document, MAX_DIRECTORY, MAX_KEYS};
+pub use directory::{
+    DIRECTORY_TAG, Directory, DirectoryError, Document, MAX_DIRECTORY, MAX_KEYS, MEDIA_TYPE,
+};
 
 /// The tag that makes a signature of this profile.
 pub const TAG: &str = "web-bot-auth";

@@ -9,7 +9,9 @@ use avouch_engine::claim::{BotRules, Catalogue};
 use avouch_engine::decision::Policy;
 use avouch_engine::decision::policy::Facts;
 use avouch_engine::pipeline::Site;
-use avouch_engine::request::{Content, Head, Peer, Request, RequestError};
+use avouch_engine::request::{
+    Content, Head, Indicators, Peer, Request, RequestError, Transport, certified_domain,
+};
 use avouch_engine::verdict::Verdict;
 use avouch_gather::clock::{Clock as _, ManualClock, SystemClock};
 use avouch_gather::replay;
@@ -17,6 +19,7 @@ use avouch_gather::{Directories, Documents, Judge, Settings};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::capture::Capture;
 use avouch_wire::content::ContentDigests;
+use avouch_wire::name::Domain;
 use avouch_wire::target::{NormalPath, Target};
 use avouch_wire::time::Time;
 use avouch_wire::web_bot_auth::WELL_KNOWN;
@@ -48,6 +51,12 @@ pub(super) struct Judging {
     /// The client's address; without it the address is no evidence, as behind an unknown proxy
     #[arg(long, value_name = "IP")]
     peer: Option<IpAddr>,
+    /// The host the client asked for by TLS (SNI)
+    #[arg(long, value_name = "HOST")]
+    sni: Option<String>,
+    /// A DNS name in the client's certificate, which was verified; may be repeated
+    #[arg(long, value_name = "NAME")]
+    certificate_name: Vec<String>,
     /// The scheme the site is served under
     #[arg(long, value_name = "http|https", default_value = "https", value_parser = scheme)]
     scheme: Scheme,
@@ -86,6 +95,8 @@ impl Judging {
             Ok(request) => request,
             Err(error) => return Ok(Judged::Refused(error.to_string())),
         };
+        let (sni, names) = (self.sni.as_deref().map(str::to_ascii_lowercase), self.certified());
+        let request = request.over(self.transport(sni.as_deref(), &names));
         let site = self.site(&request, policy)?;
         let verdict = judge.judge(&request, &site).await;
         let path = NormalPath::of(request.path());
@@ -139,6 +150,19 @@ impl Judging {
                 body => Content::Read(ContentDigests::of(body)),
             },
         })
+    }
+
+    /// The domains that the client's certificate names.
+    fn certified(&self) -> Vec<Domain<'static>> {
+        self.certificate_name.iter().filter_map(|name| certified_domain(name)).collect()
+    }
+
+    /// What is said to have been seen of TLS.
+    const fn transport<'t>(&self, sni: Option<&'t str>, names: &'t [Domain<'static>]) -> Transport<'t> {
+        if self.sni.is_none() && self.certificate_name.is_empty() {
+            return Transport::Unseen;
+        }
+        Transport::Seen(Indicators { server_name: sni, covers_authority: false, client_names: names })
     }
 
     fn site(&self, request: &Request<'_>, policy: Option<&Policy>) -> Result<Site, Failure> {

@@ -13,6 +13,7 @@ mod key;
 mod man;
 mod networks;
 mod policy;
+mod report;
 mod resolving;
 mod sign;
 mod signing;
@@ -35,10 +36,11 @@ Exit codes: 0 done, and the answer is yes; 1 done, and the answer is no; 2 the c
 be read; 3 a file, key or setting is wrong or missing; 4 it could not be found out; 70 a defect of
 avouch.";
 
-/// What the log tells unless asked otherwise, of a gateway at work and of any other command. hickory
+/// What the log tells unless asked otherwise, of a server at work and of any other command. hickory
 /// warns of each validation that fails, with the whole message in hexadecimal; that it failed is
 /// reported as the answer.
-const LOG_AT_WORK: &str = "warn,avouch=info,avouch_gateway=info,hickory_net=error";
+const LOG_AT_WORK: &str =
+    "warn,avouch=info,avouch_gateway=info,avouch_directory=info,avouch_reports=info,hickory_net=error";
 const LOG: &str = "warn,hickory_net=error";
 
 /// See who is behind each request, and prove who you are.
@@ -68,6 +70,7 @@ enum Verb {
     Audit(audit::Audit),
     Policy(policy::Policy),
     Dns(dns::Dns),
+    Report(report::Reports),
     Gateway(gateway::Gateway),
     Completions(completions::Completions),
     Man(man::Man),
@@ -77,7 +80,7 @@ impl Cli {
     /// What the log tells. The demo shows on stdout what its gateway would warn of.
     pub(crate) fn log(&self) -> &str {
         let usual = match self.verb {
-            Verb::Gateway(_) => LOG_AT_WORK,
+            Verb::Gateway(_) | Verb::Directory(_) => LOG_AT_WORK,
             Verb::Demo(_) => "off",
             _ => LOG,
         };
@@ -91,13 +94,14 @@ impl Cli {
             Verb::Key(key) => key.run(),
             Verb::Sign(sign) => sign.run(),
             Verb::Fetch(fetch) => wait_for(fetch.run()),
-            Verb::Directory(directory) => directory.run(),
+            Verb::Directory(directory) => wait_for(directory.run()),
             Verb::Delegate(delegate) => delegate.run(),
             Verb::Verify(verify) => wait_for(verify.run()),
             Verb::Audit(audit) => wait_for(audit.run()),
             Verb::Policy(policy) => wait_for(policy.run()),
             Verb::Gateway(gateway) => wait_for(gateway.run()),
             Verb::Dns(dns) => dns.run(),
+            Verb::Report(report) => report.run(),
             Verb::Completions(completions) => completions.run(),
             Verb::Man(man) => man.run(),
         }

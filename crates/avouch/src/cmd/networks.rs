@@ -25,10 +25,10 @@ pub(super) fn load(
 /// The crawler's name as the catalogue writes it, and the file.
 fn of_crawler(catalogue: &Catalogue, text: &str) -> Result<(String, PathBuf), Failure> {
     let (name, file) = text.split_once('=').unwrap_or((text, ""));
-    let known: Vec<_> = catalogue.crawlers().map(Crawler::name).collect();
-    match known.iter().find(|own| own.eq_ignore_ascii_case(name)) {
-        Some(own) if !file.is_empty() => Ok(((*own).to_owned(), PathBuf::from(file))),
+    match catalogue.named(name) {
+        Some(own) if !file.is_empty() => Ok((own.name().to_owned(), PathBuf::from(file))),
         _ => {
+            let known: Vec<_> = catalogue.crawlers().map(Crawler::name).collect();
             let what = format_args!("--ranges {text}: is not CRAWLER=FILE with a crawler known here");
             Err(Failure::usage(what).fix(format!("name one of {}", known.join(", "))))
         }

@@ -21,7 +21,7 @@ pub(crate) struct Policy {
 enum Verb {
     Check(Check),
     Test(Test),
-    Explain(Explain),
+    Explain(Box<Explain>),
 }
 
 /// Load a policy, and warn of what its author probably did not mean

@@ -59,7 +59,7 @@ struct Refused {
 impl Verify {
     pub(super) async fn run(self) -> Result<Exit, Failure> {
         let policy = self.policy.as_deref().map(super::policy::load).transpose()?;
-        let terms = Terms { mode: Mode::Enforce, require: None };
+        let terms = Terms { mode: Mode::Enforce, ..Terms::default() };
         let judged = self.judging.judge(policy.as_ref(), |verdict, facts, now| {
             // A sender that has not been seen before, so that no rate limit is spent.
             let meter = RateTable::new(1);

@@ -9,7 +9,7 @@ use avouch_dns::{Dns, Txt};
 use avouch_engine::evidence::{Answer, Cause, Dnssec};
 use avouch_wire::name::ancestors;
 use avouch_wire::record::lint::{self, Concern, Finding, Subject};
-use avouch_wire::record::{Place, Published, Reading, Record};
+use avouch_wire::record::{Place, Published, consents};
 use avouch_wire::time::Time;
 use clap::Args;
 use serde::Serialize;
@@ -130,7 +130,7 @@ async fn without_consented(found: Vec<Finding>, dns: &Dns, now: Time) -> Vec<Fin
     for finding in found {
         if let Concern::ReportConsent(name) = &finding.concern
             && let Answer::Found { value, .. } = dns.txt(name, now).await
-            && value.records.iter().any(|text| !matches!(Record::read(text), Reading::Foreign))
+            && consents(value.records.iter().map(AsRef::as_ref))
         {
             continue;
         }

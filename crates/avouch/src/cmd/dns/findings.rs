@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 /// A finding in JSON.
 #[derive(Debug, Serialize)]
-pub(super) struct Shown<'a> {
+pub(in crate::cmd) struct Shown<'a> {
     name: Option<&'a str>,
     /// Which of the records at the name, from 1.
     record: Option<usize>,
@@ -39,7 +39,7 @@ impl<'a> From<&'a Finding> for Shown<'a> {
 }
 
 /// Findings for people to read, two lines each.
-pub(super) fn text(findings: &[Finding]) -> String {
+pub(in crate::cmd) fn text(findings: &[Finding]) -> String {
     let mut text = String::new();
     for finding in findings.iter().map(Shown::from) {
         let name = finding.name.map(|name| format!(" {name}")).unwrap_or_default();
@@ -52,11 +52,11 @@ pub(super) fn text(findings: &[Finding]) -> String {
 }
 
 /// Findings as they stand in JSON.
-pub(super) fn shown(findings: &[Finding]) -> Vec<Shown<'_>> {
+pub(in crate::cmd) fn shown(findings: &[Finding]) -> Vec<Shown<'_>> {
     findings.iter().map(Into::into).collect()
 }
 
 /// What findings make of a command: negative with an error among them.
-pub(super) fn exit(findings: &[Finding]) -> Exit {
+pub(in crate::cmd) fn exit(findings: &[Finding]) -> Exit {
     Exit::from_answer(findings.iter().all(|finding| finding.concern.severity() != Severity::Error))
 }

@@ -1,7 +1,7 @@
 //! `avouch dns`: `_saip` records to paste, and what is wrong with those that stand.
 
 mod check;
-mod findings;
+pub(super) mod findings;
 mod lint;
 mod record;
 mod text;

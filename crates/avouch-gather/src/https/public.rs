@@ -29,8 +29,9 @@ const SPECIAL_V6: [(Ipv6Addr, u8); 4] = [
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
 ];
 
-/// Whether a stranger may have us connect there.
-pub(super) fn is_public(address: IpAddr) -> bool {
+/// Whether an address belongs to the public Internet: whether a stranger may have us connect there.
+#[must_use]
+pub fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => {
             let within = |(network, length): &(Ipv4Addr, u8)| {

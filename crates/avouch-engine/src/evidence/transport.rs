@@ -1,0 +1,64 @@
+//! What was seen of TLS, beside a claim that holds otherwise: it may take from it, and adds nothing.
+
+use super::Trail;
+use crate::claim::Claim;
+use crate::request::{Indicators, Request, Transport};
+use crate::verdict::{CheckName, Outcome};
+use avouch_wire::authority::Authority;
+
+/// Whether what was seen contradicts the claim: the client asked for another site by TLS than in the request, or its
+/// certificate names others than who is claimed.
+pub(crate) fn contradicts(
+    claim: &Claim<'_>,
+    request: &Request<'_>,
+    ours: &[Authority<'static>],
+    trail: &mut Trail,
+) -> bool {
+    let indicators = match request.transport() {
+        Transport::Unseen => return false,
+        Transport::Elsewhere => {
+            trail.note(CheckName::Transport, Outcome::Skipped, "TLS ended at a proxy", None);
+            return false;
+        }
+        Transport::Seen(indicators) => indicators,
+    };
+    let found = [site(indicators, request, ours), sender(indicators, claim)];
+    let (outcome, detail) = match found {
+        [Found::Contradicts(detail), _] | [_, Found::Contradicts(detail)] => (Outcome::Fail, detail),
+        [Found::Nothing, Found::Nothing] => (Outcome::Skipped, String::new()),
+        _ => (Outcome::Pass, String::new()),
+    };
+    trail.note(CheckName::Transport, outcome, detail, None);
+    outcome == Outcome::Fail
+}
+
+/// What an indicator says.
+enum Found {
+    Nothing,
+    Agrees,
+    Contradicts(String),
+}
+
+/// The site that was asked for. One connection may carry requests for several that its certificate is valid for
+/// (RFC 9113 section 9.1.1), and what is ours is no other site. An address cannot be asked for.
+fn site(indicators: Indicators<'_>, request: &Request<'_>, ours: &[Authority<'static>]) -> Found {
+    let host = request.authority().host();
+    let Some(asked) = indicators.server_name else { return Found::Nothing };
+    if host.parse::<std::net::IpAddr>().is_ok() {
+        return Found::Nothing;
+    }
+    let is_ours = |host: &str| ours.iter().any(|authority| authority.host() == host);
+    if asked == host || indicators.covers_authority || (is_ours(asked) && is_ours(host)) {
+        return Found::Agrees;
+    }
+    Found::Contradicts(["asked TLS for ", asked, ", and the request for ", host].concat())
+}
+
+/// Who presented a certificate. One of its names suffices.
+fn sender(indicators: Indicators<'_>, claim: &Claim<'_>) -> Found {
+    let Some(first) = indicators.client_names.first() else { return Found::Nothing };
+    match indicators.client_names.iter().any(|name| claim.is_of(name)) {
+        true => Found::Agrees,
+        false => Found::Contradicts(["the client's certificate names ", first.as_str()].concat()),
+    }
+}

@@ -1,0 +1,82 @@
+//! The client against a real HTTPS server on this machine.
+
+use super::{Client, Get, Got, HttpsError, Post, Validators};
+use avouch_dns::{Dns, ZoneFiles};
+use avouch_engine::evidence::Dnssec;
+use avouch_tls::{Acceptor, Connector, Protocol};
+use avouch_wire::time::Time;
+use hyper::body::Bytes;
+use std::time::Duration;
+use testkit::certificate::Certificate;
+use testkit::receiver::Receiver;
+
+const NOW: Time = Time::from_seconds(1_790_000_000);
+
+async fn world(allowed: &[&str]) -> (Receiver, Client, String) {
+    let certificate = Certificate::of(&["a.example"]).unwrap();
+    let pem = certificate.certificate.as_bytes();
+    let receiver =
+        Receiver::start(Acceptor::from_pem(pem, certificate.key.as_bytes()).unwrap()).await.unwrap();
+    let zone = "$ORIGIN example.\n$TTL 60\n@ SOA ns host 1 2 3 4 30\na A 127.0.0.1\n";
+    let dns = Dns::Zones(ZoneFiles::parse(&[("zone", zone)], Dnssec::Insecure).unwrap());
+    let allowed = allowed.iter().map(|network| network.parse().unwrap()).collect();
+    let connector = Connector::trusting(pem, &[Protocol::Http1]).unwrap();
+    let url = format!("https://a.example:{}/ranges?x=1", receiver.address.port());
+    (receiver, Client::new(dns, connector, allowed, Duration::from_secs(2)), url)
+}
+
+fn get<'a>(url: &'a str, unless: Option<&'a Validators>) -> Get<'a> {
+    Get { url, accept: "application/json", limit: 100, unless }
+}
+
+#[tokio::test]
+async fn a_document_is_fetched_again_only_if_it_changed() {
+    let (receiver, client, url) = world(&["127.0.0.0/8"]).await;
+    receiver.answers("200 OK\r\netag: \"v1\"\r\nlast-modified: Mon, 21 Sep 2026 14:13:20 GMT");
+    let Ok(Got::Document(document)) = client.get(get(&url, None), NOW).await else { panic!("no document") };
+    let validators = Validators::of(&document.headers);
+    assert_eq!(validators.etag.as_ref().unwrap(), "\"v1\"");
+    assert!(document.authority.starts_with("a.example:") && document.path == "/ranges?x=1");
+
+    receiver.answers("304 Not Modified\r\ncache-control: max-age=60");
+    let Ok(Got::Unchanged(headers)) = client.get(get(&url, Some(&validators)), NOW).await else {
+        panic!("it changed")
+    };
+    assert_eq!(headers["cache-control"], "max-age=60");
+    let asked = receiver.posted();
+    assert!(!asked[0].head.contains("if-none-match") && !asked[0].head.contains("if-modified-since"));
+    assert!(asked[1].head.contains("if-none-match: \"v1\""), "{}", asked[1].head);
+    assert!(asked[1].head.contains("if-modified-since: mon, 21 sep 2026 14:13:20 gmt"));
+
+    let unasked = client.get(get(&url, None), NOW).await;
+    assert!(matches!(unasked, Err(HttpsError::Status(status)) if status == 304), "nothing is at hand");
+}
+
+#[tokio::test]
+async fn neither_method_connects_to_what_is_not_public_nor_by_http() {
+    let (receiver, client, url) = world(&[]).await;
+    let post = |url| Post { url, content_type: "text/plain", content_encoding: None, body: Bytes::new() };
+    assert!(matches!(client.get(get(&url, None), NOW).await, Err(HttpsError::NotPublic)));
+    assert!(matches!(client.post(post(&url), NOW).await, Err(HttpsError::NotPublic)));
+    let plain = url.replace("https:", "http:");
+    assert!(matches!(client.get(get(&plain, None), NOW).await, Err(HttpsError::Url)));
+    assert!(matches!(client.post(post(&plain), NOW).await, Err(HttpsError::Url)));
+    assert_eq!(receiver.connections(), 0);
+}
+
+#[tokio::test]
+async fn what_is_posted_arrives_whole_and_only_2xx_means_that_it_was_taken() {
+    let (receiver, client, url) = world(&["127.0.0.0/8"]).await;
+    let body = Bytes::from(vec![7; 100_000]);
+    let post = || Post { url: &url, content_type: "a/b", content_encoding: Some("gzip"), body: body.clone() };
+    for (status, taken) in [("200 OK", true), ("202 Accepted", true), ("302 Found\r\nlocation: /", false)] {
+        receiver.answers(status);
+        assert_eq!(client.post(post(), NOW).await.is_ok(), taken, "{status}");
+    }
+    let posted = receiver.posted();
+    assert_eq!(posted.len(), 3, "no redirection is followed");
+    assert_eq!(posted[0].body, body);
+    assert!(
+        posted[0].head.contains("content-type: a/b") && posted[0].head.contains("content-encoding: gzip")
+    );
+}

@@ -1,0 +1,117 @@
+//! The folder of a gateway's reports: what is counted and not yet told, and what waits to be sent.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `counts` | the reports of the period under way as they stood when it was written, one in each line |
+//! | `<id>.json` | a report of a period that ended, which waits to be sent |
+//! | `<id>.sent` | the addresses that need it no more, one in each line |
+//!
+//! Each file is replaced whole. A crash leaves: before `counts` is written, what was counted since the last time
+//! uncounted; while a period is closed, some of its reports and `counts`, from which the next start makes those that are
+//! missing; between the sending of a report and the note of it, a report that is sent again with the same id, which
+//! receivers drop.
+
+use avouch_gather::folder::{Folder, StoreError};
+use avouch_wire::report::{MAX_OCTETS, Report, ReportId};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Reports that wait at once: those of four periods in which every place for a domain is taken.
+pub(crate) const WAITING: usize = 4 * crate::counts::DOMAINS;
+
+/// The longest file of counts: more than all rows there is room for take.
+const MAX_COUNTS: u64 = 64 << 20;
+
+/// The longest list of addresses of one report: those of a record fit.
+const MAX_SENT: u64 = 16 * 1024;
+
+const LOCK: &str = "reports.lock";
+const COUNTS: &str = "counts";
+
+/// The folder, held by this process alone.
+pub(crate) struct Spool(Folder);
+
+impl Spool {
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        Folder::take(path, LOCK).map(Self)
+    }
+
+    /// What was counted when it was last saved. A line that is no report is passed over: nothing but a report less
+    /// comes of that.
+    pub(crate) fn counts(&self) -> Result<Vec<Report>, StoreError> {
+        let saved = self.0.read(COUNTS, MAX_COUNTS)?.unwrap_or_default();
+        let lines = saved.split(|octet| *octet == b'\n').filter(|line| !line.is_empty());
+        let read = lines.map(Report::parse);
+        Ok(read
+            .filter_map(|report| report.inspect_err(|error| tracing::warn!(%error, "a saved count")).ok())
+            .collect())
+    }
+
+    pub(crate) fn save_counts(&self, reports: &[Report]) -> Result<(), StoreError> {
+        self.0.replace(COUNTS, &reports.iter().flat_map(Report::to_json).collect::<Vec<_>>())
+    }
+
+    /// The period ended: its reports wait from now on. Gives those there was room for. A report that waits already is
+    /// left as it is.
+    pub(crate) fn close(&self, reports: Vec<Report>) -> Result<Vec<Report>, StoreError> {
+        let waiting = self.waiting()?;
+        let room = WAITING.saturating_sub(waiting.len());
+        let new = reports.into_iter().filter(|report| !waiting.contains(&report.head.id));
+        let kept: Vec<_> = new.take(room).collect();
+        for report in &kept {
+            self.0.replace(&waiting_name(&report.head.id), &report.to_json())?;
+        }
+        self.0.remove(COUNTS)?;
+        Ok(kept)
+    }
+
+    /// The ids of those that wait.
+    pub(crate) fn waiting(&self) -> Result<BTreeSet<ReportId>, StoreError> {
+        let names = self.0.names()?;
+        let ids = names.iter().filter_map(|name| ReportId::parse(name.strip_suffix(".json")?).ok());
+        Ok(ids.take(WAITING).collect())
+    }
+
+    /// One that waits; `None` where there is none that can be read.
+    pub(crate) fn read(&self, id: &ReportId) -> Result<Option<Report>, StoreError> {
+        let file = self.0.read(&waiting_name(id), MAX_OCTETS as u64)?;
+        Ok(file.and_then(|octets| Report::parse(&octets).ok()))
+    }
+
+    /// The addresses that need it no more.
+    pub(crate) fn sent(&self, id: &ReportId) -> Result<Vec<String>, StoreError> {
+        let file = self.0.read(&sent_name(id), MAX_SENT)?.unwrap_or_default();
+        Ok(String::from_utf8_lossy(&file).lines().map(str::to_owned).collect())
+    }
+
+    pub(crate) fn note_sent(&self, id: &ReportId, addresses: &[String]) -> Result<(), StoreError> {
+        self.0.replace(&sent_name(id), addresses.join("\n").as_bytes())
+    }
+
+    /// It waits no more. The report goes first: addresses of none are swept by nobody and read by nobody, and a report
+    /// without its addresses would be sent again.
+    pub(crate) fn forget(&self, id: &ReportId) -> Result<(), StoreError> {
+        self.0.remove(&waiting_name(id))?;
+        self.0.remove(&sent_name(id))
+    }
+
+    /// Removes lists of addresses whose report a crash left without them.
+    pub(crate) fn sweep(&self) -> Result<(), StoreError> {
+        let waiting = self.waiting()?;
+        for name in self.0.names()? {
+            let id = name.strip_suffix(".sent").and_then(|id| ReportId::parse(id).ok());
+            if id.is_some_and(|id| !waiting.contains(&id)) {
+                self.0.remove(&name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn waiting_name(id: &ReportId) -> String {
+    format!("{id}.json")
+}
+
+fn sent_name(id: &ReportId) -> String {
+    format!("{id}.sent")
+}
