@@ -83,6 +83,7 @@ pub(crate) fn site() -> Site {
         accept_draft: false,
         catalogue: Arc::new(Catalogue::built_in().expect("sound")),
         bots: Some(BotRules::default()),
+        passes: None,
         named: BTreeSet::new(),
     }
 }

@@ -112,6 +112,7 @@ impl Auditor {
             accept_draft: false,
             catalogue,
             bots: None,
+            passes: None,
             named: BTreeSet::default(),
         };
         Self { site, lookups: dns.map(lookups), networks, clock }

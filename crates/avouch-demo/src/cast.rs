@@ -8,6 +8,7 @@ use avouch_wire::key::KeyType;
 use avouch_wire::name::{AgentId, Domain};
 
 use crate::DemoError;
+use crate::passes::{ATTESTER, Attester};
 
 /// How long the two agents that are revoked may be remembered. Short enough to wait for, long
 /// enough that a busy machine gets a request in before it has passed.
@@ -60,6 +61,8 @@ pub(crate) struct Cast {
     pub(crate) bot: SecretKey,
     /// A bot whose directory is down; its key stands in DNS as well.
     pub(crate) late: SecretKey,
+    /// Vouches for visitors, and names none.
+    pub(crate) attester: Attester,
     /// Whoever wants to be taken for a bot.
     pub(crate) stranger: SecretKey,
     /// The key of partner.example, which authorises others.
@@ -87,6 +90,7 @@ impl Cast {
             broken: ed25519("broken.example", "bot")?,
             bot: SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy)?,
             late: SecretKey::generate(KeyType::P256, &mut SystemEntropy)?,
+            attester: Attester::new()?,
             stranger: SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy)?,
             partner: SecretKey::generate(KeyType::P256, &mut SystemEntropy)?,
             worker: ed25519("partner.example", "worker-3")?,
@@ -108,7 +112,8 @@ impl Cast {
         }
         publish(&record_name(&self.trainee)?, &self.trainee, TTL, "; t=y");
         publish("*.spare._saip.acme.example", &self.spare, TTL, "");
-        for (domain, key) in [("late.example", &self.late), ("partner.example", &self.partner)] {
+        let attester = (ATTESTER, &self.attester.key);
+        for (domain, key) in [("late.example", &self.late), ("partner.example", &self.partner), attester] {
             let key = b64u::encode(key.public().octets());
             zone.push_str(&format!("_saip.{domain}. {TTL} IN TXT \"v=saip1; pk={key}\"\n"));
         }

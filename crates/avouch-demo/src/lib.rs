@@ -25,6 +25,7 @@
 mod access_log;
 mod cast;
 mod directory;
+mod passes;
 mod row;
 mod script;
 mod sent;

@@ -7,6 +7,7 @@ use avouch_wire::time::Time;
 use avouch_wire::web_bot_auth::Dialect;
 
 use crate::cast::{Cast, SHORT_TTL};
+use crate::passes::Tokens;
 use crate::sent::Sent;
 use crate::{DemoError, Expected, Received};
 
@@ -355,6 +356,31 @@ fn bots(cast: &Cast, origin: &str, now: Time) -> Result<Vec<Step>, DemoError> {
             Expected::invalid("crawler-not-confirmed"),
         ),
     ])
+}
+
+/// What a visitor of whom nothing is known does with tokens.
+pub(crate) fn vouched(tokens: &Tokens) -> Scene {
+    let visit = |target| Sent::get(target, [203, 0, 113, 8]);
+    let vouched = Expected {
+        mechanism: "privacy-pass",
+        decision: "monitor",
+        ..Expected::of(2, "partial", "pass-redeemed")
+    };
+    let steps = vec![
+        send("a token of an attester", visit("/members/60").redeeming(&tokens.good), vouched),
+        send("… redeemed again", visit("/orders/61").redeeming(&tokens.good), Expected::rejected("replayed")),
+        send(
+            "a token of another issuer",
+            visit("/orders/62").redeeming(&tokens.foreign),
+            Expected::rejected("pass-key-unknown"),
+        ),
+        send(
+            "a token never asked for",
+            visit("/orders/63").redeeming(&tokens.elsewhere),
+            Expected::rejected("pass-challenge-unknown"),
+        ),
+    ];
+    Scene { heading: "Vouched for, and not named", steps }
 }
 
 fn delegation(cast: &Cast, now: Time) -> Result<Vec<Step>, DemoError> {

@@ -9,10 +9,12 @@ use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::content::ContentDigest;
 use avouch_wire::delegation::{FIELD, Grant, Scope, Subject};
 use avouch_wire::name::Domain;
+use avouch_wire::privacy_pass::Token;
 use avouch_wire::target::Target;
 use avouch_wire::time::Time;
 use avouch_wire::web_bot_auth::Dialect;
 use bytes::Bytes;
+use http::response::Parts;
 use http::{Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
@@ -119,21 +121,34 @@ impl Sent {
         Ok(self.user_agent("bot/1.0"))
     }
 
+    /// Redeems a Privacy Pass token.
+    pub(crate) fn redeeming(self, token: &Token) -> Self {
+        self.field("Authorization", format!("PrivateToken token=\"{}\"", token.text()))
+    }
+
     /// Sends it and gives the status of the answer; `None` when there was none.
     pub(crate) async fn send(&self, gateway: SocketAddr) -> Option<u16> {
+        self.ask(gateway).await.map(|answer| answer.status.as_u16())
+    }
+
+    /// Sends it and gives the head of the answer; `None` when there was none.
+    pub(crate) async fn ask(&self, gateway: SocketAddr) -> Option<Parts> {
         let connection = TcpStream::connect(gateway).await.ok()?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(connection)).await.ok()?;
         let driver = tokio::spawn(connection);
-        let answer = sender.send_request(self.request()?).await.ok();
-        let status = answer.as_ref().map(|answer| answer.status().as_u16());
-        if let Some(answer) = answer {
-            // An answer that breaks off has shown its status already.
-            let _rest = answer.into_body().collect().await;
-        }
+        let answer = sender.send_request(self.request()?).await.ok().map(http::Response::into_parts);
+        let head = match answer {
+            Some((head, body)) => {
+                // An answer that breaks off has shown its head already.
+                let _rest = body.collect().await;
+                Some(head)
+            }
+            None => None,
+        };
         drop(sender);
         driver.abort();
-        status
+        head
     }
 
     fn request(&self) -> Option<Request<Full<Bytes>>> {

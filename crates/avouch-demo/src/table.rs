@@ -88,8 +88,8 @@ impl Table {
         };
         format!(
             "\n{verdict}\n\
-             Class 3 is proved, 2 confirmed by DNS, 0 makes no claim, 1 claims what it cannot show,\n\
-             1? claims what could not be checked.\n\n\
+             Class 3 is proved, 2 confirmed by DNS or vouched for, 0 makes no claim,\n\
+             1 claims what it cannot show, 1? claims what could not be checked.\n\n\
              Try next:\n\
              {0}cargo run -- demo --print-config                          the gateway's configuration\n\
              {0}cargo run -- key new --unencrypted file:crawler.key       a key for an agent of yours",

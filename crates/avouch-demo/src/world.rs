@@ -25,7 +25,8 @@ use crate::Row;
 use crate::access_log::AccessLog;
 use crate::cast::{self, Cast, SHORT_TTL};
 use crate::directory::DirectoryHost;
-use crate::script::{Event, Sending, Step, script};
+use crate::passes;
+use crate::script::{Event, Sending, Step, script, vouched};
 use crate::upstream::Upstream;
 
 /// What is added to a TTL before it has surely passed, for clocks that count in milliseconds.
@@ -73,6 +74,9 @@ pub enum DemoError {
     /// The subject of a token is none.
     #[error("{0}")]
     Subject(#[from] SubjectError),
+    /// The site asked for no Privacy Pass token.
+    #[error("the gateway asked for no Privacy Pass token")]
+    NotChallenged,
     /// A certificate could not be made.
     #[error("{0}")]
     Certificate(#[from] rcgen::Error),
@@ -125,6 +129,8 @@ impl World {
         let file = |name| folder.path().join(name);
         let (anchor, log, ca, ranges) =
             (file("root.key"), file("access.log"), file("directory.pem"), file("gptbot.json"));
+        let delegation = file("issuer.jwt");
+        tokio::fs::write(&delegation, cast.attester.word(SystemClock::new().now())?).await?;
         tokio::fs::write(&anchor, format!("{}\n", zones.trust_anchor())).await?;
         tokio::fs::write(&ca, &directory.root).await?;
         tokio::fs::write(&ranges, RANGES).await?;
@@ -134,6 +140,8 @@ impl World {
             anchor: &anchor,
             ca: &ca,
             ranges: &ranges,
+            delegation: &delegation,
+            token_key: &cast.attester.issuer.public().text(),
             log: &log,
         };
         let config = outside.config();
@@ -174,7 +182,9 @@ impl World {
     /// # Errors
     /// [`DemoError`].
     pub async fn play(&mut self, mut tell: impl FnMut(&Happening<'_>)) -> Result<Vec<Row>, DemoError> {
-        let scenes = script(&self.cast, &self.directory.origin(), SystemClock::new().now())?;
+        let tokens = self.cast.attester.tokens(self.address).await?;
+        let mut scenes = script(&self.cast, &self.directory.origin(), SystemClock::new().now())?;
+        scenes.push(vouched(&tokens));
         let mut waiting = self.send_early(scenes.iter().flat_map(|scene| &scene.steps));
         let mut rows = Vec::new();
         for scene in scenes {
@@ -253,14 +263,18 @@ struct Outside<'a> {
     anchor: &'a Path,
     ca: &'a Path,
     ranges: &'a Path,
+    delegation: &'a Path,
+    token_key: &'a str,
     log: &'a Path,
 }
 
 impl Outside<'_> {
     /// The gateway's configuration, as an operator would write it.
     fn config(&self) -> String {
-        let Self { upstream, resolver, .. } = self;
-        let [anchor, ca, ranges, log] = [self.anchor, self.ca, self.ranges, self.log].map(Path::display);
+        let Self { upstream, resolver, token_key, .. } = self;
+        let files = [self.anchor, self.ca, self.ranges, self.delegation, self.log];
+        let [anchor, ca, ranges, delegation, log] = files.map(Path::display);
+        let (issuer, attester) = (passes::ISSUER, passes::ATTESTER);
         format!(
             "mode = \"enforce\"                       # observe is the default: nothing is refused then
 listen = [\"127.0.0.1:0\"]                # any free port
@@ -279,6 +293,13 @@ allow_networks = [\"127.0.0.1/32\"]      # where this world's key directory stan
 [[crawler]]
 name = \"GPTBot\"
 ranges = [\"{ranges}\"]
+
+[[privacy_pass]]
+issuer = \"{issuer}\"
+key = \"{token_key}\"
+attester = \"{attester}\"          # who vouches for visitors, and names none
+delegation = \"{delegation}\"     # the attester's word that the key issues for it
+trust = 2                              # class 2; 0 leaves them anonymous
 
 [store]
 url = \"memory:\"
@@ -305,7 +326,7 @@ mod tests {
     use crate::Table;
 
     /// What a reader must see, whatever else is shown.
-    const SHOWN: [&str; 26] = [
+    const SHOWN: [&str; 27] = [
         "anonymous",
         "forged crawler",
         "confirmed crawler",
@@ -332,6 +353,7 @@ mod tests {
         "crawler in its ranges",
         "a token names the key",
         "a token names the network",
+        "a token of an attester",
     ];
 
     fn readme_shows_what_is_printed(rows: &[Row]) {

@@ -13,7 +13,7 @@ mod nonce;
 pub(crate) use nonce::Freshness;
 pub use nonce::{Committed, Nonce, NotCommitted, Share};
 
-use crate::claim::{BotRules, Candidate, Catalogue, Claim};
+use crate::claim::{BotRules, Candidate, Catalogue, Claim, PassRules, Reads};
 use crate::evidence::{self, Epoch, Evidence, Proof, Questions, Shortfall, Trail};
 use crate::reason::Reason;
 use crate::request::{AddressEvidence, Peer, Request};
@@ -37,11 +37,17 @@ pub struct Site {
     pub catalogue: Arc<Catalogue>,
     /// What it asks of Web Bot Auth signatures; `None`: it does not read them.
     pub bots: Option<BotRules>,
+    /// What it asks of Privacy Pass tokens; `None`: it leaves them alone.
+    pub passes: Option<PassRules>,
     /// The registrable domains its policy names, which have a reserved share of the replay table.
     pub named: BTreeSet<String>,
 }
 
 impl Site {
+    const fn reads(&self) -> Reads {
+        Reads { bots: self.bots.is_some(), passes: self.passes.is_some() }
+    }
+
     fn share_of<'a>(&self, domain: &'a str) -> Share<'a> {
         Share::Domain { domain, named: self.named.contains(domain) }
     }
@@ -80,7 +86,7 @@ pub struct Proved<'a> {
 /// Stage 1: the request makes a claim; what can be refused without looking anything up, is.
 #[must_use]
 pub fn open<'a>(request: &'a Request<'a>, site: &'a Site, now: Time) -> Step<Opened<'a>> {
-    let mut claim = match Claim::read(request, &site.catalogue, site.bots.is_some()) {
+    let mut claim = match Claim::read(request, &site.catalogue, site.reads()) {
         Ok(claim) => claim,
         Err(unreadable) => {
             let mut trail = Trail::new();
@@ -99,10 +105,10 @@ pub fn open<'a>(request: &'a Request<'a>, site: &'a Site, now: Time) -> Step<Ope
 }
 
 /// Syntax, time and authority, in this order; then what remains to be asked.
-fn admit(
-    claim: &mut Claim<'_>,
+fn admit<'a>(
+    claim: &mut Claim<'a>,
     request: &Request<'_>,
-    site: &Site,
+    site: &'a Site,
     now: Time,
     trail: &mut Trail,
 ) -> Result<Questions, Shortfall> {
@@ -128,6 +134,9 @@ fn admit(
     if let Some(rules) = site.bots.filter(|_| claim.bot().is_some()) {
         trail.pass(CheckName::Syntax);
         evidence::admit_signatures(claim, request, &site.authorities, rules, now, trail)?;
+    }
+    if let Some(rules) = &site.passes {
+        evidence::admit_pass(claim, request, &site.authorities, rules, now, trail)?;
     }
     Questions::of(claim).map_err(|_| Shortfall::Failed(Reason::HeaderMalformed))
 }
@@ -187,6 +196,7 @@ impl<'a> Opened<'a> {
     /// The claim that says most, where one does beside those that rest on the address alone.
     fn weigh_most(&mut self, evidence: &Evidence, now: Time) -> Option<Result<Holding, Shortfall>> {
         let (request, trail) = (self.request, &mut self.trail);
+        let vouching = self.claim.vouching().map(|(_, vouching)| vouching.issuer);
         let proof = match (self.claim.header(), self.claim.bot().zip(self.site.bots), self.claim.token()) {
             (_, Some((bot, rules)), _) => {
                 evidence::prove_by_directory(bot, request, evidence, rules, now, trail)
@@ -197,7 +207,10 @@ impl<'a> Opened<'a> {
                 proof
             }
             (_, None, Some(token)) => return Some(weigh_token(token, request.peer(), evidence, now, trail)),
-            (_, None, None) => return None,
+            (_, None, None) => match vouching {
+                Some(issuer) => evidence::vouched(issuer, request, evidence, now, trail),
+                None => return None,
+            },
         };
         Some(proof.map(Holding::Proof))
     }
@@ -240,16 +253,22 @@ impl Proved<'_> {
     /// it takes no room in the table.
     #[must_use]
     pub fn nonce(&self) -> Option<Nonce<'_>> {
+        if let Some((token, vouching)) = self.claim.vouching() {
+            let share = self.site.share_of(vouching.issuer.attester().registrable());
+            let times = (vouching.epoch.begins(), vouching.epoch.ends());
+            let nonce = Nonce::new(token.key_id(), token.nonce(), times, share).of_this_start();
+            return (!self.proof.testing).then_some(nonce);
+        }
         if let Some(candidate) = self.proved_candidate() {
             let share = self.site.share_of(candidate.agent.domain.registrable());
             let (nonce, times) = candidate.used_once()?;
-            return Some(Nonce::new(candidate.thumbprint.as_bytes(), nonce, times, share));
+            return Some(Nonce::new(candidate.thumbprint.as_bytes(), nonce.as_bytes(), times, share));
         }
         let (signed, key) = (self.signed()?, self.proof.key.as_ref()?);
         let domain = self.header()?.domain.as_ref();
         let share = domain.map_or(Share::Pseudonyms, |domain| self.site.share_of(domain.registrable()));
         let times = (signed.timestamp, signed.timestamp.saturating_add(WINDOW_BEFORE));
-        (!self.proof.testing).then_some(Nonce::new(key.as_bytes(), signed.nonce, times, share))
+        (!self.proof.testing).then_some(Nonce::new(key.as_bytes(), signed.nonce.as_bytes(), times, share))
     }
 
     /// Stage 5: the verdict. `committed` is what became of the nonce, `None` if there was none to
@@ -286,6 +305,9 @@ impl Proved<'_> {
             None if self.proof.candidate.is_some() => Freshness::Unsigned,
             None => return Conclusion::Short(Shortfall::unknown(evidence::Cause::NotAsked)),
         };
+        if let Some((_, vouching)) = self.claim.vouching() {
+            return Conclusion::Vouched(vouching.issuer.trust(), freshness);
+        }
         let unbound = [Reason::AudienceUnbound, Reason::DomainUnbound, Reason::AuthoritiesUnset];
         match (self.proof.published, self.proof.key) {
             (false, Some(key)) => Conclusion::Pseudonym(key, freshness),

@@ -57,6 +57,10 @@ reasons! {
         "Nothing needs mending; a signature would raise the class to 3.";
     RangeConfirmed, "range-confirmed", "The client's address lies in the ranges that the crawler's operator publishes.",
         "Nothing needs mending; a signature would raise the class to 3.";
+    PassRedeemed, "pass-redeemed", "An attester vouches for the client without naming it, by a Privacy Pass token that was not redeemed before.",
+        "Nothing needs mending; the next request needs another token.";
+    PassUnneeded, "pass-unneeded", "The request says who sends it, so the Privacy Pass token beside that was not redeemed.",
+        "Leave the token out of requests that say who sends them.";
     AudienceUnbound, "audience-unbound", "The draft form of the header does not bind the receiving site.",
         "Sign the full form, with aud.";
     DomainUnbound, "domain-unbound", "The draft form of the header does not sign the claimed domain.",
@@ -128,6 +132,22 @@ reasons! {
         "Cover fields that are text and stand once, or use bs and key.";
     DigestUnusable, "digest-unusable", "The signature covers Content-Digest, which says nothing about the content.",
         "Send sha-256 or sha-512.";
+    PassMalformed, "pass-malformed", "The Authorization field is of the scheme PrivateToken, and holds no token of type 2, or does not stand alone.",
+        "Send one field, Authorization: PrivateToken token=\"…\", with a token of 354 octets in base64url.";
+    PassKeyUnknown, "pass-key-unknown", "The Privacy Pass token names a key that this site does not ask for.",
+        "Get a token from an issuer, and by a key, that this site's challenge names.";
+    PassChallengeUnknown, "pass-challenge-unknown", "The Privacy Pass token was made for no challenge of this site since its gateway started.",
+        "Get a token for a challenge as this site sends it now.";
+    PassExpired, "pass-expired", "The Privacy Pass token was made for a challenge whose time is over.",
+        "Redeem a token within the max-age of its challenge.";
+    PassElsewhere, "pass-elsewhere", "The Privacy Pass token was made for a challenge of another site that this gateway serves.",
+        "Redeem a token at the site that sent its challenge.";
+    PassInvalid, "pass-invalid", "The issuer's key did not sign the Privacy Pass token.",
+        "Get a token from the issuer that the challenge names, and send it unchanged.";
+    AttesterUnverified, "attester-unverified", "The attester behind the Privacy Pass token has no live key at its _saip name, so its word counts for nothing.",
+        "The attester publishes its key; avouch dns check says what is wrong with the record.";
+    AttesterUndelegated, "attester-undelegated", "No delegation token in force, which a live key of the attester signed, names the issuer's key for what is asked here.",
+        "The attester issues one with avouch delegate issue; the site's operator names it in delegation.";
     KeyNotPublished, "key-not-published", "There is no _saip record at the agent's name.",
         "Publish the agent's key; avouch dns record prints the record.";
     NoLiveKey, "no-live-key", "The records at the agent's name hold no key in force.",

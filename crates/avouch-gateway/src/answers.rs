@@ -97,13 +97,21 @@ struct Document<'a> {
 /// the content, which most requests of bots have none of.
 const ACCEPT_SIGNATURE: &str = "sig1=(\"@method\" \"@authority\" \"@path\" \"@query\" \"signature-agent\");created;expires;tag=\"web-bot-auth\"";
 
-/// The answer, telling as much as `disclose` allows. A challenge says which proofs are taken: that of a
-/// SAIP header, and signatures of bots if the site `reads_bots`.
+/// What a challenge asks for beside a SAIP header.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    /// Whether signatures of bots are taken.
+    pub(crate) bots: bool,
+    /// Privacy Pass challenges, values of `WWW-Authenticate`.
+    pub(crate) tokens: Vec<String>,
+}
+
+/// The answer, telling as much as `disclose` allows. A challenge says which proofs are taken.
 pub(crate) fn answer(
     problem: Problem,
     id: RequestId,
     disclose: Disclose,
-    reads_bots: bool,
+    asked: Option<Asked>,
 ) -> Response<AnswerBody> {
     let told = disclose != Disclose::None;
     let documentation = problem.reason.documentation();
@@ -128,9 +136,11 @@ pub(crate) fn answer(
             HeaderValue::from(after.as_secs() + u64::from(after.subsec_nanos() > 0)),
         );
     }
-    if problem.status == StatusCode::UNAUTHORIZED {
+    if let Some(asked) = asked {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("SAIP"));
-        if reads_bots {
+        let tokens = asked.tokens.into_iter().filter_map(|token| HeaderValue::try_from(token).ok());
+        tokens.for_each(|token| _ = headers.append(header::WWW_AUTHENTICATE, token));
+        if asked.bots {
             headers.insert("accept-signature", HeaderValue::from_static(ACCEPT_SIGNATURE));
         }
     }
@@ -147,7 +157,7 @@ mod tests {
     use avouch_wire::web_bot_auth;
 
     async fn document(disclose: Disclose) -> serde_json::Value {
-        let answer = answer(Problem::of(Reason::Overloaded), RequestId(1, 2), disclose, true);
+        let answer = answer(Problem::of(Reason::Overloaded), RequestId(1, 2), disclose, None);
         assert!(!answer.headers().contains_key("accept-signature"), "no signature would help");
         assert_eq!(answer.status(), 503);
         assert_eq!(answer.headers()["retry-after"], "5");
@@ -160,7 +170,8 @@ mod tests {
     fn a_challenge_asks_for_the_signatures_that_are_read() {
         let problem = Problem { status: StatusCode::UNAUTHORIZED, ..Problem::of(Reason::ClassRequired) };
         let asked = |reads_bots| {
-            let answer = answer(problem, RequestId(1, 2), Disclose::Code, reads_bots);
+            let asked = Some(Asked { bots: reads_bots, tokens: Vec::new() });
+            let answer = answer(problem, RequestId(1, 2), Disclose::Code, asked);
             assert_eq!(answer.headers()["www-authenticate"], "SAIP");
             answer.headers().get("accept-signature").map(|value| value.to_str().unwrap().to_owned())
         };

@@ -1,5 +1,6 @@
 //! What a request loses and gains on its way to the upstream (RFC 9110 section 7.6).
 
+use avouch_wire::privacy_pass::is_private_token;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::trust::Peer;
@@ -56,6 +57,18 @@ pub(crate) fn clean(headers: &mut HeaderMap) {
         announced(headers);
     }
     join_cookies(headers);
+}
+
+/// Removes Privacy Pass tokens, which are for us: an upstream that read them would take a token for good that
+/// was redeemed already. Other credentials stay.
+pub(crate) fn keep_tokens_back(headers: &mut HeaderMap) {
+    if let header::Entry::Occupied(field) = headers.entry(header::AUTHORIZATION)
+        && field.iter().any(|value| is_private_token(value.as_bytes()))
+    {
+        let (name, values) = field.remove_entry_mult();
+        let others: Vec<_> = values.filter(|value| !is_private_token(value.as_bytes())).collect();
+        others.into_iter().for_each(|value| _ = headers.append(&name, value));
+    }
 }
 
 /// Makes one field of the many that HTTP/2 may split cookies into; HTTP/1.1 knows one only
@@ -267,6 +280,21 @@ mod tests {
             ["signature-agent", "signature-input", "x-amount"],
             "what a signature covers"
         );
+    }
+
+    #[test]
+    fn tokens_are_kept_back_and_other_credentials_are_not() {
+        let mut map = headers(&[
+            ("authorization", "PrivateToken token=x"),
+            ("authorization", "Bearer x"),
+            ("authorization", "privatetoken"),
+            ("proxy-authorization", "PrivateToken token=x"),
+        ]);
+        keep_tokens_back(&mut map);
+        assert!(map.get_all("authorization").iter().eq(["Bearer x"]));
+        let mut map = headers(&[("authorization", "PrivateTokens x")]);
+        keep_tokens_back(&mut map);
+        assert_eq!(map.len(), 1);
     }
 
     #[test]

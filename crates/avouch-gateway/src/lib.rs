@@ -74,7 +74,8 @@ async fn serve(origin: &Origin, request: http::Request<Incoming>) -> Response<An
         Ok(answer) => answer,
         Err(Refused(problem, disclose)) => {
             entry.problem = Some(problem.reason.code());
-            answers::answer(problem, entry.id, disclose, snapshot.config.web_bot_auth.enabled)
+            let asked = snapshot.asks(&problem, entry.authority(), peer.scheme, gate.clock.now());
+            answers::answer(problem, entry.id, disclose, asked)
         }
     };
     entry.answered(answer.status());
@@ -92,7 +93,7 @@ async fn treat(
     let gate = &*origin.gate;
     entry.place = Some(gate.place()?);
     let switch = forward::upgrade_asked(&mut request);
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     incoming::bounded(&parts, &snapshot.config.limits)?;
     let mut body = RequestBody::new(body, snapshot.config.limits.body_pause);
     let (content, signed) = incoming::content(&parts, &mut body, &snapshot.config).await?;
@@ -108,6 +109,9 @@ async fn treat(
     }
     let assertion = gate.assert(&request, snapshot, to, entry);
     drop(path);
+    if snapshot.site.passes.is_some() {
+        hygiene::keep_tokens_back(&mut parts.headers);
+    }
     let slot = gate.admission.enter(permit.priority()).await.map_err(|_| Problem::of(Reason::Overloaded))?;
     let outgoing = outgoing::request(parts, body, peer, entry, assertion.as_deref());
     let answered = match switch {

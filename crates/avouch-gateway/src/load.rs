@@ -4,8 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::{Fetch, Reports, WebBotAuth};
+use crate::config::{Fetch, PrivacyPass, Reports, WebBotAuth};
 use avouch_dns::{AnchorError, Dns, Resolver, ResolverSettings, SettingsError, TrustAnchor};
+use avouch_engine::claim::{Issuer, IssuerError};
 use avouch_engine::decision::Policy;
 use avouch_gather::https::Client;
 use avouch_gather::networks::SourceError;
@@ -16,6 +17,7 @@ use avouch_tls::CertificateError;
 use avouch_tls::{Connector, Protocol};
 use avouch_wire::b64u;
 use avouch_wire::content::ContentDigest;
+use avouch_wire::delegation::{Token, TokenError};
 use avouch_wire::settings::Problems;
 
 use crate::config;
@@ -52,12 +54,39 @@ pub enum LoadError {
         /// What is wrong with it.
         source: AnchorError,
     },
+    /// The delegation token of a `[[privacy_pass]]` cannot be used.
+    #[error("{}: {source}", path.display())]
+    Delegation {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: DelegationError,
+    },
     /// Data on networks cannot be used. Only a check refuses them.
     #[error("{0}")]
     Networks(#[from] SourceError),
     /// No resolver can be used.
     #[error("[dns]: {0}")]
     Resolver(#[from] SettingsError),
+}
+
+/// Why a delegation token makes nobody an issuer of Privacy Pass tokens.
+#[derive(Debug, thiserror::Error)]
+pub enum DelegationError {
+    /// It is no delegation token.
+    #[error("the delegation token {0}; `avouch delegate issue` writes one")]
+    Token(TokenError),
+    /// It is another domain's.
+    #[error("the delegation token is of {named}, and attester is \"{attester}\": have {attester} issue one")]
+    OtherAttester {
+        /// Whose it is.
+        named: String,
+        /// Whose it should be.
+        attester: String,
+    },
+    /// It is not for this issuer.
+    #[error("{0}: have the attester issue one with --sub for the key")]
+    Issuer(IssuerError),
 }
 
 /// Everything that could not be loaded, at least one.
@@ -147,6 +176,22 @@ pub(crate) fn directories(config: &WebBotAuth, dns: &Dns) -> Result<Directories,
         require_signed: config.require_signed_directories,
     };
     Ok(Directories::Fetched(Box::new(Fetcher::new(dns.clone(), connector, settings))))
+}
+
+/// Loads what is known of an issuer of Privacy Pass tokens.
+pub(crate) fn issuer(issuer: &PrivacyPass) -> Result<Issuer, LoadError> {
+    let PrivacyPass { issuer, key, attester, delegation: path, trust } = issuer;
+    let text = read(path)?;
+    let refused = |source| LoadError::Delegation { path: path.clone(), source };
+    let delegation =
+        Token::parse(text.trim_ascii()).map_err(|error| refused(DelegationError::Token(error)))?;
+    let named = &delegation.grant().issuer;
+    if named != attester {
+        let (named, attester) = (named.as_str().to_owned(), attester.as_str().to_owned());
+        return Err(refused(DelegationError::OtherAttester { named, attester }));
+    }
+    Issuer::new(issuer.clone(), key.clone(), delegation.into_owned(), *trust)
+        .map_err(|error| refused(DelegationError::Issuer(error)))
 }
 
 /// Sets up how range files are fetched. The folder is taken when they are.

@@ -28,7 +28,7 @@ pub enum ReloadError {
 pub(crate) fn apply(gate: &Gate, config: Config) -> Result<Vec<&'static str>, LoadErrors> {
     let before = gate.snapshot();
     let waiting = waiting(&before.config, &config);
-    match Snapshot::new(config, Some(&before)) {
+    match Snapshot::after(config, &before) {
         Ok(snapshot) => {
             snapshot.say_what_is_missing();
             gate.load_networks(&snapshot.config);

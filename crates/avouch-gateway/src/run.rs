@@ -15,9 +15,10 @@ use avouch_gather::replay::StoreError;
 use avouch_gather::{cache, replay};
 use avouch_keys::KeyError;
 use avouch_keys::assertion::AssertionKey;
-use avouch_keys::entropy::SystemEntropy;
+use avouch_keys::entropy::{Entropy, NoRandomness, SystemEntropy};
 use avouch_reports::Reports;
 use avouch_wire::content::ContentDigest;
+use avouch_wire::privacy_pass::ContextKey;
 use avouch_wire::time::Time;
 use axum::Router;
 use metrics_exporter_prometheus::BuildError;
@@ -67,6 +68,9 @@ pub enum StartError {
     /// No key for assertions could be made.
     #[error("cannot make a key for assertions: {0}")]
     Key(#[from] KeyError),
+    /// Nothing that challenges could be bound to was drawn.
+    #[error("cannot draw what challenges are bound to: {0}")]
+    Randomness(#[from] NoRandomness),
     /// The access log cannot be opened.
     #[error("cannot open the access log: {0}")]
     Log(std::io::Error),
@@ -83,12 +87,15 @@ pub struct Surroundings {
     pub dns: Option<Dns>,
     /// Where key directories come from; `None`: they are fetched, as the configuration says.
     pub directories: Option<Directories>,
+    /// What Privacy Pass challenges are bound to; `None`: 32 octets from the system. Whoever gives them draws
+    /// them anew for each start, for a token of an earlier one is told by nothing else.
+    pub pass_secret: Option<[u8; 32]>,
 }
 
 impl Default for Surroundings {
     /// The machine's clock, the configuration's resolvers.
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock::new()), dns: None, directories: None }
+        Self { clock: Arc::new(SystemClock::new()), dns: None, directories: None, pass_secret: None }
     }
 }
 
@@ -166,7 +173,9 @@ impl Gateway {
         let broken: Vec<_> = broken.into_iter().map(LoadError::from).chain(roots).collect();
         let fetch = config.fetch.clone();
         let client = dns.and_then(|dns| fetch.map(|fetch| load::range_client(&fetch, &dns)).transpose());
-        match load::both(Snapshot::new(config, None), client) {
+        // Nobody is challenged by it.
+        let pass_key = ContextKey::new(&[0; 32]);
+        match load::both(Snapshot::first(config, pass_key), client) {
             Ok(_) if broken.is_empty() => Ok(()),
             Ok(_) => Err(LoadErrors(broken)),
             Err(LoadErrors(errors)) => Err(LoadErrors(errors.into_iter().chain(broken).collect())),
@@ -249,12 +258,13 @@ async fn serve(door: Door, router: Router) {
 }
 
 fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> {
-    let Surroundings { clock, dns, directories } = surroundings;
+    let Surroundings { clock, dns, directories, pass_secret } = surroundings;
+    let pass_key = pass_secret.map_or_else(draw_pass_key, |secret| Ok(ContextKey::new(&secret)))?;
     let log = AccessLog::open(&config.log, config.limits.log_buffer.0).map_err(StartError::Log)?;
     let dns = dns.map_or_else(|| load::dns(&config.dns), Ok);
     let judge = judge_settings(&config);
     let bots = config.web_bot_auth.clone();
-    let (snapshot, dns) = load::both(Snapshot::new(config, None), dns)?;
+    let (snapshot, dns) = load::both(Snapshot::first(config, pass_key), dns)?;
     let directories = match directories {
         Some(directories) => directories,
         None => load::directories(&bots, &dns).map_err(|error| LoadErrors(vec![error]))?,
@@ -274,6 +284,13 @@ fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> 
     let gate = Gate::new(Parts { snapshot, judge, clock, log, numbers, assertion_key, feeds, reports });
     gate.load_networks(&gate.snapshot().config);
     Ok(gate)
+}
+
+/// New at each start, so that a token which was redeemed before is for no challenge of this one.
+fn draw_pass_key() -> Result<ContextKey, NoRandomness> {
+    let mut secret = [0; 32];
+    SystemEntropy.fill(&mut secret)?;
+    Ok(ContextKey::new(&secret))
 }
 
 /// The counts of claims and their delivery, where the operator wants them.

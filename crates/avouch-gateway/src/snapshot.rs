@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use avouch_engine::claim::{BotRules, Catalogue};
+use avouch_engine::claim::{BotRules, Catalogue, Issuer, PassRules};
 use avouch_engine::decision::Mode;
 use avouch_engine::decision::Terms;
 use avouch_engine::pipeline::Site;
 use avouch_engine::reason::Reason;
 use avouch_tls::{Acceptor, Protocol};
-use avouch_wire::authority::Scheme;
+use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::http_signature::{Algorithms, TimeRules};
+use avouch_wire::privacy_pass::ContextKey;
 use avouch_wire::target::NormalPath;
-use http::HeaderMap;
+use avouch_wire::time::Time;
+use http::{HeaderMap, StatusCode};
 
-use crate::answers::Problem;
+use crate::answers::{Asked, Problem};
 use crate::config::{Config, Disclose, Route, Upstream};
 use crate::forward::{Connector, Patience, Pool};
 use crate::load::{self, LoadError, LoadErrors, Versioned};
@@ -25,6 +27,8 @@ pub(crate) struct Snapshot {
     pub(crate) config: Config,
     pub(crate) acceptor: Option<Acceptor>,
     pub(crate) site: Site,
+    /// What Privacy Pass challenges are bound to, from the gateway's start to its end.
+    pass_key: ContextKey,
     routes: Vec<(Route, Destination)>,
     rest: Destination,
 }
@@ -49,13 +53,27 @@ struct Loading {
 impl Snapshot {
     /// Puts a configuration in force; idle connections to upstreams it shares with the one
     /// before are kept.
-    pub(crate) fn new(config: Config, before: Option<&Self>) -> Result<Self, LoadErrors> {
-        let mut loading =
-            Loading { pools: before.map(Self::pools).unwrap_or_default(), ..Loading::default() };
+    pub(crate) fn after(config: Config, before: &Self) -> Result<Self, LoadErrors> {
+        Self::load(config, before.pass_key.clone(), before.pools())
+    }
+
+    /// Puts the first configuration in force. `pass_key` must be new at each start.
+    pub(crate) fn first(config: Config, pass_key: ContextKey) -> Result<Self, LoadErrors> {
+        Self::load(config, pass_key, Vec::new())
+    }
+
+    fn load(
+        config: Config,
+        pass_key: ContextKey,
+        pools: Vec<(Upstream, Arc<Pool>)>,
+    ) -> Result<Self, LoadErrors> {
+        let mut loading = Loading { pools, ..Loading::default() };
         let acceptor =
             config.tls.as_ref().map(|tls| Acceptor::load(&tls.cert, &tls.key, tls.client_ca.as_deref()));
         let acceptor = acceptor.and_then(|loaded| loading.note(loaded));
         let catalogue = loading.note(Catalogue::built_in());
+        let issuers = config.privacy_pass.iter().filter_map(|issuer| loading.note(load::issuer(issuer)));
+        let issuers: Vec<Issuer> = issuers.collect();
         let rest = loading.destination(&config, None);
         let routes: Vec<_> = config
             .routes
@@ -64,8 +82,9 @@ impl Snapshot {
             .collect();
         match (catalogue, rest) {
             (Some(catalogue), Some(rest)) if loading.errors.is_empty() => {
-                let site = site(&config, catalogue, routes.iter().map(|(_, to)| to).chain([&rest]));
-                Ok(Self { config, acceptor, site, routes, rest })
+                let passes = (!issuers.is_empty()).then(|| PassRules { key: pass_key.clone(), issuers });
+                let site = site(&config, catalogue, passes, routes.iter().map(|(_, to)| to).chain([&rest]));
+                Ok(Self { config, acceptor, site, pass_key, routes, rest })
             }
             _ => Err(LoadErrors(loading.errors)),
         }
@@ -75,6 +94,26 @@ impl Snapshot {
     pub(crate) fn peer(&self, remote: Remote, listener: Scheme, headers: &HeaderMap) -> Peer {
         let scheme = self.config.scheme.unwrap_or(listener);
         self.config.trusted_proxies.client(remote, scheme, self.config.private_peers, headers)
+    }
+
+    /// What an answer asks for: with a challenge, all that would be taken as proof.
+    pub(crate) fn asks(
+        &self,
+        problem: &Problem,
+        authority: Option<&str>,
+        scheme: Scheme,
+        now: Time,
+    ) -> Option<Asked> {
+        if problem.status != StatusCode::UNAUTHORIZED {
+            return None;
+        }
+        let ours = &self.config.authorities;
+        let authority = authority.and_then(|text| Authority::parse(text, scheme).ok());
+        let authority = authority.filter(|authority| ours.is_empty() || ours.contains(authority));
+        let asked = self.site.passes.as_ref().zip(authority);
+        let tokens =
+            asked.map(|(passes, authority)| passes.ask(&authority, now).collect()).unwrap_or_default();
+        Some(Asked { bots: self.config.web_bot_auth.enabled, tokens })
     }
 
     /// Whether a request came by a proxy's own connection, which shows nothing of the client's.
@@ -161,12 +200,14 @@ impl Loading {
 fn site<'d>(
     config: &Config,
     catalogue: Catalogue,
+    passes: Option<PassRules>,
     destinations: impl Iterator<Item = &'d Destination>,
 ) -> Site {
-    let named: BTreeSet<String> = destinations
-        .flat_map(|to| to.policy.policy.named_domains())
-        .map(|domain| domain.registrable().to_owned())
-        .collect();
+    let named = destinations.flat_map(|to| to.policy.policy.named_domains());
+    // Tokens of one attester may be those of most of a site's visitors.
+    let attesters = config.privacy_pass.iter().map(|issuer| issuer.attester.borrowed());
+    let named: BTreeSet<String> =
+        named.chain(attesters).map(|domain| domain.registrable().to_owned()).collect();
     Site {
         authorities: config.authorities.clone(),
         accept_draft: config.accept_draft,
@@ -177,6 +218,7 @@ fn site<'d>(
                 || config.routes.iter().any(|route| route.mode == Some(Mode::Enforce)),
             algorithms: Algorithms::of(&config.web_bot_auth.algorithms),
         }),
+        passes,
         named,
     }
 }

@@ -55,7 +55,7 @@ async fn verify(
         Ok(()) => allowed(),
         Err(Refused(problem, disclose)) => {
             entry.problem = Some(problem.reason.code());
-            refused(&entry, problem, disclose, snapshot.config.web_bot_auth.enabled)
+            refused(&snapshot, &gate, &peer, &entry, problem, disclose)
         }
     };
     outgoing::tell(answer.headers_mut(), &entry, assertion.as_deref());
@@ -97,12 +97,21 @@ fn allowed() -> Response<AnswerBody> {
     answer
 }
 
-fn refused(entry: &Entry, problem: Problem, disclose: Disclose, reads_bots: bool) -> Response<AnswerBody> {
+fn refused(
+    snapshot: &Snapshot,
+    gate: &Gate,
+    peer: &Peer,
+    entry: &Entry,
+    problem: Problem,
+    disclose: Disclose,
+) -> Response<AnswerBody> {
     let status = match problem.status {
         StatusCode::UNAUTHORIZED => StatusCode::UNAUTHORIZED,
         _ => StatusCode::FORBIDDEN,
     };
-    let mut answer = answers::answer(Problem { status, ..problem }, entry.id, disclose, reads_bots);
+    let problem = Problem { status, ..problem };
+    let asked = snapshot.asks(&problem, entry.authority(), peer.scheme, gate.clock.now());
+    let mut answer = answers::answer(problem, entry.id, disclose, asked);
     let retry = answer.headers_mut().remove(header::RETRY_AFTER);
     answer.headers_mut().insert(RETRY_AFTER, retry.unwrap_or(HeaderValue::from_static("-")));
     if disclose != Disclose::None {

@@ -114,10 +114,11 @@ impl Judge {
     fn commit(&self, nonce: Nonce<'_>) -> Result<Committed, NotCommitted> {
         self.nonces.commit(Used {
             key: nonce.key(),
-            nonce: nonce.nonce().as_bytes(),
+            nonce: nonce.nonce(),
             signed: nonce.timestamp(),
             until: nonce.until(),
             share: nonce.share(),
+            of_this_start: nonce.is_of_this_start(),
         })?;
         Ok(if self.private { nonce.committed_privately() } else { nonce.committed() })
     }

@@ -54,6 +54,7 @@ pub mod directory;
 pub mod entropy;
 pub mod http_signature;
 pub mod passphrase;
+pub mod privacy_pass;
 pub mod saip;
 pub mod spki;
 pub mod store;

@@ -13,8 +13,11 @@ pub const RCERT: &[u8] = b"avouch rcert v1\0";
 /// Fingerprints in the replay table.
 pub const REPLAY: &[u8] = b"avouch replay v1\0";
 
+/// The context of a Privacy Pass challenge.
+pub const PASS_CONTEXT: &[u8] = b"avouch pass context v1\0";
+
 /// All of the above; the test below holds them apart.
-pub const ALL: &[&[u8]] = &[REQUEST, RCERT, REPLAY];
+pub const ALL: &[&[u8]] = &[REQUEST, RCERT, REPLAY, PASS_CONTEXT];
 
 #[cfg(test)]
 mod tests {

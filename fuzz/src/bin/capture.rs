@@ -1,7 +1,7 @@
 //! Raw HTTP/1.1 messages, and the claim that is read from one.
 #![no_main]
 
-use avouch_engine::claim::{Catalogue, Claim};
+use avouch_engine::claim::{Catalogue, Claim, Reads};
 use avouch_engine::request::{Content, Head, Peer, Request};
 use avouch_engine::verdict::Mechanism;
 use avouch_wire::authority::Scheme;
@@ -24,7 +24,7 @@ libfuzzer_sys::fuzz_target!(|octets: &[u8]| {
         content: Content::Read(ContentDigests::of(capture.body())),
     });
     let Ok(request) = request else { return };
-    if let Ok(claim) = Claim::read(&request, &CATALOGUE, true) {
+    if let Ok(claim) = Claim::read(&request, &CATALOGUE, Reads { bots: true, passes: true }) {
         for mechanism in [Mechanism::SaipRolling, Mechanism::WebBotAuth] {
             assert!(claim.identity(mechanism).is_none() || claim.name().is_some());
         }

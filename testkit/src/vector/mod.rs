@@ -2,9 +2,11 @@
 //!
 //! `tests/vectors/README.md` describes the format.
 
+mod passes;
 mod read;
 mod sign;
 
+pub use passes::{Passes, SECRET as PASS_SECRET};
 pub use sign::sign_all;
 
 use avouch_wire::time::Time;
@@ -55,6 +57,8 @@ pub struct Case {
     pub ranges: Vec<(String, String)>,
     /// Key directories: the URL, an origin or another, and the name of the file that stands there.
     pub directories: Vec<(String, String)>,
+    /// What the verifier is told of an issuer of Privacy Pass tokens.
+    pub passes: Option<Passes>,
     /// When the files of networks were received.
     pub received: Time,
     /// The raw HTTP/1.1 message.

@@ -1,5 +1,6 @@
 //! A vector file, read strictly.
 
+use super::passes::Passes;
 use super::sign::Signing;
 use super::{Case, Expect, Outcome, Vector};
 use avouch_wire::settings::{Fault, Problems, Reader, Table, Value};
@@ -20,6 +21,7 @@ pub(super) struct Scene {
     asn: Option<String>,
     ranges: Vec<(String, String)>,
     directories: Vec<(String, String)>,
+    passes: Option<Passes>,
     received: Option<u64>,
     delegation: Option<String>,
     pub(super) request: String,
@@ -61,6 +63,7 @@ pub(super) fn scene(table: &mut Table<'_>) -> Option<Scene> {
     let certificate_names = table.list("certificate_names", text).unwrap_or_default();
     let (asn, ranges) = (table.optional("asn", text), table.list("ranges", of_crawler).unwrap_or_default());
     let directories = table.list("directories", of_url).unwrap_or_default();
+    let passes = passes(table);
     let received = table.optional("received", |value| value.number(0..=u64::MAX));
     let delegation = table.optional("delegation", text);
     let request = table.required("request", text);
@@ -79,11 +82,19 @@ pub(super) fn scene(table: &mut Table<'_>) -> Option<Scene> {
         asn,
         ranges,
         directories,
+        passes,
         received,
         delegation,
         request,
         body,
     })
+}
+
+/// An empty delegation stands for none, as does its absence.
+fn passes(table: &mut Table<'_>) -> Option<Passes> {
+    let trust = table.optional("pass_trust", |value| value.number(0..=2)).unwrap_or(2);
+    let delegation = table.optional("pass_delegation", text);
+    delegation.map(|delegation| Passes { trust, delegation })
 }
 
 impl Scene {
@@ -101,6 +112,7 @@ impl Scene {
             asn: self.asn.clone(),
             ranges: self.ranges.clone(),
             directories: self.directories.clone(),
+            passes: self.passes.clone(),
             received: Time::from_seconds(self.received.unwrap_or(self.now)),
             message: [self.head().as_bytes(), self.body.as_bytes()].concat(),
             expect,
@@ -131,6 +143,7 @@ impl Scene {
         replace(&mut self.certificate_names, table.list("certificate_names", text));
         replace(&mut self.ranges, table.list("ranges", of_crawler));
         replace(&mut self.directories, table.list("directories", of_url));
+        self.passes = passes(table).or_else(|| self.passes.take());
         self.received = table.optional("received", number).or(self.received);
         // An empty one stands for none.
         let delegation = table.optional("delegation", any_text);

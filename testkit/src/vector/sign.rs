@@ -1,5 +1,6 @@
 //! Signs the captures of vectors, with keys that are made from their names and so known to all.
 
+use super::passes::pass;
 use super::read::{message_head, scene, text};
 use super::{files, folder};
 use avouch_keys::SecretKey;
@@ -139,6 +140,9 @@ const JWK: &str = "(jwk ";
 /// Where a delegation token is to be put, of claims in JSON: `(token ed25519:acme {"iss":"acme.example"…})`.
 const TOKEN: &str = "(token ";
 
+/// Where a Privacy Pass token is to be put, by the site that asked for it and when: `(pass www.shop.example 1790000000)`.
+const PASS: &str = "(pass ";
+
 /// A token that says this. What no token may say is signed as it stands.
 fn token(blank: &str) -> Result<String, Box<dyn Error>> {
     let (name, claims) = blank.split_once(' ').ok_or("a token has a key and claims")?;
@@ -272,7 +276,8 @@ fn fill(name: &str, mut file: String) -> Result<String, Box<dyn Error>> {
         file = file.replacen(BLANK, &folded(&header), 1);
     }
     let file = replaced(&file, FINGERPRINT, |key| Ok(secret(key)?.public().fingerprint().to_string()))?;
-    replaced(&file, TOKEN, token)
+    let file = replaced(&file, TOKEN, token)?;
+    replaced(&file, PASS, pass)
 }
 
 type Blank = (Signing, String, String, u64);

@@ -16,13 +16,13 @@ use testkit::upstream::Upstream;
 use super::world::{Agent, Ask, CLOSED, SITE};
 
 /// `avouch gateway run`, killed when dropped.
-struct Program {
+pub(super) struct Program {
     process: Child,
     address: SocketAddr,
 }
 
 impl Program {
-    fn start(folder: &Path, fresh: bool) -> Self {
+    pub(super) fn start(folder: &Path, fresh: bool) -> Self {
         let common = fs::read_to_string(folder.join("common.toml")).unwrap();
         fs::write(folder.join("gateway.toml"), format!("store.fresh = {fresh}\n{common}")).unwrap();
         let mut process = Command::new(binary::path())
@@ -37,18 +37,18 @@ impl Program {
         Self { process, address: said.expect("the gateway says where it listens") }
     }
 
-    async fn send(&self, request: &[u8]) -> Message {
+    pub(super) async fn send(&self, request: &[u8]) -> Message {
         exchange(self.address, request).await.unwrap().unwrap()
     }
 
     /// SIGKILL: nothing is saved, nothing is said.
-    fn kill(mut self) {
+    pub(super) fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
     /// SIGTERM, and waits for its end.
-    fn stop(mut self) {
+    pub(super) fn stop(mut self) {
         Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
         assert_eq!(self.process.wait().unwrap().code(), Some(0));
     }
@@ -62,7 +62,7 @@ impl Drop for Program {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the program runs by the machine's clock")]
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 

@@ -14,6 +14,7 @@ mod framing;
 mod headers;
 mod http2;
 mod hygiene;
+mod passes;
 mod records;
 mod relays;
 mod reloads;

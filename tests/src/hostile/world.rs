@@ -40,6 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Plan {
     records: String,
     lines: String,
+    sites: &'static str,
 }
 
 /// A site at work.
@@ -50,6 +51,7 @@ pub(super) struct World {
     /// The signed name server, in a world that has one.
     pub(super) zones: Option<SignedZones>,
     lines: String,
+    sites: &'static str,
     folder: tempfile::TempDir,
 }
 
@@ -65,7 +67,12 @@ pub(super) struct Seen {
 impl Plan {
     /// Records by absolute names, in zone-file syntax.
     pub(super) fn records(records: impl Into<String>) -> Self {
-        Self { records: records.into(), lines: String::new() }
+        Self { records: records.into(), lines: String::new(), sites: "['www.shop.example']" }
+    }
+
+    /// Other names of the site, a list in TOML.
+    pub(super) fn sites(self, sites: &'static str) -> Self {
+        Self { sites, ..self }
     }
 
     /// Lines added to the configuration, before its tables.
@@ -108,18 +115,21 @@ impl Plan {
         let upstream = Upstream::start().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Time::from_seconds(NOW)));
-        let config = config(&upstream, &folder, &self.lines);
-        let surroundings =
-            Surroundings { clock: Arc::clone(&clock) as Arc<dyn Clock>, dns: Some(dns), directories: None };
+        let config = config(&upstream, &folder, (self.sites, &self.lines));
+        let surroundings = Surroundings {
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            dns: Some(dns),
+            ..Surroundings::default()
+        };
         let running = Gateway::start(config, surroundings).await.unwrap();
-        World { upstream, running, clock, zones, lines: self.lines, folder }
+        World { upstream, running, clock, zones, lines: self.lines, sites: self.sites, folder }
     }
 }
 
-fn config(upstream: &Upstream, folder: &tempfile::TempDir, lines: &str) -> Config {
+fn config(upstream: &Upstream, folder: &tempfile::TempDir, (sites, lines): (&str, &str)) -> Config {
     let text = format!(
         "listen = '127.0.0.1:0'\nadmin.listen = '127.0.0.1:0'\nupstream = '{}'\nprivate_peers = 'clients'\n\
-         store.fresh = true\nlog.access = '{}'\nauthorities = '{SITE}'\n{lines}\n\
+         store.fresh = true\nlog.access = '{}'\nauthorities = {sites}\n{lines}\n\
          [[route]]\npath = '{CLOSED}'\nmode = 'enforce'\nrequire = 3\n",
         upstream.url(),
         folder.path().join("access.log").display()
@@ -214,7 +224,7 @@ impl World {
 
     /// The configuration it runs with, these lines added.
     pub(super) fn config(&self, lines: &str) -> Config {
-        config(&self.upstream, &self.folder, &format!("{}{lines}", self.lines))
+        config(&self.upstream, &self.folder, (self.sites, &format!("{}{lines}", self.lines)))
     }
 }
 

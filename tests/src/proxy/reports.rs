@@ -82,7 +82,7 @@ impl World {
         );
         let zones = ZoneFiles::parse(&[("zone", &zone)], Dnssec::Insecure).unwrap();
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let surroundings = Surroundings { clock, dns: Some(Dns::Zones(zones)), directories: None };
+        let surroundings = Surroundings { clock, dns: Some(Dns::Zones(zones)), ..Surroundings::default() };
         Gateway::start(Config::parse("test", &text).unwrap(), surroundings).await.unwrap()
     }
 }

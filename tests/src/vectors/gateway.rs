@@ -13,7 +13,7 @@ use std::sync::Arc;
 use testkit::message::Message;
 use testkit::raw::exchange;
 use testkit::upstream::Upstream;
-use testkit::vector::{Case, Expect, NetworkFiles, Outcome, Vector};
+use testkit::vector::{Case, Expect, NetworkFiles, Outcome, PASS_SECRET, Vector};
 
 #[tokio::test]
 async fn every_vector_is_judged_by_the_gateway_as_it_says() {
@@ -62,7 +62,7 @@ fn config(case: &Case, upstream: &Upstream, folder: &Path) -> Config {
         case.draft,
         folder.join("access.log").display(),
     );
-    let text = text + &networks(case, folder);
+    let text = text + &networks(case, folder) + &case.write_passes(folder).unwrap();
     Config::parse("vector", &text).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
@@ -84,6 +84,7 @@ fn surroundings(case: &Case) -> Surroundings {
         clock: Arc::new(ManualClock::at(case.now)),
         dns: Some(Dns::Zones(zones)),
         directories: Some(directories(case)),
+        pass_secret: Some(PASS_SECRET),
     }
 }
 

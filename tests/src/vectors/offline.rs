@@ -2,13 +2,14 @@
 
 use super::{compare, difference, directories};
 use avouch_dns::{Dns, ZoneFiles};
-use avouch_engine::claim::{BotRules, Catalogue};
+use avouch_engine::claim::{BotRules, Catalogue, Issuer, PassRules};
 use avouch_engine::decision::policy::Facts;
 use avouch_engine::decision::{Mode, Policy, Terms, decide};
 use avouch_engine::evidence::Dnssec;
 use avouch_engine::pipeline::Site;
 use avouch_engine::request::{Content, Head, Indicators, Peer, Request, Transport, certified_domain};
 use avouch_engine::verdict::{Unchecked, Verdict};
+use avouch_gateway::config::Config;
 use avouch_gather::clock::ManualClock;
 use avouch_gather::meter::RateTable;
 use avouch_gather::networks::{Networks, Sources};
@@ -16,11 +17,13 @@ use avouch_gather::{Judge, Settings, replay};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::capture::Capture;
 use avouch_wire::content::ContentDigests;
+use avouch_wire::delegation::Token as Delegation;
 use avouch_wire::name::Domain;
+use avouch_wire::privacy_pass::ContextKey;
 use avouch_wire::target::NormalPath;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use testkit::vector::{Case, Expect, NetworkFiles, Outcome, Vector};
+use testkit::vector::{Case, Expect, NetworkFiles, Outcome, PASS_SECRET, Passes, Vector};
 
 #[tokio::test]
 async fn every_vector_is_judged_offline_as_it_says() {
@@ -85,8 +88,21 @@ fn site(case: &Case) -> Site {
         accept_draft: case.draft,
         catalogue: Arc::new(Catalogue::built_in().unwrap()),
         bots: Some(BotRules::default()),
+        passes: passes(case),
         named: BTreeSet::new(),
     }
+}
+
+/// What a configuration would say of issuers of Privacy Pass tokens.
+fn passes(case: &Case) -> Option<PassRules> {
+    let Passes { delegation, .. } = case.passes.as_ref()?;
+    let folder = tempfile::tempdir().unwrap();
+    let lines = case.write_passes(folder.path()).unwrap();
+    let lines = format!("listen = '[::]:1'\nupstream = 'http://127.0.0.1:1'\n{lines}");
+    let issuer = Config::parse("vector", &lines).unwrap().privacy_pass.remove(0);
+    let delegation = Delegation::parse(delegation).unwrap().into_owned();
+    let issuer = Issuer::new(issuer.issuer, issuer.key, delegation, issuer.trust).unwrap();
+    Some(PassRules { key: ContextKey::new(&PASS_SECRET), issuers: vec![issuer] })
 }
 
 /// What the model's policy decides where it is enforced.

@@ -13,11 +13,16 @@ fn every_vector_is_judged_by_the_program_as_it_says() {
     std::fs::write(folder.path().join("model.toml"), "").unwrap();
     let mut differences = Vec::new();
     for vector in Vector::all() {
-        for case in vector.cases().filter(|case| !case.draft && !case.authorities.is_empty()) {
+        for case in vector.cases().filter(is_expressible) {
             differences.extend(difference(&case.name, &case.expect, &came(case, folder.path())));
         }
     }
     compare(&differences);
+}
+
+/// `avouch verify` asks for no tokens, so it knows of none that answers it.
+fn is_expressible(case: &&Case) -> bool {
+    !case.draft && !case.authorities.is_empty() && case.passes.is_none()
 }
 
 /// What the program prints of a case, judged in this folder.

@@ -3,11 +3,14 @@
 mod bot;
 mod catalogue;
 mod delegated;
+mod pass;
 
 pub use bot::BotRules;
 pub(crate) use bot::{Bot, Candidate};
 pub use catalogue::{Catalogue, Crawler};
 pub(crate) use delegated::Misfit;
+pub use pass::{Issuer, IssuerError, PassRules, Trust};
+pub(crate) use pass::{Pass, Vouching};
 
 use crate::reason::Reason;
 use crate::request::{Request, SaipField};
@@ -17,14 +20,25 @@ use avouch_wire::name::{AgentId, Domain, Identity};
 use avouch_wire::saip::{Header, HeaderError};
 
 /// What a request says about who sends it: by a SAIP header, by a delegation token, by Web Bot Auth
-/// signatures, by its user agent, by several of them, or not at all. Only this module makes one.
+/// signatures, by its user agent, by the Privacy Pass token of somebody who vouches for it, by several of them,
+/// or not at all. Only this module makes one.
 #[derive(Clone, Debug)]
 pub struct Claim<'a> {
     header: Option<Header<'a>>,
-    /// Boxed, for hardly any request has one.
+    /// Boxed, for hardly any request has one, as is the last.
     token: Option<Box<Token<'a>>>,
     bot: Option<Bot<'a>>,
     crawler: Option<&'a Crawler>,
+    pass: Option<Box<Pass<'a>>>,
+}
+
+/// Which claims a site reads, of those that not every site does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reads {
+    /// Web Bot Auth signatures.
+    pub bots: bool,
+    /// Privacy Pass tokens.
+    pub passes: bool,
 }
 
 /// A claim that cannot even be read.
@@ -37,7 +51,7 @@ pub struct Unreadable {
 }
 
 impl<'a> Claim<'a> {
-    /// Reads the claim of a request; Web Bot Auth signatures only if `reads_bots`.
+    /// Reads the claim of a request, of kinds that not every site reads only those that `reads` names.
     ///
     /// # Errors
     /// [`Unreadable`] when the request claims something in a way that cannot be read; it is then
@@ -45,7 +59,7 @@ impl<'a> Claim<'a> {
     pub fn read(
         request: &'a Request<'a>,
         catalogue: &'a Catalogue,
-        reads_bots: bool,
+        reads: Reads,
     ) -> Result<Self, Unreadable> {
         let header = match request.saip() {
             SaipField::Absent => None,
@@ -59,11 +73,12 @@ impl<'a> Claim<'a> {
             SaipField::Repeated => return Err(Unreadable::because(Reason::HeaderRepeated)),
             SaipField::NotText => return Err(Unreadable::because(Reason::DelegationMalformed)),
         };
-        let bot = match request.signature_fields().filter(|_| reads_bots) {
+        let bot = match request.signature_fields().filter(|_| reads.bots) {
             Some(fields) => Bot::read(fields)?,
             None => None,
         };
-        let mut claim = Self { header, token, bot, crawler: None };
+        let pass = if reads.passes { Pass::read(request)?.map(Box::new) } else { None };
+        let mut claim = Self { header, token, bot, crawler: None, pass };
         if !claim.hears_last() {
             claim.hear_user_agent(request, catalogue);
         }
@@ -106,7 +121,7 @@ impl<'a> Claim<'a> {
 
     /// Whether anything is claimed, as far as the user agent was heard.
     pub(crate) const fn is_empty(&self) -> bool {
-        self.header.is_none() && self.token.is_none() && self.bot.is_none() && self.crawler.is_none()
+        !self.names_somebody() && self.pass.is_none()
     }
 
     /// The SAIP header.
@@ -163,6 +178,8 @@ impl<'a> Claim<'a> {
                 self.token.as_ref().map(|token| self.delegate_of(&token.grant().issuer))
             }
             Mechanism::SaipRolling | Mechanism::SaipDirect | Mechanism::SaipStateless => self.agent(),
+            // Whoever vouches names nobody.
+            Mechanism::PrivacyPass => None,
             Mechanism::DelegationRecord
             | Mechanism::ForwardConfirmed
             | Mechanism::ForwardAddress

@@ -6,6 +6,7 @@ mod delegation;
 mod directory;
 mod held;
 mod network;
+mod pass;
 mod proof;
 mod questions;
 mod test_keys;
@@ -22,6 +23,7 @@ pub use token::Issued;
 
 pub(crate) use directory::{admit_signatures, prove_by_directory};
 pub(crate) use network::located;
+pub(crate) use pass::{admit_pass, vouched};
 pub(crate) use proof::{limits, meant_for_us, prove, timely};
 pub(crate) use token::{acts_for, admit_token};
 pub(crate) use trail::{Shortfall, Trail};

@@ -85,6 +85,9 @@ impl Questions {
         if let Some(candidate) = claim.bot().and_then(|bot| bot.candidates.first()) {
             return Self::of_bot(claim, &candidate.agent);
         }
+        if let Some((_, vouching)) = claim.vouching() {
+            return Self::of_attester(vouching.issuer.attester());
+        }
         let grant = claim.token().map(Token::grant);
         if let Some(grant) = grant.filter(|grant| !matches!(grant.subject, Subject::Key(_))) {
             return Self::of_token(&grant.issuer, grant.subject);
@@ -102,6 +105,12 @@ impl Questions {
             directory: Some(directory),
             network: Self::of_others(claim)?.network,
         })
+    }
+
+    /// Whether the attester behind a Privacy Pass token can be verified stands in its domain's record.
+    fn of_attester(attester: &Domain<'_>) -> Result<Self, NameError> {
+        let name = Some(AgentId::parse(DOMAIN_ITSELF)?.record_name(attester)?);
+        Ok(Self { name, by_domain: true, ..Self::default() })
     }
 
     /// The key that signed a token stands at the domain's own name. Of the client's address only its origins matter,

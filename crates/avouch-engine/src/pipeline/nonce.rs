@@ -9,10 +9,11 @@ use crate::verdict::{CheckName, Outcome, Unchecked};
 #[derive(Debug)]
 pub struct Nonce<'a> {
     key: &'a [u8; 32],
-    nonce: &'a str,
+    nonce: &'a [u8],
     timestamp: u64,
     until: u64,
     share: Share<'a>,
+    of_this_start: bool,
 }
 
 /// Whose share of the replay table a nonce is counted against.
@@ -41,11 +42,23 @@ impl<'a> Nonce<'a> {
     /// Of a signature made at `timestamp` that ends at `until`, by the key of this fingerprint or thumbprint.
     pub(super) const fn new(
         key: &'a [u8; 32],
-        nonce: &'a str,
+        nonce: &'a [u8],
         (timestamp, until): (u64, u64),
         share: Share<'a>,
     ) -> Self {
-        Self { key, nonce, timestamp, until, share }
+        Self { key, nonce, timestamp, until, share, of_this_start: false }
+    }
+
+    /// The same, made for something that this verifier drew at its start: no earlier start can have
+    /// accepted it.
+    pub(super) const fn of_this_start(self) -> Self {
+        Self { of_this_start: true, ..self }
+    }
+
+    /// Whether no earlier start of this verifier can have accepted it.
+    #[must_use]
+    pub const fn is_of_this_start(&self) -> bool {
+        self.of_this_start
     }
 
     /// What stands for the long-term key: its fingerprint, or of Web Bot Auth its thumbprint.
@@ -63,7 +76,7 @@ impl<'a> Nonce<'a> {
 
     /// The nonce as sent.
     #[must_use]
-    pub const fn nonce(&self) -> &'a str {
+    pub const fn nonce(&self) -> &'a [u8] {
         self.nonce
     }
 

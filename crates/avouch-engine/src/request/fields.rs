@@ -1,6 +1,7 @@
 //! The few fields that judgement reads.
 
 use super::RequestError;
+use avouch_wire::privacy_pass::is_private_token;
 use std::borrow::Cow;
 
 /// One of the two fields of SAIP in a request, `SAIP` or `SAIP-Delegation`.
@@ -16,9 +17,21 @@ pub enum SaipField<'a> {
     NotText,
 }
 
+/// The `Authorization` field of a request, as far as it is of the scheme `PrivateToken`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassField<'a> {
+    /// None, or of other schemes.
+    Absent,
+    /// Exactly one.
+    One(&'a [u8]),
+    /// One of the scheme beside another `Authorization`.
+    Repeated,
+}
+
 pub(super) struct Fields<'a> {
     pub(super) host: Option<&'a str>,
     pub(super) saip: SaipField<'a>,
+    pub(super) pass: PassField<'a>,
     pub(super) delegation: SaipField<'a>,
     pub(super) user_agent: Option<&'a [u8]>,
     /// Whether there is a field that only HTTP message signatures come with.
@@ -88,9 +101,11 @@ pub(super) fn read<'a>(
         host: None,
         saip: SaipField::Absent,
         delegation: SaipField::Absent,
+        pass: PassField::Absent,
         user_agent: None,
         is_signed: false,
     };
+    let mut authorized = false;
     for (name, value) in fields {
         if name.eq_ignore_ascii_case("host") {
             let host = std::str::from_utf8(value).map_err(|_| RequestError::Disagreement)?;
@@ -101,6 +116,9 @@ pub(super) fn read<'a>(
             if read.user_agent.replace(value).is_some() {
                 return Err(RequestError::SeveralUserAgents);
             }
+        } else if name.eq_ignore_ascii_case("authorization") {
+            read.pass = pass(read.pass, authorized, value);
+            authorized = true;
         } else if let Some(own) = of_saip(name) {
             let field = if own == SAIP { &mut read.saip } else { &mut read.delegation };
             field.add(name.eq_ignore_ascii_case(own), value);
@@ -134,6 +152,14 @@ fn of_saip(name: &str) -> Option<&'static str> {
         Some((dash, word)) => {
             (is_dash(dash) && word.eq_ignore_ascii_case(b"delegation")).then_some(DELEGATION)
         }
+    }
+}
+
+fn pass<'a>(before: PassField<'a>, authorized: bool, value: &'a [u8]) -> PassField<'a> {
+    match before {
+        PassField::Absent if !is_private_token(value) => PassField::Absent,
+        PassField::Absent if !authorized => PassField::One(value),
+        PassField::Absent | PassField::One(_) | PassField::Repeated => PassField::Repeated,
     }
 }
 
@@ -182,6 +208,20 @@ mod tests {
                 (SaipField::Absent, SaipField::Absent),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn a_token_stands_alone_in_the_only_authorization() {
+        let pass_of = |values: &[&'static [u8]]| {
+            read(values.iter().map(|value| ("authorization", *value))).unwrap().pass
+        };
+        let (token, other) = (b"PrivateToken token=x".as_slice(), b"Bearer x".as_slice());
+        assert_eq!(pass_of(&[]), PassField::Absent);
+        assert_eq!(pass_of(&[other, other]), PassField::Absent);
+        assert_eq!(pass_of(&[token]), PassField::One(token));
+        for values in [[token, token], [token, other], [other, token]] {
+            assert_eq!(pass_of(&values), PassField::Repeated);
         }
     }
 

@@ -4,7 +4,7 @@ mod fields;
 mod peer;
 mod transport;
 
-pub use fields::{SaipField, SignatureFields};
+pub use fields::{PassField, SaipField, SignatureFields};
 pub use peer::{AddressEvidence, Peer, is_private};
 pub use transport::{Indicators, Transport, certified_domain};
 
@@ -101,6 +101,7 @@ pub struct Request<'a> {
     peer: Peer,
     transport: Transport<'a>,
     saip: SaipField<'a>,
+    pass: PassField<'a>,
     delegation: SaipField<'a>,
     user_agent: Option<&'a [u8]>,
     content: Content,
@@ -143,6 +144,7 @@ impl<'a> Request<'a> {
             peer: head.peer,
             transport: Transport::Unseen,
             saip: read.saip,
+            pass: read.pass,
             delegation: read.delegation,
             user_agent: read.user_agent,
             content: head.content,
@@ -197,6 +199,12 @@ impl<'a> Request<'a> {
     #[must_use]
     pub const fn delegation(&self) -> SaipField<'a> {
         self.delegation
+    }
+
+    /// The Privacy Pass token, if any.
+    #[must_use]
+    pub const fn pass(&self) -> PassField<'a> {
+        self.pass
     }
 
     /// The User-Agent, which need not be text.

@@ -77,6 +77,8 @@ pub enum CheckName {
     DelegationRecord,
     CrawlerRange,
     Transport,
+    Challenge,
+    Attester,
     Testing,
 }
 
@@ -102,6 +104,8 @@ impl CheckName {
             Self::DelegationRecord => "delegation-record",
             Self::CrawlerRange => "crawler-range",
             Self::Transport => "transport",
+            Self::Challenge => "challenge",
+            Self::Attester => "attester",
             Self::Testing => "testing",
         }
     }

@@ -21,13 +21,15 @@ pub enum Mechanism {
     ForwardAddress,
     /// The operator of the claimed crawler publishes ranges that hold the client's address.
     CrawlerRange,
+    /// A Privacy Pass token: an attester vouches for the client, and names nobody.
+    PrivacyPass,
     /// None.
     None,
 }
 
 impl Mechanism {
     /// Every mechanism.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::SaipRolling,
         Self::SaipDirect,
         Self::SaipStateless,
@@ -37,6 +39,7 @@ impl Mechanism {
         Self::ForwardConfirmed,
         Self::ForwardAddress,
         Self::CrawlerRange,
+        Self::PrivacyPass,
         Self::None,
     ];
 
@@ -53,6 +56,7 @@ impl Mechanism {
             Self::ForwardConfirmed => "forward-confirmed",
             Self::ForwardAddress => "forward-address",
             Self::CrawlerRange => "crawler-range",
+            Self::PrivacyPass => "privacy-pass",
             Self::None => "none",
         }
     }

@@ -111,6 +111,7 @@ pub struct Verdict {
     claimed: Option<String>,
     mechanism: Mechanism,
     via: Option<Subject>,
+    attester: Option<String>,
     pseudonym: Option<Fingerprint>,
     key_tier: KeyTier,
     reasons: Reasons,
@@ -134,6 +135,7 @@ impl Verdict {
             claimed: claim.filter(|_| !established).and_then(Claim::name),
             mechanism: conclusion.mechanism(),
             via: token.map(|token| token.grant().subject),
+            attester: claim.filter(|_| conclusion.is_vouched_for()).and_then(Claim::attester),
             pseudonym: conclusion.pseudonym(),
             key_tier: KeyTier::Unknown,
             reasons,
@@ -149,7 +151,7 @@ impl Verdict {
     pub fn with_body_mismatch(mut self) -> Self {
         self.standing = Standing::Invalid;
         self.mechanism = Mechanism::None;
-        (self.via, self.pseudonym) = (None, None);
+        (self.via, self.attester, self.pseudonym) = (None, None, None);
         self.claimed = self.claimed.or_else(|| self.identity.take().map(|identity| identity.to_string()));
         let holds = [Reason::SignatureVerified, Reason::DirectoryVerified, Reason::DelegationVerified];
         self.reasons.retain(|reason| !holds.contains(reason));
@@ -194,6 +196,12 @@ impl Verdict {
     #[must_use]
     pub const fn via(&self) -> Option<Subject> {
         self.via
+    }
+
+    /// The domain of whoever vouches for the client, where a Privacy Pass token says so.
+    #[must_use]
+    pub fn attester(&self) -> Option<&str> {
+        self.attester.as_deref()
     }
 
     /// The key a pseudonymous sender is known by.

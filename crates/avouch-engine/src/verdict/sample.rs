@@ -14,6 +14,7 @@ impl Verdict {
             claimed: None,
             mechanism: Mechanism::None,
             via: None,
+            attester: None,
             pseudonym: None,
             key_tier: KeyTier::Unknown,
             reasons: Reasons::new(),

@@ -10,11 +10,13 @@
 //! | every signature holds under the key that a token of the domain names, and the request is new | 3 | verified |
 //! | the same, but the signature does not bind this site or the domain, or TLS contradicts the claim | 2 | partial |
 //! | DNS, a token of the domain, or the operator's ranges, connect the client's address with it | 2 | partial |
+//! | nobody is named, and an attester vouches for the client by a token, redeemed once | 0 or 2 by its trust | anonymous or partial |
 //! | class 2 by either of these, and TLS contradicts the claim | 1 | invalid |
 //! | the claim failed | 1 | invalid |
 //! | the claim could not be checked | 1 | undetermined |
 
 use super::{Mechanism, Standing};
+use crate::claim::Trust;
 use crate::evidence::Shortfall;
 use crate::pipeline::Freshness;
 use crate::reason::Reason;
@@ -37,6 +39,8 @@ pub(crate) enum Conclusion {
     Unbound(Mechanism, Freshness),
     /// DNS, a token of the domain, or the operator's ranges, connect the client's address with it.
     Consistent(Mechanism),
+    /// An attester vouches for the client, and names nobody; the token was not redeemed before.
+    Vouched(Trust, Freshness),
     /// The claim failed or could not be checked.
     Short(Shortfall),
 }
@@ -45,10 +49,10 @@ impl Conclusion {
     /// The standing it deserves.
     pub(crate) const fn standing(&self) -> Standing {
         match self {
-            Self::Anonymous | Self::Testing(_) => Standing::Anonymous,
+            Self::Anonymous | Self::Testing(_) | Self::Vouched(Trust::Anonymous, _) => Standing::Anonymous,
             Self::Pseudonym(..) => Standing::Pseudonymous,
             Self::Proved(..) => Standing::Verified,
-            Self::Unbound(..) | Self::Consistent(_) => Standing::Partial,
+            Self::Unbound(..) | Self::Consistent(_) | Self::Vouched(Trust::Partial, _) => Standing::Partial,
             Self::Short(Shortfall::Failed(_)) => Standing::Invalid,
             Self::Short(Shortfall::Unknown(_, persistence)) => Standing::Undetermined(*persistence),
         }
@@ -60,8 +64,14 @@ impl Conclusion {
             Self::Proved(mechanism, _) | Self::Unbound(mechanism, _) => *mechanism,
             Self::Testing(mechanism) | Self::Consistent(mechanism) => *mechanism,
             Self::Pseudonym(..) => Mechanism::SaipStateless,
+            Self::Vouched(..) => Mechanism::PrivacyPass,
             Self::Anonymous | Self::Short(_) => Mechanism::None,
         }
+    }
+
+    /// Whether somebody vouches for the client.
+    pub(crate) const fn is_vouched_for(&self) -> bool {
+        matches!(self, Self::Vouched(..))
     }
 
     /// Whether it establishes who sends the request, so that there is something to take from it.
@@ -77,16 +87,19 @@ impl Conclusion {
             Self::Unbound(..) | Self::Consistent(_) => {
                 Self::Short(Shortfall::Failed(Reason::TransportMismatch))
             }
-            Self::Anonymous | Self::Pseudonym(..) | Self::Testing(_) | Self::Short(_) => self,
+            Self::Anonymous | Self::Pseudonym(..) | Self::Testing(_) | Self::Vouched(..) | Self::Short(_) => {
+                self
+            }
         }
     }
 
     /// How it is known to be new.
     pub(crate) const fn freshness(&self) -> Option<&Freshness> {
         match self {
-            Self::Pseudonym(_, freshness) | Self::Proved(_, freshness) | Self::Unbound(_, freshness) => {
-                Some(freshness)
-            }
+            Self::Pseudonym(_, freshness)
+            | Self::Proved(_, freshness)
+            | Self::Unbound(_, freshness)
+            | Self::Vouched(_, freshness) => Some(freshness),
             Self::Anonymous | Self::Testing(_) | Self::Consistent(_) | Self::Short(_) => None,
         }
     }
@@ -105,6 +118,7 @@ impl Conclusion {
             Self::Anonymous => Reason::NoClaim,
             Self::Pseudonym(..) => Reason::Pseudonym,
             Self::Testing(_) => Reason::Testing,
+            Self::Vouched(..) => Reason::PassRedeemed,
             Self::Proved(Mechanism::WebBotAuth, _) | Self::Unbound(Mechanism::WebBotAuth, _) => {
                 Reason::DirectoryVerified
             }

@@ -174,7 +174,8 @@ impl Entry {
         self.decision.as_ref().map(|decision| decision.action)
     }
 
-    fn authority(&self) -> Option<&str> {
+    /// The site that is asked for, as the client names it.
+    pub(crate) fn authority(&self) -> Option<&str> {
         let named = self.uri.authority().map(http::uri::Authority::as_str);
         named.or_else(|| self.host.as_ref().and_then(|host| host.to_str().ok()))
     }

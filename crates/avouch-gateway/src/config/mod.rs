@@ -5,6 +5,7 @@ mod fetch;
 mod limits;
 mod networks;
 mod print;
+mod privacy_pass;
 mod reports;
 mod route;
 mod upstream;
@@ -26,6 +27,7 @@ use crate::trust::{PrivatePeers, TrustedProxies};
 pub use endpoint::Endpoint;
 pub use fetch::Fetch;
 pub use limits::{Limits, Size};
+pub use privacy_pass::PrivacyPass;
 pub use reports::Reports;
 pub use route::{Disclose, Route};
 pub use upstream::Upstream;
@@ -60,6 +62,8 @@ pub struct Config {
     pub dns: Dns,
     /// Whether and how signatures of bots are read, and their keys found.
     pub web_bot_auth: WebBotAuth,
+    /// Whose Privacy Pass tokens count; with none, tokens are left alone.
+    pub privacy_pass: Vec<PrivacyPass>,
     /// Whether and how claims are reported to the domains that were claimed; without it, none is counted.
     pub reports: Option<Reports>,
     /// The policy file; without it the model's table applies.
@@ -200,6 +204,7 @@ impl Config {
         let verify = root.sub("verify").and_then(|mut verify| verify.required("listen", Endpoint::read));
         let dns = root.sub("dns").map(dns).unwrap_or_default();
         let web_bot_auth = root.sub("web_bot_auth").map(WebBotAuth::read).unwrap_or_default();
+        let privacy_pass = privacy_pass::read(&mut root);
         let reports = root.sub("reports").and_then(Reports::read);
         let policy = root.sub("policy").and_then(|mut policy| policy.required("file", path));
         let networks::Networks { sources: networks, feeds } = networks::read(&mut root);
@@ -228,6 +233,7 @@ impl Config {
             verify,
             dns,
             web_bot_auth,
+            privacy_pass,
             reports,
             policy,
             networks,
@@ -246,6 +252,7 @@ impl Config {
         let files =
             files.chain(&mut self.policy).chain(&mut self.dns.trust_anchors).chain(&mut self.web_bot_auth.ca);
         let files = files.chain(self.routes.iter_mut().filter_map(|route| route.policy.as_mut()));
+        let files = files.chain(self.privacy_pass.iter_mut().map(|issuer| &mut issuer.delegation));
         let reports = self.reports.iter_mut();
         let files =
             files.chain(reports.flat_map(|reports| [&mut reports.folder].into_iter().chain(&mut reports.ca)));
@@ -274,7 +281,9 @@ impl Config {
         let roots =
             self.web_bot_auth.ca.iter().chain(self.fetch.iter().filter_map(|fetch| fetch.ca.as_ref()));
         let roots = roots.chain(self.reports.iter().filter_map(|reports| reports.ca.as_ref()));
-        tls.chain(policies).chain(&self.dns.trust_anchors).chain(roots).map(PathBuf::as_path)
+        let delegations = self.privacy_pass.iter().map(|issuer| &issuer.delegation);
+        let files = tls.chain(policies).chain(&self.dns.trust_anchors).chain(roots);
+        files.chain(delegations).map(PathBuf::as_path)
     }
 }
 

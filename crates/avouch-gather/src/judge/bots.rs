@@ -178,6 +178,7 @@ impl World {
             accept_draft: false,
             catalogue: Arc::new(Catalogue::built_in().unwrap()),
             bots: Some(self.rules),
+            passes: None,
             named: std::collections::BTreeSet::new(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -104,6 +104,7 @@ impl World {
             accept_draft: false,
             catalogue,
             bots: Some(BotRules::default()),
+            passes: None,
             named: std::collections::BTreeSet::new(),
         };
         Self { judge, clock, site, signers }

@@ -263,6 +263,7 @@ impl World {
             accept_draft: false,
             catalogue: Arc::clone(&self.catalogue),
             bots: Some(BotRules::default()),
+            passes: None,
             named: BTreeSet::new(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -8,7 +8,8 @@
 //! for n held; the key is secret, so it cannot be brought about. That a replay is missed cannot
 //! happen: a nonce leaves the table only when its signature no longer counts.
 //!
-//! In files: `nonces` is what the judge uses, one table for most signatures and two for those that last longer;
+//! In files: `nonces` is what the judge uses, one table for most signatures, two for those that last longer, and one
+//! for what this start asked for;
 //! `shard` holds the slots, `shares` counts who holds how much, `mark` is the start rule, `saved` the table between a
 //! clean stop and the next start.
 

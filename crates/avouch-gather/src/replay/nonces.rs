@@ -3,6 +3,9 @@
 //! Nearly all signatures count for five minutes at most, as those of SAIP always do, and their nonces go into a table
 //! that counts in seconds. Those of HTTP message signatures may last for a day: there is a table for up to an hour and
 //! one for up to a day, which are the same but count in longer units.
+//!
+//! What answers a challenge that was drawn at this start has a table of its own, which needs no file, no mark and no
+//! start rule: no earlier start can have accepted it, and no later one will.
 
 use super::{Entry, PAST, Scale, Settings, Stats, StoreError, Table};
 use crate::clock::Clock;
@@ -15,6 +18,9 @@ const HOUR: Scale = Scale { unit: 3_600 / PAST, part: 4 };
 
 /// Of signatures that last for up to a day: another quarter.
 const DAY: Scale = Scale { unit: 86_400 / PAST, part: 4 };
+
+/// Of what was made for this start: a quarter, too.
+const THIS_START: Scale = Scale { unit: 1, part: 4 };
 
 /// The longest that a nonce is kept for, in seconds: a day.
 ///
@@ -35,11 +41,14 @@ pub struct Used<'a> {
     pub until: u64,
     /// Whose share it counts against.
     pub share: Share<'a>,
+    /// Whether it was made for something that was drawn at this start; it then lasts for [`PAST`] seconds at most.
+    pub of_this_start: bool,
 }
 
-/// The tables of all lifetimes, the shortest first. See [`Table`] for the contract, which holds for each.
+/// The tables of all lifetimes, the shortest first, and that of this start. See [`Table`] for the contract, which holds for each.
 pub struct Nonces {
     tables: [Table; 3],
+    of_this_start: Table,
 }
 
 impl Nonces {
@@ -56,7 +65,11 @@ impl Nonces {
         };
         // The first holds the lock of the whole folder.
         let short = Table::open(settings, Arc::clone(&clock))?;
-        Ok(Self { tables: [short, longer(HOUR)?, longer(DAY)?] })
+        let own = Settings { folder: None, fresh: true, ..settings.clone() };
+        Ok(Self {
+            tables: [short, longer(HOUR)?, longer(DAY)?],
+            of_this_start: Table::open_at(THIS_START, &own, Arc::clone(&clock))?,
+        })
     }
 
     /// Enters a nonce, once.
@@ -64,15 +77,23 @@ impl Nonces {
     /// # Errors
     /// [`NotCommitted`], which leaves the tables as they were.
     pub fn commit(&self, used: Used<'_>) -> Result<(), NotCommitted> {
-        let Used { key, nonce, signed, until, share } = used;
+        let Used { key, nonce, signed, until, share, of_this_start } = used;
         let lasts = until.saturating_sub(signed);
-        let table = self.tables.iter().find(|table| lasts <= PAST * table.unit);
+        let mut tables = match of_this_start {
+            true => std::slice::from_ref(&self.of_this_start).iter(),
+            false => self.tables.iter(),
+        };
+        let table = tables.find(|table| lasts <= PAST * table.unit);
         table.ok_or(NotCommitted::Expired)?.commit(Entry { key, nonce, ts: signed, share })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Table> {
+        self.tables.iter().chain([&self.of_this_start])
     }
 
     /// As [`Table::tend`], for all.
     pub fn tend(&self) {
-        self.tables.iter().for_each(Table::tend);
+        self.all().for_each(Table::tend);
     }
 
     /// As [`Table::save`], for all.
@@ -80,14 +101,14 @@ impl Nonces {
     /// # Errors
     /// [`StoreError`] of the first that could not be written.
     pub fn save(&self) -> Result<(), StoreError> {
-        self.tables.iter().map(Table::save).fold(Ok(()), Result::and)
+        self.all().map(Table::save).fold(Ok(()), Result::and)
     }
 
     /// What all hold.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let nothing = Stats { held: 0, octets: 0, longest: 0 };
-        self.tables.iter().map(Table::stats).fold(nothing, |sum, table| Stats {
+        self.all().map(Table::stats).fold(nothing, |sum, table| Stats {
             held: sum.held + table.held,
             octets: sum.octets + table.octets,
             longest: sum.longest.max(table.longest),
@@ -122,7 +143,7 @@ mod tests {
 
     fn by<'a>(domain: &'a str, nonce: &'a [u8], signed: u64, lasts: u64) -> Used<'a> {
         let share = Share::Domain { domain, named: false };
-        Used { key: &[7; 32], nonce, signed, until: signed + lasts, share }
+        Used { key: &[7; 32], nonce, signed, until: signed + lasts, share, of_this_start: false }
     }
 
     fn used(nonce: &[u8], signed: u64, lasts: u64) -> Used<'_> {
@@ -260,7 +281,7 @@ mod tests {
     #[test]
     fn all_tables_together_cost_less_than_16_octets_for_a_nonce() {
         let nonces = open_with(super::super::CAPACITY, &at(NOW), None, true);
-        let most = super::super::CAPACITY * 3 / 2;
+        let most = super::super::CAPACITY * 7 / 4;
         assert!(nonces.stats().octets <= 16 * most, "{}", nonces.stats().octets);
     }
 
@@ -270,6 +291,31 @@ mod tests {
             let clock = at(NOW);
             let nonces = open(&clock, None, false);
             assert_eq!(first_accepted(&nonces, &clock, lasts), Some(31), "{lasts}");
+        }
+    }
+
+    #[test]
+    fn what_was_made_for_this_start_is_accepted_at_once_and_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = at(NOW);
+        let of_this_start = |signed, lasts| Used { of_this_start: true, ..used(b"one", signed, lasts) };
+        // The second and third start find a saved table, and a mark.
+        for (folder, saves) in [
+            (None, false),
+            (Some(folder.path()), true),
+            (Some(folder.path()), false),
+            (Some(folder.path()), true),
+        ] {
+            let nonces = open(&clock, folder, false);
+            assert_eq!(nonces.commit(used(b"one", NOW - 200, 300)), Err(NotCommitted::StartRule));
+            let one = of_this_start(NOW - 200, 300);
+            assert_eq!((nonces.commit(one), nonces.commit(one)), (Ok(()), Err(NotCommitted::Replayed)));
+            assert_eq!(nonces.commit(of_this_start(NOW - 301, 300)), Err(NotCommitted::Expired));
+            assert_eq!(nonces.commit(of_this_start(NOW, 301)), Err(NotCommitted::Expired));
+            if saves {
+                nonces.save().unwrap();
+                assert_eq!(nonces.commit(of_this_start(NOW, 300)), Err(NotCommitted::StoreUnreachable));
+            }
         }
     }
 

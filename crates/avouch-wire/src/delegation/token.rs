@@ -8,6 +8,7 @@ use crate::http_signature::quoted;
 use crate::key::{BadSignature, Fingerprint, KeyType, PublicKey};
 use crate::name::Domain;
 use serde::Serialize;
+use std::borrow::Cow;
 use thiserror::Error;
 
 /// The field a token is sent in.
@@ -76,7 +77,7 @@ pub struct Token<'a> {
     grant: Grant,
     key: Fingerprint,
     key_type: KeyType,
-    signed: &'a str,
+    signed: Cow<'a, str>,
     signature: [u8; 64],
 }
 
@@ -117,7 +118,13 @@ impl<'a> Token<'a> {
         let grant = read_claims(&Object::read(claims, "claims")?)?;
         grant.check()?;
         let signature = b64u::decode(signature).map_err(|_| TokenError::Encoding("signature"))?;
-        Ok(Self { grant, key, key_type, signed, signature })
+        Ok(Self { grant, key, key_type, signed: Cow::Borrowed(signed), signature })
+    }
+
+    /// The same, owning its text.
+    #[must_use]
+    pub fn into_owned(self) -> Token<'static> {
+        Token { signed: Cow::Owned(self.signed.into_owned()), ..self }
     }
 
     /// What is to be signed by `key`: header and claims of a token that says this.

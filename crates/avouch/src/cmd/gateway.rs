@@ -121,7 +121,7 @@ fn not_started(error: StartError) -> Failure {
         | StartError::Load(_)
         | StartError::Store(_)
         | StartError::Log(_) => Failure::configuration(error),
-        StartError::Key(_) | StartError::Signals(_) => Failure::unknown(error),
+        StartError::Randomness(_) | StartError::Key(_) | StartError::Signals(_) => Failure::unknown(error),
         StartError::Numbers(_) => Failure::bug(error),
     }
 }

@@ -182,6 +182,7 @@ impl Judging {
             catalogue: Arc::new(Catalogue::built_in().map_err(Failure::unknown)?),
             // What is captured may well be an example; the verdict says so.
             bots: Some(BotRules { refuse_test_keys: false, ..BotRules::default() }),
+            passes: None,
             named: named.map(|domain| domain.registrable().to_owned()).collect(),
         })
     }

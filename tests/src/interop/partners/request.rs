@@ -105,6 +105,7 @@ impl Ours {
             accept_draft: false,
             catalogue: Arc::new(Catalogue::built_in().unwrap()),
             bots: Some(BotRules::default()),
+            passes: None,
             named: BTreeSet::new(),
         };
         self.0.judge(&request.unwrap(), &site).await.reasons()[0].to_string()
