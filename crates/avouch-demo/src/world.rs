@@ -368,6 +368,11 @@ mod tests {
         for line in shown {
             assert!(lines.iter().any(|real| real == line), "README shows what the demo does not: {line}");
         }
+        let count = format!("\n{} requests, and all came out as they must.\n", rows.len());
+        assert!(
+            include_str!("../../../README.md").contains(&count),
+            "README tells another number of requests"
+        );
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
