@@ -147,7 +147,7 @@ impl<'a> Opened<'a> {
         if !self.claim.decides_before_address() || !evidence.is_open() {
             return None;
         }
-        self.claim.hear_user_agent(self.request, &self.site.catalogue);
+        self.claim.hear_user_agent(self.request);
         let more = Questions::of_crawler(&self.claim);
         if more.network.is_none() || self.claim.conflicts() {
             return None;
@@ -162,7 +162,7 @@ impl<'a> Opened<'a> {
         let mut most = self.weigh_most(evidence, now);
         // What failed is no better for a second claim beside it; all else is compared with it.
         if self.claim.hears_last() && !matches!(most, Some(Err(Shortfall::Failed(_)))) {
-            self.claim.hear_user_agent(self.request, &self.site.catalogue);
+            self.claim.hear_user_agent(self.request);
             if self.claim.conflicts() {
                 most = Some(Err(Shortfall::Failed(Reason::ClaimsConflict)));
             }

@@ -25,6 +25,7 @@ pub struct Claim<'a> {
     token: Option<Box<Token<'a>>>,
     bot: Option<Bot<'a>>,
     crawler: Option<&'a Crawler>,
+    catalogue: &'a Catalogue,
 }
 
 /// A claim that cannot even be read.
@@ -63,9 +64,9 @@ impl<'a> Claim<'a> {
             Some(fields) => Bot::read(fields)?,
             None => None,
         };
-        let mut claim = Self { header, token, bot, crawler: None };
+        let mut claim = Self { header, token, bot, crawler: None, catalogue };
         if !claim.hears_last() {
-            claim.hear_user_agent(request, catalogue);
+            claim.hear_user_agent(request);
         }
         Ok(claim)
     }
@@ -100,8 +101,8 @@ impl<'a> Claim<'a> {
     }
 
     /// Adds what the user agent says.
-    pub(crate) fn hear_user_agent(&mut self, request: &Request<'a>, catalogue: &'a Catalogue) {
-        self.crawler = request.user_agent().and_then(|agent| catalogue.find(agent));
+    pub(crate) fn hear_user_agent(&mut self, request: &Request<'a>) {
+        self.crawler = request.user_agent().and_then(|agent| self.catalogue.find(agent));
     }
 
     /// Whether anything is claimed, as far as the user agent was heard.
@@ -130,19 +131,17 @@ impl<'a> Claim<'a> {
     /// alignment considered, as far as the user agent was heard.
     #[must_use]
     pub(crate) fn conflicts(&self) -> bool {
-        let own = self.domain();
-        let bot = self.bot.as_ref().and_then(Bot::domain);
-        let apart = own.zip(bot).is_some_and(|(one, other)| !one.is_aligned_with(other));
-        let mut domains = own.into_iter().chain(bot);
-        let is_other = |crawler: &Crawler| domains.any(|domain| !crawler.speaks_for(domain));
-        apart || self.bot.as_ref().is_some_and(Bot::conflicts) || self.crawler.is_some_and(is_other)
+        let domains = || self.domain().into_iter().chain(self.bot.iter().flat_map(Bot::domains));
+        let is_apart = |first| domains().skip(1).any(|other| !self.catalogue.are_one(first, other));
+        let is_other = |crawler: &Crawler| domains().any(|domain| !crawler.speaks_for(domain));
+        domains().next().is_some_and(is_apart) || self.crawler.is_some_and(is_other)
     }
 
     /// Whether a name is that of who is claimed, as two claims are one: by relaxed alignment, or as an operator's alias.
     #[must_use]
     pub(crate) fn is_of(&self, name: &Domain<'_>) -> bool {
         let mut domains = self.domain().into_iter().chain(self.bot.as_ref().and_then(Bot::domain));
-        domains.any(|domain| domain.is_aligned_with(name))
+        domains.any(|domain| self.catalogue.are_one(domain, name))
             || self.crawler.is_some_and(|crawler| crawler.speaks_for(name))
     }
 

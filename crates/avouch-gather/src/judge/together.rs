@@ -55,6 +55,7 @@ enum Bot {
     Holds,
     Fails,
     Elsewhere,
+    Alias,
     Unreadable,
     FailsThenHolds,
 }
@@ -150,7 +151,7 @@ impl World {
         let mut documents = Documents::default();
         if known.directory {
             let x = b64u::encode(self.bot.public().octets());
-            for host in ["bot.openai.com", "other.example"] {
+            for host in ["bot.openai.com", "other.example", "chatgpt.com"] {
                 let keys = format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}]}}"#);
                 documents.add(format!("https://{host}{WELL_KNOWN}"), keys.into_bytes());
             }
@@ -191,6 +192,7 @@ impl World {
         let origin = match bot {
             Bot::None => return Vec::new(),
             Bot::Elsewhere => "\"https://other.example\"",
+            Bot::Alias => "\"https://chatgpt.com\"",
             _ => "\"https://bot.openai.com\"",
         };
         let agent = ("signature-agent", origin.to_owned());
@@ -340,6 +342,18 @@ fn a_signed_header_decides_beside_signatures_of_a_bot_that_can_be_read() {
         ((Saip::Holds, Bot::Elsewhere, CURL, NO_TOKEN), ALL, "1 claims-conflict -"),
         ((Saip::Elsewhere, Bot::Holds, CURL, NO_TOKEN), ALL, "1 claims-conflict -"),
         ((Saip::Elsewhere, Bot::Elsewhere, CURL, NO_TOKEN), ALL, "3 signature-verified bot@other.example"),
+    ]);
+}
+
+#[test]
+fn domains_of_one_operator_do_not_conflict() {
+    World::new().goes(&[
+        ((Saip::Holds, Bot::Alias, CURL, NO_TOKEN), ALL, "3 signature-verified bot@openai.com"),
+        ((Saip::Holds, Bot::Alias, CRAWLER, NO_TOKEN), ALL, "3 signature-verified bot@openai.com"),
+        ((Saip::Holds, Bot::Alias, Agent::Googlebot, NO_TOKEN), ALL, "1 claims-conflict -"),
+        ((Saip::Elsewhere, Bot::Alias, CURL, NO_TOKEN), ALL, "1 claims-conflict -"),
+        ((NO_SAIP, Bot::Alias, CURL, Token::Holds), ALL, "2 delegation-verified openai.com"),
+        ((NO_SAIP, Bot::Alias, CURL, Token::Elsewhere), ALL, "1 claims-conflict -"),
     ]);
 }
 
