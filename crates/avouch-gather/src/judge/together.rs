@@ -75,6 +75,9 @@ enum Token {
     Holds,
     Forged,
     Elsewhere,
+    /// It names an autonomous system, and no table tells of any.
+    OfSystem,
+    ForgedOfSystem,
 }
 
 /// What can be found out.
@@ -224,13 +227,17 @@ impl World {
     fn token(&self, token: Token) -> Option<String> {
         let (key, issuer) = match token {
             Token::None => return None,
-            Token::Holds => (&self.issuer, "openai.com"),
-            Token::Forged => (&self.stranger, "openai.com"),
+            Token::Holds | Token::OfSystem => (&self.issuer, "openai.com"),
+            Token::Forged | Token::ForgedOfSystem => (&self.stranger, "openai.com"),
             Token::Elsewhere => (&self.issuer, "other.example"),
+        };
+        let subject = match token {
+            Token::OfSystem | Token::ForgedOfSystem => "asn:64500",
+            _ => "ip:203.0.113.0/28",
         };
         let grant = Grant {
             issuer: Domain::parse(issuer).unwrap(),
-            subject: Subject::parse("ip:203.0.113.0/28").unwrap(),
+            subject: Subject::parse(subject).unwrap(),
             not_before: NOW.seconds(),
             expires: NOW.seconds() + 60,
             scopes: vec![Scope::parse("* /").unwrap(), Scope::parse("* /a").unwrap()],
@@ -419,4 +426,24 @@ fn a_token_decides_beside_everything_that_does_not_belong_to_it() {
         ((Saip::Bare, NO_BOT, CRAWLER, Token::Forged), NO_DNS, "2 range-confirmed openai.com"),
         ((NO_SAIP, NO_BOT, CRAWLER, Token::Holds), NO_DNS_OUTSIDE, "1 crawler-not-confirmed -"),
     ]);
+}
+
+/// Whoever got a token once could hide a lie behind it, at a site that has no table.
+#[test]
+fn a_token_for_a_system_that_no_table_tells_of_hides_nothing() {
+    World::new().goes(&[
+        ((NO_SAIP, NO_BOT, CURL, Token::OfSystem), ALL, "1 asn-unknown -"),
+        ((NO_SAIP, NO_BOT, CRAWLER, Token::OfSystem), ALL, "2 range-confirmed openai.com"),
+        ((NO_SAIP, NO_BOT, CRAWLER, Token::OfSystem), OUTSIDE, "1 crawler-not-confirmed -"),
+        ((NO_SAIP, NO_BOT, CRAWLER, Token::OfSystem), Known { ranges: false, ..ALL }, "1 asn-unknown -"),
+        ((NO_SAIP, NO_BOT, CRAWLER, Token::ForgedOfSystem), ALL, "1 delegation-invalid -"),
+    ]);
+}
+
+#[test]
+fn a_token_that_could_not_be_checked_says_nothing_of_who_acted() {
+    let world = World::new();
+    let via = |token, known| world.come((NO_SAIP, NO_BOT, CRAWLER, token), known).via();
+    assert!(via(Token::Holds, ALL).is_some());
+    assert_eq!(via(Token::Forged, NO_DNS), None);
 }
