@@ -148,15 +148,16 @@ impl<'a> Opened<'a> {
         &self.questions
     }
 
-    /// Stage 2, once more: where the claim that says most could not be looked up, what to find out about the address
-    /// for a crawler's user agent beside it; its answers take the place of those to the network. Whoever sends such a
-    /// claim could hide a lie behind it otherwise.
+    /// Stage 2, once more: where it is open what the claim that says most comes to, what to find out about the address
+    /// for a crawler's user agent beside it. Whoever sends such a claim could hide a lie behind it otherwise.
     #[must_use]
-    pub fn ask_more(&mut self, evidence: &Evidence) -> Option<Questions> {
-        if !self.claim.decides_before_address() || !evidence.is_open() {
+    pub fn ask_more(&mut self, evidence: &Evidence, now: Time) -> Option<Questions> {
+        let is_anywhere = |token| evidence::is_anywhere(token, evidence, now);
+        let is_open = evidence.is_open() || self.claim.token().is_some_and(is_anywhere);
+        if !self.claim.decides_before_address() || !is_open {
             return None;
         }
-        self.claim.hear_user_agent(self.request, &self.site.catalogue);
+        self.claim.hear_user_agent(self.request);
         let more = Questions::of_crawler(&self.claim);
         if more.network.is_none() || self.claim.conflicts() {
             return None;
@@ -171,7 +172,7 @@ impl<'a> Opened<'a> {
         let mut most = self.weigh_most(evidence, now);
         // What failed is no better for a second claim beside it; all else is compared with it.
         if self.claim.hears_last() && !matches!(most, Some(Err(Shortfall::Failed(_)))) {
-            self.claim.hear_user_agent(self.request, &self.site.catalogue);
+            self.claim.hear_user_agent(self.request);
             if self.claim.conflicts() {
                 most = Some(Err(Shortfall::Failed(Reason::ClaimsConflict)));
             }
@@ -214,6 +215,7 @@ impl<'a> Opened<'a> {
         };
         Some(proof.map(Holding::Proof))
     }
+
     /// What rests on the client's address: a bare claim or a crawler's user agent; `None` where neither is to be asked.
     fn weigh_address(&mut self, evidence: &Evidence, now: Time) -> Option<Result<Conclusion, Shortfall>> {
         // A token's question is not about who the address belongs to.
@@ -238,13 +240,16 @@ fn weigh_token(
     now: Time,
     trail: &mut Trail,
 ) -> Result<Holding, Shortfall> {
-    if peer.evidence == AddressEvidence::UntrustedProxy {
-        trail.note(CheckName::DelegatedNetwork, Outcome::Skipped, "peer-is-untrusted-proxy", None);
-        return Err(Shortfall::of_untrusted_proxy());
-    }
-    let testing = evidence::acts_for(token, evidence, peer.address, now, trail)?;
-    let conclusion = if testing { Conclusion::Testing } else { Conclusion::Consistent };
-    Ok(Holding::Conclusion(conclusion(Mechanism::DelegationToken)))
+    let testing = evidence::acts_for(token, evidence, peer, now, trail)?;
+    let mechanism = Mechanism::DelegationToken;
+    let conclusion = if testing { in_testing(mechanism, trail) } else { Conclusion::Consistent(mechanism) };
+    Ok(Holding::Conclusion(conclusion))
+}
+
+/// What comes of a claim that rests on a key which is published for testing only.
+fn in_testing(mechanism: Mechanism, trail: &mut Trail) -> Conclusion {
+    trail.note(CheckName::Testing, Outcome::Skipped, "the key is published with t=y only", None);
+    Conclusion::Testing(mechanism)
 }
 
 impl Proved<'_> {
@@ -294,13 +299,7 @@ impl Proved<'_> {
                 return Conclusion::Short(refused.shortfall());
             }
             None if self.proof.testing => {
-                self.trail.note(
-                    CheckName::Testing,
-                    Outcome::Skipped,
-                    "the key is published with t=y only",
-                    None,
-                );
-                return Conclusion::Testing(mechanism);
+                return in_testing(mechanism, &mut self.trail);
             }
             None if self.proof.candidate.is_some() => Freshness::Unsigned,
             None => return Conclusion::Short(Shortfall::unknown(evidence::Cause::NotAsked)),

@@ -7,7 +7,7 @@ use crate::networks::Networks;
 use crate::replay::{Nonces, StoreError, Used};
 use crate::{budget, cache, replay};
 use avouch_dns::Dns;
-use avouch_engine::evidence::Epoch;
+use avouch_engine::evidence::{Epoch, Network};
 use avouch_engine::pipeline::{self, Committed, Nonce, NotCommitted, Site, Step};
 use avouch_engine::request::Request;
 use avouch_engine::verdict::Verdict;
@@ -72,8 +72,9 @@ impl Judge {
             // should not have to carry it around.
             None => Box::pin(self.lookups.look_up(questions, request.peer(), now)).await,
         };
-        if let Some(questions) = opened.ask_more(&evidence) {
-            evidence.network = Box::pin(self.lookups.look_up(&questions, request.peer(), now)).await.network;
+        if let Some(questions) = opened.ask_more(&evidence, now) {
+            let more = Box::pin(self.lookups.look_up(&questions, request.peer(), now)).await;
+            evidence.network = Network { origins: evidence.network.origins, ..more.network };
         }
         evidence.epoch = epoch;
         let proved = match opened.weigh(&evidence, self.clock.now()) {

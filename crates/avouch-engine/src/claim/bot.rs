@@ -84,10 +84,9 @@ impl<'a> Bot<'a> {
         self.candidates.first().map(|candidate| &candidate.agent.domain)
     }
 
-    /// Whether the signatures claim different domains.
-    pub(crate) fn conflicts(&self) -> bool {
-        let mut domains = self.candidates.iter().map(|candidate| &candidate.agent.domain);
-        domains.next().is_some_and(|first| domains.any(|other| !other.is_aligned_with(first)))
+    /// The domains that the signatures claim.
+    pub(crate) fn domains(&self) -> impl Iterator<Item = &Domain<'_>> {
+        self.candidates.iter().map(|candidate| &candidate.agent.domain)
     }
 }
 

@@ -120,6 +120,13 @@ impl Catalogue {
         self.crawlers.iter().find(|crawler| crawler.name().eq_ignore_ascii_case(name))
     }
 
+    /// Whether two domains are of one operator, as far as is known: by relaxed alignment, or as a crawler's aliases.
+    #[must_use]
+    pub fn are_one(&self, one: &Domain<'_>, other: &Domain<'_>) -> bool {
+        let is_of_both = |crawler: &Crawler| crawler.speaks_for(one) && crawler.speaks_for(other);
+        one.is_aligned_with(other) || self.crawlers.iter().any(is_of_both)
+    }
+
     /// The crawler a user agent names, where it names one. The agent need not be text: octets that
     /// are not would hide a name from us that the site still reads.
     #[must_use]

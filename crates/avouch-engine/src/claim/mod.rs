@@ -25,11 +25,12 @@ use avouch_wire::saip::{Header, HeaderError};
 #[derive(Clone, Debug)]
 pub struct Claim<'a> {
     header: Option<Header<'a>>,
-    /// Boxed, for hardly any request has one, as is the last.
+    /// Boxed, as the next, for hardly any request has one.
     token: Option<Box<Token<'a>>>,
+    pass: Option<Box<Pass<'a>>>,
     bot: Option<Bot<'a>>,
     crawler: Option<&'a Crawler>,
-    pass: Option<Box<Pass<'a>>>,
+    catalogue: &'a Catalogue,
 }
 
 /// Which claims a site reads, of those that not every site does.
@@ -78,9 +79,9 @@ impl<'a> Claim<'a> {
             None => None,
         };
         let pass = if reads.passes { Pass::read(request)?.map(Box::new) } else { None };
-        let mut claim = Self { header, token, bot, crawler: None, pass };
+        let mut claim = Self { header, token, pass, bot, crawler: None, catalogue };
         if !claim.hears_last() {
-            claim.hear_user_agent(request, catalogue);
+            claim.hear_user_agent(request);
         }
         Ok(claim)
     }
@@ -115,8 +116,8 @@ impl<'a> Claim<'a> {
     }
 
     /// Adds what the user agent says.
-    pub(crate) fn hear_user_agent(&mut self, request: &Request<'a>, catalogue: &'a Catalogue) {
-        self.crawler = request.user_agent().and_then(|agent| catalogue.find(agent));
+    pub(crate) fn hear_user_agent(&mut self, request: &Request<'a>) {
+        self.crawler = request.user_agent().and_then(|agent| self.catalogue.find(agent));
     }
 
     /// Whether anything is claimed, as far as the user agent was heard.
@@ -145,19 +146,17 @@ impl<'a> Claim<'a> {
     /// alignment considered, as far as the user agent was heard.
     #[must_use]
     pub(crate) fn conflicts(&self) -> bool {
-        let own = self.domain();
-        let bot = self.bot.as_ref().and_then(Bot::domain);
-        let apart = own.zip(bot).is_some_and(|(one, other)| !one.is_aligned_with(other));
-        let mut domains = own.into_iter().chain(bot);
-        let is_other = |crawler: &Crawler| domains.any(|domain| !crawler.speaks_for(domain));
-        apart || self.bot.as_ref().is_some_and(Bot::conflicts) || self.crawler.is_some_and(is_other)
+        let domains = || self.domain().into_iter().chain(self.bot.iter().flat_map(Bot::domains));
+        let is_apart = |first| domains().skip(1).any(|other| !self.catalogue.are_one(first, other));
+        let is_other = |crawler: &Crawler| domains().any(|domain| !crawler.speaks_for(domain));
+        domains().next().is_some_and(is_apart) || self.crawler.is_some_and(is_other)
     }
 
     /// Whether a name is that of who is claimed, as two claims are one: by relaxed alignment, or as an operator's alias.
     #[must_use]
     pub(crate) fn is_of(&self, name: &Domain<'_>) -> bool {
         let mut domains = self.domain().into_iter().chain(self.bot.as_ref().and_then(Bot::domain));
-        domains.any(|domain| domain.is_aligned_with(name))
+        domains.any(|domain| self.catalogue.are_one(domain, name))
             || self.crawler.is_some_and(|crawler| crawler.speaks_for(name))
     }
 

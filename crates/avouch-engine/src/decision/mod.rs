@@ -149,10 +149,11 @@ fn required(verdict: &Verdict, least: Class) -> Option<Ruling> {
     Some(Ruling::refused(verdict, refusal))
 }
 
-/// A proof without a nonce, on a route that takes each request once. Who sends it is known, and can sign a nonce.
+/// A signature without a nonce, on a route that takes each request once. Who sends it is known, and can sign a nonce.
+/// One that something keeps from class 3, such as what TLS showed, can be used again no less.
 fn repeatable(verdict: &Verdict) -> Option<Ruling> {
-    let is_repeatable =
-        verdict.class() == Class::Verified && verdict.not_checked().contains(&Unchecked::Replay);
+    let names_somebody = matches!(verdict.class(), Class::Partial | Class::Verified);
+    let is_repeatable = names_somebody && verdict.not_checked().contains(&Unchecked::Replay);
     let refusal = Refusal { reason: Reason::NonceRequired, ..refusal(verdict, Action::Challenge) };
     is_repeatable.then(|| Ruling::refused(verdict, refusal))
 }
@@ -341,17 +342,21 @@ mod tests {
     }
 
     #[test]
-    fn where_a_nonce_is_required_a_proof_without_one_is_refused_and_nothing_else() {
+    fn where_a_nonce_is_required_a_signature_without_one_is_refused_and_nothing_else() {
         let with = |standing, repeatable: bool, require_nonce| {
             let verdict = sample(standing);
             let verdict = if repeatable { verdict.with_unchecked(Unchecked::Replay) } else { verdict };
             decided(&verdict, &Policy::model(), Terms { require_nonce, ..ENFORCE })
         };
-        let refused = refusal(with(Standing::Verified, true, true));
-        assert_eq!((refused.status(), refused.reason()), (403, Reason::NonceRequired));
-        assert_eq!(with(Standing::Verified, true, false).action, Action::Accept);
-        assert_eq!(with(Standing::Verified, false, true).action, Action::Accept);
-        for other in [Standing::Anonymous, Standing::Partial, Standing::Invalid, TEMPORARY, PERMANENT] {
+        for signed in [Standing::Verified, Standing::Partial] {
+            let refused = refusal(with(signed, true, true));
+            assert_eq!(refused.reason(), Reason::NonceRequired, "{signed:?}");
+            for (repeatable, required) in [(true, false), (false, true)] {
+                permit(with(signed, repeatable, required));
+            }
+        }
+        assert_eq!(refusal(with(Standing::Verified, true, true)).status(), 403);
+        for other in [Standing::Anonymous, Standing::Invalid, TEMPORARY, PERMANENT] {
             assert_eq!(with(other, true, true), with(other, true, false), "{other:?}");
         }
     }

@@ -25,7 +25,7 @@ pub(crate) use directory::{admit_signatures, prove_by_directory};
 pub(crate) use network::located;
 pub(crate) use pass::{admit_pass, vouched};
 pub(crate) use proof::{limits, meant_for_us, prove, timely};
-pub(crate) use token::{acts_for, admit_token};
+pub(crate) use token::{acts_for, admit_token, is_anywhere};
 pub(crate) use trail::{Shortfall, Trail};
 pub(crate) use transport::contradicts;
 

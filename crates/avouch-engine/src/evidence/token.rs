@@ -6,7 +6,7 @@ use super::proof::decisive;
 use super::{Answer, Evidence, Persistence, Records, Shortfall, Trail};
 use crate::claim::{Claim, Misfit};
 use crate::reason::Reason;
-use crate::request::Request;
+use crate::request::{AddressEvidence, Peer, Request};
 use crate::verdict::{CheckName, Outcome};
 use avouch_wire::authority::Authority;
 use avouch_wire::delegation::{Subject, Token};
@@ -97,15 +97,30 @@ pub(super) fn issued(
 pub(crate) fn acts_for(
     token: &Token<'_>,
     evidence: &Evidence,
-    address: IpAddr,
+    peer: &Peer,
     now: Time,
     trail: &mut Trail,
 ) -> Result<bool, Shortfall> {
     let testing = issued(token, decisive(evidence, now, trail)?, now, trail)?;
-    let (result, detail) = within(token.grant().subject, evidence, address, now, trail);
+    if peer.evidence == AddressEvidence::UntrustedProxy {
+        trail.note(CheckName::DelegatedNetwork, Outcome::Skipped, "peer-is-untrusted-proxy", None);
+        return Err(Shortfall::of_untrusted_proxy());
+    }
+    let (result, detail) = within(token.grant().subject, evidence, peer.address, now, trail);
     let outcome = result.as_ref().err().map_or(Outcome::Pass, |shortfall| shortfall.outcome());
     trail.note(CheckName::DelegatedNetwork, outcome, detail, None);
     result.map(|()| testing)
+}
+
+/// Whether nobody knows if the client's address lies in the network that the token names.
+pub(crate) fn is_anywhere(token: &Token<'_>, evidence: &Evidence, now: Time) -> bool {
+    matches!(token.grant().subject, Subject::Asn(_)) && origins(evidence, now).is_none()
+}
+
+/// The autonomous systems that originate the client's address, where they are known.
+fn origins(evidence: &Evidence, now: Time) -> Option<&[u32]> {
+    let known = evidence.network.origins.current(now, MAX_ASN_AGE)?;
+    (!known.is_empty()).then_some(known)
 }
 
 fn within(
@@ -121,12 +136,12 @@ fn within(
         Subject::Network(_) | Subject::Key(_) => return (mismatch, "".into()),
         Subject::Asn(asn) => asn,
     };
-    let origins = &evidence.network.origins;
-    let detail = told(origins, now).into();
-    match origins.current(now, MAX_ASN_AGE).filter(|known| !known.is_empty()) {
+    let held = &evidence.network.origins;
+    let detail = told(held, now).into();
+    match origins(evidence, now) {
         None => (Err(Shortfall::Unknown(Reason::AsnUnknown, Persistence::Temporary)), detail),
         Some(known) if known.contains(&asn) => {
-            origins.until(MAX_ASN_AGE).into_iter().for_each(|until| trail.valid_until(until));
+            held.until(MAX_ASN_AGE).into_iter().for_each(|until| trail.valid_until(until));
             (Ok(()), detail)
         }
         Some(_) => (mismatch, detail),

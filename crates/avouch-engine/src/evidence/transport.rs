@@ -44,7 +44,7 @@ enum Found {
 fn site(indicators: Indicators<'_>, request: &Request<'_>, ours: &[Authority<'static>]) -> Found {
     let host = request.authority().host();
     let Some(asked) = indicators.server_name else { return Found::Nothing };
-    if host.parse::<std::net::IpAddr>().is_ok() {
+    if host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok() {
         return Found::Nothing;
     }
     let is_ours = |host: &str| ours.iter().any(|authority| authority.host() == host);
@@ -60,5 +60,32 @@ fn sender(indicators: Indicators<'_>, claim: &Claim<'_>) -> Found {
     match indicators.client_names.iter().any(|name| claim.is_of(name)) {
         true => Found::Agrees,
         false => Found::Contradicts(["the client's certificate names ", first.as_str()].concat()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{Content, Head, Peer};
+    use avouch_wire::authority::Scheme;
+
+    #[test]
+    fn an_address_cannot_be_asked_for() {
+        let indicators = Indicators { server_name: Some("www.shop.example"), ..Indicators::default() };
+        for (host, says_nothing) in
+            [("192.0.2.1", true), ("[2001:db8::1]:8443", true), ("other.example", false)]
+        {
+            let request = Request::read(Head {
+                method: "GET",
+                target: "/",
+                authority: Some(host),
+                scheme: Scheme::Https,
+                fields: std::iter::empty,
+                peer: Peer::client([192, 0, 2, 9].into()),
+                content: Content::Empty,
+            });
+            let found = site(indicators, &request.unwrap(), &[]);
+            assert_eq!(matches!(found, Found::Nothing), says_nothing, "{host}");
+        }
     }
 }

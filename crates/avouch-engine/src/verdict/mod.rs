@@ -126,7 +126,9 @@ impl Verdict {
         conclusion.freshness().into_iter().for_each(|freshness| freshness.note(&mut trail));
         let standing = conclusion.standing();
         let established = matches!(standing.class(), Class::Partial | Class::Verified);
-        let token = claim.filter(|_| established).and_then(Claim::token);
+        // A token that something else stood in for says nothing of who acted.
+        let by_token = established && conclusion.mechanism() == Mechanism::DelegationToken;
+        let token = claim.filter(|_| by_token).and_then(Claim::token);
         let mut reasons = trail.noticed;
         reasons.insert(0, conclusion.reason());
         Self {

@@ -7,7 +7,7 @@ use avouch_dns::ZoneFiles;
 use avouch_engine::claim::{BotRules, Catalogue};
 use avouch_engine::evidence::{Dnssec, MAX_ASN_AGE, MAX_RANGES_AGE, Persistence};
 use avouch_engine::reason::Reason;
-use avouch_engine::request::{Content, Head, Peer};
+use avouch_engine::request::{AddressEvidence, Content, Head, Peer};
 use avouch_engine::verdict::{CheckName, Class, Mechanism, Standing};
 use avouch_keys::SecretKey;
 use avouch_keys::entropy::SystemEntropy;
@@ -42,6 +42,7 @@ struct Visit {
     path: &'static str,
     authority: &'static str,
     peer: [u8; 4],
+    evidence: AddressEvidence,
     content: Content,
 }
 
@@ -54,6 +55,7 @@ impl Default for Visit {
             path: "/a?b",
             authority: "www.shop.example",
             peer: [203, 0, 113, 9],
+            evidence: AddressEvidence::Client,
             content: Content::Empty,
         }
     }
@@ -126,7 +128,7 @@ impl World {
             authority: None,
             scheme: Scheme::Https,
             fields: || fields.iter().copied(),
-            peer: Peer::client(visit.peer.into()),
+            peer: Peer { evidence: visit.evidence, ..Peer::client(visit.peer.into()) },
             content: visit.content,
         });
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

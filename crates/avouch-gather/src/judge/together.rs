@@ -55,6 +55,7 @@ enum Bot {
     Holds,
     Fails,
     Elsewhere,
+    Alias,
     Unreadable,
     FailsThenHolds,
 }
@@ -74,6 +75,9 @@ enum Token {
     Holds,
     Forged,
     Elsewhere,
+    /// It names an autonomous system, and no table tells of any.
+    OfSystem,
+    ForgedOfSystem,
 }
 
 /// What can be found out.
@@ -150,7 +154,7 @@ impl World {
         let mut documents = Documents::default();
         if known.directory {
             let x = b64u::encode(self.bot.public().octets());
-            for host in ["bot.openai.com", "other.example"] {
+            for host in ["bot.openai.com", "other.example", "chatgpt.com"] {
                 let keys = format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}]}}"#);
                 documents.add(format!("https://{host}{WELL_KNOWN}"), keys.into_bytes());
             }
@@ -191,6 +195,7 @@ impl World {
         let origin = match bot {
             Bot::None => return Vec::new(),
             Bot::Elsewhere => "\"https://other.example\"",
+            Bot::Alias => "\"https://chatgpt.com\"",
             _ => "\"https://bot.openai.com\"",
         };
         let agent = ("signature-agent", origin.to_owned());
@@ -222,13 +227,17 @@ impl World {
     fn token(&self, token: Token) -> Option<String> {
         let (key, issuer) = match token {
             Token::None => return None,
-            Token::Holds => (&self.issuer, "openai.com"),
-            Token::Forged => (&self.stranger, "openai.com"),
+            Token::Holds | Token::OfSystem => (&self.issuer, "openai.com"),
+            Token::Forged | Token::ForgedOfSystem => (&self.stranger, "openai.com"),
             Token::Elsewhere => (&self.issuer, "other.example"),
+        };
+        let subject = match token {
+            Token::OfSystem | Token::ForgedOfSystem => "asn:64500",
+            _ => "ip:203.0.113.0/28",
         };
         let grant = Grant {
             issuer: Domain::parse(issuer).unwrap(),
-            subject: Subject::parse("ip:203.0.113.0/28").unwrap(),
+            subject: Subject::parse(subject).unwrap(),
             not_before: NOW.seconds(),
             expires: NOW.seconds() + 60,
             scopes: vec![Scope::parse("* /").unwrap(), Scope::parse("* /a").unwrap()],
@@ -345,6 +354,18 @@ fn a_signed_header_decides_beside_signatures_of_a_bot_that_can_be_read() {
 }
 
 #[test]
+fn domains_of_one_operator_do_not_conflict() {
+    World::new().goes(&[
+        ((Saip::Holds, Bot::Alias, CURL, NO_TOKEN), ALL, "3 signature-verified bot@openai.com"),
+        ((Saip::Holds, Bot::Alias, CRAWLER, NO_TOKEN), ALL, "3 signature-verified bot@openai.com"),
+        ((Saip::Holds, Bot::Alias, Agent::Googlebot, NO_TOKEN), ALL, "1 claims-conflict -"),
+        ((Saip::Elsewhere, Bot::Alias, CURL, NO_TOKEN), ALL, "1 claims-conflict -"),
+        ((NO_SAIP, Bot::Alias, CURL, Token::Holds), ALL, "2 delegation-verified openai.com"),
+        ((NO_SAIP, Bot::Alias, CURL, Token::Elsewhere), ALL, "1 claims-conflict -"),
+    ]);
+}
+
+#[test]
 fn signatures_of_a_bot_decide_beside_what_rests_on_the_address_unless_they_cannot_be_checked() {
     let none = Known { ranges: false, ..NO_DIRECTORY };
     World::new().goes(&[
@@ -406,4 +427,24 @@ fn a_token_decides_beside_everything_that_does_not_belong_to_it() {
         ((Saip::Bare, NO_BOT, CRAWLER, Token::Forged), NO_DNS, "2 range-confirmed openai.com"),
         ((NO_SAIP, NO_BOT, CRAWLER, Token::Holds), NO_DNS_OUTSIDE, "1 crawler-not-confirmed -"),
     ]);
+}
+
+/// Whoever got a token once could hide a lie behind it, at a site that has no table.
+#[test]
+fn a_token_for_a_system_that_no_table_tells_of_hides_nothing() {
+    World::new().goes(&[
+        ((NO_SAIP, NO_BOT, CURL, Token::OfSystem), ALL, "1 asn-unknown -"),
+        ((NO_SAIP, NO_BOT, CRAWLER, Token::OfSystem), ALL, "2 range-confirmed openai.com"),
+        ((NO_SAIP, NO_BOT, CRAWLER, Token::OfSystem), OUTSIDE, "1 crawler-not-confirmed -"),
+        ((NO_SAIP, NO_BOT, CRAWLER, Token::OfSystem), Known { ranges: false, ..ALL }, "1 asn-unknown -"),
+        ((NO_SAIP, NO_BOT, CRAWLER, Token::ForgedOfSystem), ALL, "1 delegation-invalid -"),
+    ]);
+}
+
+#[test]
+fn a_token_that_could_not_be_checked_says_nothing_of_who_acted() {
+    let world = World::new();
+    let via = |token, known| world.come((NO_SAIP, NO_BOT, CRAWLER, token), known).via();
+    assert!(via(Token::Holds, ALL).is_some());
+    assert_eq!(via(Token::Forged, NO_DNS), None);
 }

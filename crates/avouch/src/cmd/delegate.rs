@@ -13,7 +13,7 @@ use avouch_keys::delegation::{IssueError, issue};
 use avouch_keys::entropy::{Entropy as _, SystemEntropy};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::b64u;
-use avouch_wire::delegation::{Grant, MAX_LIFETIME, Scope, Subject, SubjectError, Token};
+use avouch_wire::delegation::{Grant, MAX_LIFETIME, Scope, Subject, SubjectError, Token, TokenError};
 use avouch_wire::name::{AgentId, Domain};
 use avouch_wire::record::NetworkError;
 use avouch_wire::time::Time;
@@ -121,6 +121,8 @@ impl Issue {
         let grant = self.grant()?;
         let secret = key::open(&self.key, self.passphrase_file.as_deref())?;
         let token = issue(&secret, &grant).map_err(|error| match error {
+            IssueError::Token(TokenError::Length(_)) => Failure::usage(format_args!("the token {error}"))
+                .fix("name fewer scopes and sites, or issue several tokens"),
             IssueError::Token(_) => Failure::usage(error),
             IssueError::Key(_) => Failure::unknown(error),
         })?;

@@ -150,6 +150,7 @@ impl Signing {
             (Some(path), Some(token)) => Some(delegate::parse(path, token)?.grant().clone()),
             _ => None,
         };
+        delegated.iter().try_for_each(|grant| self.check_company(grant))?;
         if self.profile.contains(&Profile::Saip) && !self.comes_alone(delegated.as_ref()) {
             let content = content.or(Some(ContentDigest::of(b"")));
             let request = RequestToSign { method, target: &target, authority: &authority, content };
@@ -197,7 +198,7 @@ impl Signing {
                 Subject::Asn(_) | Subject::Network(_) => ModeName::Bare,
             });
             speaker.domain.get_or_insert_with(|| grant.issuer.clone());
-            self.check_fit(grant, mode, &speaker)?;
+            check_fit(grant, mode)?;
         }
         let mode = match mode {
             ModeName::Rolling => Mode::Rolling(KeyType::Ed25519),
@@ -216,24 +217,20 @@ impl Signing {
         signer.sign(request, mode, self.now()).map_err(unsigned)
     }
 
-    /// Whether verifiers would find that the token belongs to the header.
-    fn check_fit(&self, grant: &Grant, mode: ModeName, speaker: &Speaker) -> Result<(), Failure> {
-        if speaker.domain.as_ref() != Some(&grant.issuer) {
-            return Err(Failure::usage(format_args!("the token is of {}", grant.issuer))
-                .fix("leave --dom out, or name that domain"));
+    /// Whether a token comes with what belongs to it.
+    fn check_company(&self, grant: &Grant) -> Result<(), Failure> {
+        if !self.profile.contains(&Profile::Saip) {
+            return match grant.subject {
+                Subject::Key(_) => Err(Failure::usage("the key that the token names signs by SAIP")
+                    .fix("give --profile saip, alone or beside another")),
+                Subject::Asn(_) | Subject::Network(_) => Ok(()),
+            };
         }
-        let of_network = !matches!(grant.subject, Subject::Key(_));
-        if of_network && mode != ModeName::Bare {
-            return Err(Failure::usage(format_args!("the token names {}, and no key", grant.subject))
-                .fix("leave --key and --mode out; the address it is sent from is the proof"));
+        match self.domain()?.filter(|domain| *domain != grant.issuer) {
+            Some(_) => Err(Failure::usage(format_args!("the token is of {}", grant.issuer))
+                .fix("leave --dom out, or name that domain")),
+            None => Ok(()),
         }
-        if !of_network && mode != ModeName::Stateless {
-            return Err(Failure::usage(
-                "a request with a token that names a key is signed in stateless mode",
-            )
-            .fix("leave --mode out"));
-        }
-        Ok(())
     }
 
     /// The fields of Web Bot Auth.
@@ -275,19 +272,18 @@ impl Signing {
         self.at.unwrap_or_else(|| SystemClock::new().now())
     }
 
+    fn domain(&self) -> Result<Option<Domain<'static>>, Failure> {
+        let read =
+            |text| Domain::parse(text).map(Domain::into_owned).map_err(|error| bad_name("dom", text, error));
+        self.dom.as_deref().map(read).transpose()
+    }
+
     fn speaker(&self) -> Result<Speaker, Failure> {
-        let bad = |option: &str, text: &str, error: NameError| {
-            Failure::usage(format_args!("--{option} {text}: {error}"))
-        };
         let agent_id = |option: &str, text: &str| {
-            AgentId::parse(text).map(AgentId::into_owned).map_err(|error| bad(option, text, error))
+            AgentId::parse(text).map(AgentId::into_owned).map_err(|error| bad_name(option, text, error))
         };
-        let domain = self
-            .dom
-            .as_deref()
-            .map(|text| Domain::parse(text).map(Domain::into_owned).map_err(|error| bad("dom", text, error)));
         Ok(Speaker {
-            domain: domain.transpose()?,
+            domain: self.domain()?,
             agent: match &self.id {
                 Some(id) => agent_id("id", id)?,
                 None => {
@@ -318,6 +314,24 @@ impl SignedRequest {
         }
         fields
     }
+}
+
+/// Whether verifiers would find that the token belongs to a header of this mode.
+fn check_fit(grant: &Grant, mode: ModeName) -> Result<(), Failure> {
+    let of_network = !matches!(grant.subject, Subject::Key(_));
+    if of_network && mode != ModeName::Bare {
+        return Err(Failure::usage(format_args!("the token names {}, and no key", grant.subject))
+            .fix("leave --key and --mode out; the address it is sent from is the proof"));
+    }
+    if !of_network && mode != ModeName::Stateless {
+        return Err(Failure::usage("a request with a token that names a key is signed in stateless mode")
+            .fix("leave --mode out"));
+    }
+    Ok(())
+}
+
+fn bad_name(option: &str, text: &str, error: NameError) -> Failure {
+    Failure::usage(format_args!("--{option} {text}: {error}"))
 }
 
 fn unsigned(error: SignError) -> Failure {

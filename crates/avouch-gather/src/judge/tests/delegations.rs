@@ -220,6 +220,7 @@ fn only_a_live_key_of_the_domain_issues_tokens() {
     let trial = by(&domains.trial);
     assert_eq!((trial.standing(), trial.reasons()[0]), (Standing::Anonymous, Reason::Testing));
     assert_eq!((trial.via(), trial.identity()), (None, None));
+    assert_eq!(trial.checks().last().map(|check| check.name), Some(CheckName::Testing));
     let delegate = signer(KeyType::Ed25519, "worker-7", Some("acme.example"));
     let delegation = Some(issue(&domains.trial, &key_of(&delegate)).unwrap());
     let trial = domains.come(Visit { delegation, ..domains.signed(&of_network(), &delegate) });
@@ -230,6 +231,22 @@ fn only_a_live_key_of_the_domain_issues_tokens() {
     let domains = self::domains(&format!("agent._saip TXT \"v=saip1; pk={pk}\""));
     let delegation = Some(issue(&agent, &of_network()).unwrap());
     failed(&domains.come(Visit { delegation, peer: INSIDE, ..Visit::default() }), Reason::DelegationInvalid);
+}
+
+#[test]
+fn behind_an_unlisted_proxy_a_token_is_still_held_to_its_issuer() {
+    let domains = domains("");
+    let by = |key: &SecretKey| {
+        let delegation = Some(issue(key, &of_network()).unwrap());
+        domains.come(Visit {
+            delegation,
+            peer: INSIDE,
+            evidence: AddressEvidence::UntrustedProxy,
+            ..Visit::default()
+        })
+    };
+    undetermined(&by(&domains.own), Reason::PeerIsUntrustedProxy);
+    failed(&by(&key()), Reason::DelegationInvalid);
 }
 
 #[test]
