@@ -434,20 +434,23 @@ async fn a_crash_while_a_day_is_closed_loses_and_doubles_nothing() {
     // Of two reports one was written, and the counts are still there.
     let counts = std::fs::read_to_string(world.folder.path().join("counts")).unwrap();
     let written = counts.lines().find(|line| line.contains(&id.to_string())).unwrap();
-    std::fs::write(world.folder.path().join(format!("{id}.json")), written).unwrap();
-    std::fs::write(world.folder.path().join("abc.sent"), "https://a.example/").unwrap();
+    std::fs::write(world.folder.path().join(format!("{id}.report")), written).unwrap();
+    for left in ["abc.sent", "abc.report.new", "abc.sent.new"] {
+        std::fs::write(world.folder.path().join(left), "https://a.example/").unwrap();
+    }
     world.clock.set(MIDNIGHT.after(DAY));
     let reports = world.open();
-    assert_eq!(reports.figures().waiting, 2);
+    assert_eq!((reports.figures().waiting, reports.figures().dropped), (2, 0));
     world.later(&reports, 2 * HOUR).await;
     assert_eq!(world.receiver.posted().len(), 1);
-    assert_eq!(world.files(), [""; 0], "lists of addresses without a report are swept");
+    assert_eq!(world.files(), [""; 0], "what a crash left is swept");
 }
 
 #[tokio::test]
 async fn a_folder_is_for_one_process_and_a_damaged_report_is_dropped() {
     let world = World::new().await;
-    std::fs::write(world.folder.path().join("abc.json"), "{").unwrap();
+    std::fs::write(world.folder.path().join("abc.report"), "{").unwrap();
+    std::fs::write(world.folder.path().join("own.json"), "{").unwrap();
     std::fs::write(world.folder.path().join("counts"), "{\n[]\n").unwrap();
     let reports = world.open();
     let dns = Dns::Zones(ZoneFiles::parse(&[("zone", &world.zone)], Dnssec::Insecure).unwrap());
@@ -455,6 +458,56 @@ async fn a_folder_is_for_one_process_and_a_damaged_report_is_dropped() {
     assert!(again.is_err_and(|error| error.to_string().contains("in use")));
     world.later(&reports, HOUR).await;
     assert_eq!((reports.figures().dropped, reports.figures().waiting), (1, 0));
+    assert_eq!(world.files(), ["own.json"], "what is not of ours stays");
+}
+
+#[tokio::test]
+async fn a_day_that_the_disk_does_not_take_is_kept_for_another_try() {
+    let world = World::new().await.with_rua("https://r.acme.example:PORT/");
+    let reports = world.open();
+    reports.add("acme.example", proved("a"), 2);
+    let away = world.folder.path().with_extension("away");
+    std::fs::rename(world.folder.path(), &away).unwrap();
+    world.day_ends(&reports).await;
+    reports.add("acme.example", proved("a"), 3);
+    world.later(&reports, HOUR).await;
+    assert_eq!((reports.figures().waiting, reports.figures().dropped), (0, 0));
+    std::fs::rename(&away, world.folder.path()).unwrap();
+    world.later(&reports, HOUR).await;
+    world.later(&reports, HOUR).await;
+    let told = open(&world.receiver.posted()[0].body).unwrap();
+    assert_eq!((told.requests(), told.head.end), (2, MIDNIGHT.after(DAY)));
+    drop(reports);
+    let reports = world.open();
+    assert_eq!(reports.so_far()[0].requests(), 3, "what came after it was saved");
+}
+
+#[tokio::test]
+async fn a_disk_that_takes_nothing_for_two_days_costs_one() {
+    let world = World::new().await.with_rua("https://r.acme.example:PORT/");
+    let reports = world.open();
+    let away = world.folder.path().with_extension("away");
+    std::fs::rename(world.folder.path(), &away).unwrap();
+    for requests in [2, 3] {
+        reports.add("acme.example", proved("a"), requests);
+        world.later(&reports, DAY).await;
+    }
+    assert_eq!(reports.figures().dropped, 1);
+    std::fs::rename(&away, world.folder.path()).unwrap();
+    world.later(&reports, HOUR).await;
+    world.later(&reports, HOUR).await;
+    assert_eq!(open(&world.receiver.posted()[0].body).unwrap().requests(), 3);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_over_a_restart_loses_no_counts() {
+    let world = World::new().await;
+    let reports = world.open();
+    reports.add("acme.example", proved("a"), 2);
+    reports.save(world.clock.now()).unwrap();
+    drop(reports);
+    world.clock.set(MIDNIGHT);
+    assert_eq!(world.open().so_far()[0].requests(), 2);
 }
 
 #[tokio::test]

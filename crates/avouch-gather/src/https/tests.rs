@@ -93,7 +93,8 @@ async fn a_host_that_reads_nothing_holds_no_connection_beyond_patience() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://a.example:{}/", listener.local_addr().unwrap().port());
     let connector = Connector::trusting(pem, &[Protocol::Http1]).unwrap();
-    let client = Client::new(zones(), connector, vec!["127.0.0.0/8".parse().unwrap()], Duration::from_secs(1));
+    let client =
+        Client::new(zones(), connector, vec!["127.0.0.0/8".parse().unwrap()], Duration::from_secs(1));
     let host = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         acceptor.accept(stream).await.unwrap()
