@@ -134,7 +134,9 @@ impl Folder {
         File::open(&self.path)?.sync_all()
     }
 
-    fn failed(&self, source: io::Error) -> StoreError {
+    /// That it could not be used.
+    #[must_use]
+    pub fn failed(&self, source: io::Error) -> StoreError {
         StoreError::Io { path: self.path.clone(), source }
     }
 }

@@ -101,6 +101,11 @@ impl Spool {
         self.0.replace(&sent_name(id), addresses.join("\n").as_bytes())
     }
 
+    /// That the folder could not be used.
+    pub(crate) fn failed(&self, source: std::io::Error) -> StoreError {
+        self.0.failed(source)
+    }
+
     /// It waits no more. The report goes first: addresses of none are swept by nobody and read by nobody, and a report
     /// without its addresses would be sent again.
     pub(crate) fn forget(&self, id: &ReportId) -> Result<(), StoreError> {
