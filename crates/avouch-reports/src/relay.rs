@@ -18,6 +18,9 @@ use tokio::time::timeout;
 /// clients wait for minutes at each step; a relay of one's own has no reason to take so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long the relay may take to say farewell.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// The most a relay has to say, in octets.
 const MAX_SAID: u64 = 64 * 1024;
 
@@ -140,12 +143,13 @@ async fn speak(
         error @ SmtpError::Permanent(_) => MailError::Refused(error),
         error => MailError::Smtp(error),
     };
+    // What the relay says before it hears of the mail is about this gateway, which its operator can mend.
     // Without pipelining each step is known to be taken before the next: no mail follows a refused receiver.
     let client = SmtpClient::new().hello_name(name).pipelining(false);
-    let mut relay = SmtpTransport::new(client, stream).await.map_err(said)?;
+    let mut relay = SmtpTransport::new(client, stream).await.map_err(MailError::Smtp)?;
     relay.send(mail).await.map_err(said)?;
-    // It has the mail; how it says farewell changes nothing.
-    let _ = relay.quit().await;
+    // It has the mail; how it says farewell, and whether it does in time, changes nothing.
+    let _ = timeout(FAREWELL, relay.quit()).await;
     Ok(())
 }
 

@@ -390,6 +390,56 @@ async fn a_mail_server_that_refuses_is_believed() {
 }
 
 #[tokio::test]
+async fn a_relay_that_never_says_farewell_has_the_mail_and_gets_no_second_one() {
+    let world = World::new().await.with_rua("mailto:saip@acme.example");
+    world.sink.is(Mood::Lingers);
+    let reports = world.open();
+    reports.add("acme.example", proved("a"), 1);
+    world.day_ends(&reports).await;
+    assert_eq!((reports.figures().sent, reports.figures().waiting), (1, 0));
+    assert_eq!(world.sink.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn a_relay_that_does_not_know_the_gateway_costs_no_report() {
+    let world = World::new().await.with_rua("mailto:saip@acme.example");
+    world.sink.is(Mood::Closed);
+    let reports = world.open();
+    reports.add("acme.example", proved("a"), 1);
+    world.day_ends(&reports).await;
+    assert_eq!((reports.figures().failed, reports.figures().waiting), (1, 1));
+    world.sink.is(Mood::Takes);
+    world.later(&reports, HOUR).await;
+    assert_eq!(world.sink.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn a_slow_receiver_keeps_no_other_report_waiting() {
+    let world = World::new().await.with("_saip.slow.example. TXT \"v=saip1; rua=mailto:a@slow.example\"");
+    let world = world.with_rua("https://r.acme.example:PORT/");
+    world.sink.is(Mood::Silent);
+    let reports = world.open();
+    for number in 0..9 {
+        reports.add(&format!("n{number}.example"), proved("a"), 1);
+    }
+    reports.add("slow.example", proved("a"), 1);
+    reports.add("acme.example", proved("a"), 1);
+    world.clock.set(MIDNIGHT.after(DAY));
+    reports.keep(world.clock.now());
+    world.clock.advance(HOUR);
+    let all_but_one = async {
+        while reports.figures().waiting > 1 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = reports.deliver_due(&world.clock) => panic!("the mail server has answered"),
+        () = all_but_one => {}
+    }
+    assert_eq!((world.receiver.posted().len(), world.sink.mails().len()), (1, 0));
+}
+
+#[tokio::test]
 async fn without_a_relay_no_mail_is_sent() {
     let world = World::new().await.with_rua("mailto:saip@acme.example");
     let reports = world.open_with(Settings { relay: None, ..world.settings(world.folder.path()) });
