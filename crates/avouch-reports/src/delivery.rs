@@ -5,7 +5,7 @@ use avouch_dns::{Dns, Txt};
 use avouch_engine::evidence::{Answer, Dnssec};
 use avouch_gather::https::{Client, HttpsError, Post};
 use avouch_tls::Connector;
-use avouch_wire::record::{Level, MAX_OCTETS, MAX_RECORDS, Published, ReportTo, consents};
+use avouch_wire::record::{Level, MAX_OCTETS, MAX_RECORDS, MAX_REPORT_TO, Published, ReportTo, consents};
 use avouch_wire::report::{Code, MEDIA_TYPE, Mailbox, Report, Seen, mail, pack};
 use avouch_wire::time::Time;
 use bytes::Bytes;
@@ -80,7 +80,10 @@ impl Courier {
             Answer::Found { value, dnssec, .. } => {
                 let texts = value.records.iter().map(AsRef::as_ref);
                 let published = Published::unite(texts, Level::Domain);
-                let to: Vec<_> = published.report_to(now).cloned().collect();
+                let mut to: Vec<_> = published.report_to(now).cloned().collect();
+                // As many as one record may name, however many there are; at each try the same.
+                to.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+                to.truncate(MAX_REPORT_TO);
                 match seen(&value, dnssec).filter(|_| !to.is_empty()) {
                     Some(seen) => Wanted::At(to, seen),
                     None => Wanted::Nowhere,

@@ -143,9 +143,9 @@ async fn speak(
         error @ SmtpError::Permanent(_) => MailError::Refused(error),
         error => MailError::Smtp(error),
     };
-    // What the relay says before it hears of the mail is about this gateway, which its operator can mend.
     // Without pipelining each step is known to be taken before the next: no mail follows a refused receiver.
     let client = SmtpClient::new().hello_name(name).pipelining(false);
+    // What is refused before the relay hears of a mail is no fault of the mail, and can be mended.
     let mut relay = SmtpTransport::new(client, stream).await.map_err(MailError::Smtp)?;
     relay.send(mail).await.map_err(said)?;
     // It has the mail; how it says farewell, and whether it does in time, changes nothing.

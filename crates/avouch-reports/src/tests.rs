@@ -246,6 +246,20 @@ async fn a_receiver_outside_the_domain_gets_reports_only_by_its_consent() {
 }
 
 #[tokio::test]
+async fn many_records_of_one_domain_have_no_more_addresses_asked_than_one() {
+    let mailboxes = |from: u8| (from..from + 4).map(|n| format!("mailto:m{n}@acme.example"));
+    let rua = |from| mailboxes(from).collect::<Vec<_>>().join(",");
+    let second = format!("_saip.acme.example. TXT \"v=saip1; rua={}\"", rua(4));
+    let world = World::new().await.with_rua(&rua(0)).with(&second);
+    let reports = world.open();
+    reports.add("acme.example", proved("a"), 1);
+    world.day_ends(&reports).await;
+    let to: Vec<_> = world.sink.mails().into_iter().map(|mail| mail.to.trim().to_owned()).collect();
+    let first: Vec<_> = (0..4).map(|n| format!("<m{n}@acme.example>")).collect();
+    assert_eq!(to, first);
+}
+
+#[tokio::test]
 async fn not_knowing_who_wants_a_report_or_consents_is_neither_yes_nor_no() {
     let world = World::new().await.with_rua("https://r.unknown.invalid:PORT/");
     let reports = world.open();
@@ -419,9 +433,7 @@ async fn a_slow_receiver_keeps_no_other_report_waiting() {
     let world = world.with_rua("https://r.acme.example:PORT/");
     world.sink.is(Mood::Silent);
     let reports = world.open();
-    for number in 0..9 {
-        reports.add(&format!("n{number}.example"), proved("a"), 1);
-    }
+    (0..9).for_each(|number| reports.add(&format!("n{number}.example"), proved("a"), 1));
     reports.add("slow.example", proved("a"), 1);
     reports.add("acme.example", proved("a"), 1);
     world.clock.set(MIDNIGHT.after(DAY));
@@ -578,6 +590,20 @@ async fn a_flood_of_names_stays_within_limits_and_hides_no_name_that_is_used() {
     assert!(of("victim.example").unwrap().requests() > 5_900, "a name that is claimed again and again");
     let all: u64 = so_far.iter().map(Report::requests).sum();
     assert_eq!(all + reports.figures().uncounted, 66_001, "what has no room is counted as such");
+}
+
+#[tokio::test]
+async fn a_name_is_worth_after_a_restart_what_it_was_before() {
+    let world = World::new().await;
+    let reports = world.open();
+    (0..1000).for_each(|_| reports.add("victim.example", forged("198.51.100.9"), 1));
+    reports.save(world.clock.now()).unwrap();
+    drop(reports);
+    let reports = world.open();
+    (0..60_000).for_each(|number| reports.add(&format!("name-{number}.test"), forged("203.0.113.9"), 1));
+    let so_far = reports.so_far();
+    let victim = so_far.iter().find(|report| report.head.domain.as_str() == "victim.example");
+    assert_eq!(victim.map(Report::requests), Some(1000));
 }
 
 #[tokio::test]
