@@ -4,8 +4,9 @@ use crate::spool::Spool;
 use crate::{Fate, LOOK, Reports, SIMULTANEOUS, Wanted};
 use avouch_gather::clock::Clock;
 use avouch_gather::folder::StoreError;
-use avouch_wire::report::{Report, ReportId};
+use avouch_wire::report::{Head, ReportId, pack};
 use avouch_wire::time::Time;
+use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -137,24 +138,26 @@ impl Reports {
             self.tallied.dropped.fetch_add(1, Ordering::Relaxed);
             return Ok(true);
         };
-        let domain = report.head.domain.clone();
-        let (to, seen) = match self.courier.wanted(&report, now).await {
+        let head = report.head.clone();
+        let domain = &head.domain;
+        let (to, seen) = match self.courier.wanted(domain, now).await {
             Wanted::At(to, seen) => (to, seen),
             // Nearly all domains: nothing is said about them, for there is nobody to say it to.
             Wanted::Nowhere => return Ok(true),
             Wanted::Unknown => {
                 tracing::info!(%domain, %id, "report: who wants it could not be found out");
-                return Ok(self.failed_or_old(&report, now));
+                return Ok(self.failed_or_old(&head, now));
             }
         };
         report.record = Some(seen);
-        let mut done = self.on_disk(id, Spool::sent).await?;
+        let reading = move |spool: &Spool, id: &ReportId| Ok((Bytes::from(pack(&report)), spool.sent(id)?));
+        let (packed, mut done) = self.on_disk(id, reading).await?;
         let mut left = false;
         for to in to {
             if done.iter().any(|done| done == to.as_str()) {
                 continue;
             }
-            let fate = self.courier.deliver(&report, &to, now).await;
+            let fate = self.courier.deliver(&head, &packed, &to, now).await;
             tracing::info!(%domain, %id, %to, "report {fate}");
             let number = match &fate {
                 Fate::Sent => &self.tallied.sent,
@@ -169,10 +172,10 @@ impl Reports {
             let noted = done.clone();
             self.on_disk(id, move |spool, id| spool.note_sent(id, &noted)).await?;
         }
-        Ok(!left || self.failed_or_old(&report, now))
+        Ok(!left || self.failed_or_old(&head, now))
     }
 
-    /// Works in the folder; a disk that is slow stops nobody else.
+    /// Works in the folder, and on whole reports: neither stops who answers requests.
     async fn on_disk<T: Send + 'static>(
         self: &Arc<Self>,
         id: &ReportId,
@@ -184,12 +187,12 @@ impl Reports {
     }
 
     /// Counts a failed try; whether it was the last one.
-    fn failed_or_old(&self, report: &Report, now: Time) -> bool {
-        let old = now >= report.head.end.after(KEPT);
+    fn failed_or_old(&self, head: &Head, now: Time) -> bool {
+        let old = now >= head.end.after(KEPT);
         let number = if old { &self.tallied.dropped } else { &self.tallied.failed };
         number.fetch_add(1, Ordering::Relaxed);
         if old {
-            let (domain, id) = (&report.head.domain, &report.head.id);
+            let (domain, id) = (&head.domain, &head.id);
             tracing::warn!(%domain, %id, "report given up after three days");
         }
         old
