@@ -79,7 +79,7 @@ pub struct Figures {
     pub failed: u64,
     /// Never to be sent to a receiver that the domain named: no consent, an address that cannot be, a refusal.
     pub refused: u64,
-    /// Given up after three days, or for want of room.
+    /// Given up after three days, for want of room, or because the disk took none for a whole period.
     pub dropped: u64,
     /// Waiting now.
     pub waiting: u64,
