@@ -24,6 +24,10 @@ pub enum Mood {
     Busy,
     /// It knows no such receiver (550).
     Refuses,
+    /// It knows no such client (554).
+    Closed,
+    /// It takes the mail, and never says farewell.
+    Lingers,
     /// It says nothing at all.
     Silent,
 }
@@ -113,6 +117,9 @@ async fn session(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) -
     if *lock(&shared.mood) == Mood::Silent {
         return std::future::pending().await;
     }
+    if *lock(&shared.mood) == Mood::Closed {
+        return said.write_all(b"554 no service for you\r\n").await;
+    }
     said.write_all(b"220 sink.example ESMTP\r\n").await?;
     let (mut from, mut to) = (String::new(), String::new());
     while let Some(line) = lines.next_line().await? {
@@ -124,7 +131,7 @@ async fn session(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) -
             match *lock(&shared.mood) {
                 Mood::Busy => "451 later",
                 Mood::Refuses => "550 no such mailbox",
-                Mood::Takes | Mood::Silent => "250 ok",
+                Mood::Takes | Mood::Lingers | Mood::Closed | Mood::Silent => "250 ok",
             }
         } else if line == "DATA" {
             said.write_all(b"354 go on\r\n").await?;
@@ -136,6 +143,9 @@ async fn session(stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) -
             lock(&shared.mails).push(Mail { from: from.clone(), to: to.clone(), message });
             "250 taken"
         } else if line == "QUIT" {
+            if *lock(&shared.mood) == Mood::Lingers {
+                return std::future::pending().await;
+            }
             "221 bye"
         } else if line.starts_with("EHLO ") {
             "250-sink.example\r\n250-PIPELINING\r\n250 8BITMIME"

@@ -46,7 +46,7 @@
 mod document;
 mod judging;
 pub mod line;
-mod outside;
+pub mod outside;
 mod page;
 mod reading;
 mod report;

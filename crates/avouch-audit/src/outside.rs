@@ -1,9 +1,11 @@
 //! Text from outside, made safe to show: whoever sends a request chooses what stands in the log.
 
+use avouch_wire::report::is_unprintable;
 use std::fmt::{self, Display, Write};
 
 /// For a terminal: what could move the cursor or turn the direction of writing is spelled out.
-pub(crate) struct Plain<'a>(pub(crate) &'a str);
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<'a>(pub &'a str);
 
 /// For a page, in text and in quoted attributes.
 pub(crate) struct Html<'a>(pub(crate) &'a str);
@@ -28,16 +30,12 @@ impl Display for Html<'_> {
 }
 
 fn plain(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
-    if c.is_control() || is_invisible(c) { write!(f, "{}", c.escape_unicode()) } else { f.write_char(c) }
-}
-
-/// Marks without a shape of their own that join, separate or turn what stands around them.
-const fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+    if is_unprintable(c) { write!(f, "{}", c.escape_unicode()) } else { f.write_char(c) }
 }
 
 /// Text of at most `width` characters; what is cut ends with `…`.
-pub(crate) fn cut(text: &str, width: usize) -> String {
+#[must_use]
+pub fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }
@@ -45,7 +43,8 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
 }
 
 /// A number with its thousands apart.
-pub(crate) fn grouped(number: u64) -> String {
+#[must_use]
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let before = |at: usize| at > 0 && (digits.len() - at).is_multiple_of(3);
     digits

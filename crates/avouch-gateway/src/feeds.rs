@@ -15,11 +15,12 @@ pub(crate) async fn keep(gate: Arc<Gate>) {
     let Some(feeds) = gate.feeds.clone() else { return };
     loop {
         while let Some(asked) = feeds.ask_next(&*gate.clock).await {
-            tell(&gate, &asked);
             if matches!(asked.came, Came::Renewed | Came::Unchanged) {
                 let gate = Arc::clone(&gate);
                 let _ = tokio::task::spawn_blocking(move || gate.use_feeds()).await;
             }
+            // What is told to be in use is.
+            tell(&gate, &asked);
         }
         tokio::time::sleep(LOOK).await;
     }

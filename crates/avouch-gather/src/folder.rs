@@ -6,6 +6,9 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+/// How the name of a file ends until it is whole.
+pub const NEW: &str = ".new";
+
 /// Why a folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -94,7 +97,7 @@ impl Folder {
     }
 
     fn try_replace(&self, name: &str, content: &[u8], at: Option<SystemTime>) -> io::Result<()> {
-        let new = self.path.join(format!("{name}.new"));
+        let new = self.path.join(format!("{name}{NEW}"));
         let mut file = owners(OpenOptions::new().write(true).create(true).truncate(true)).open(&new)?;
         // A crash from here to the renaming leaves the old file and a part of the new one; the
         // next replacement truncates that.
@@ -131,7 +134,9 @@ impl Folder {
         File::open(&self.path)?.sync_all()
     }
 
-    fn failed(&self, source: io::Error) -> StoreError {
+    /// That it could not be used.
+    #[must_use]
+    pub fn failed(&self, source: io::Error) -> StoreError {
         StoreError::Io { path: self.path.clone(), source }
     }
 }

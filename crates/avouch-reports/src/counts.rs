@@ -80,7 +80,8 @@ impl Counts {
             self.others.fetch_add(requests, Ordering::Relaxed);
             return;
         };
-        entry.credit = entry.credit.saturating_add(1).min(MAX_CREDIT);
+        let credit = u32::try_from(requests).unwrap_or(MAX_CREDIT);
+        entry.credit = entry.credit.saturating_add(credit).min(MAX_CREDIT);
         entry.tally.add(alike, requests, &self.pool);
     }
 

@@ -5,8 +5,9 @@ use avouch_dns::{Dns, Txt};
 use avouch_engine::evidence::{Answer, Dnssec};
 use avouch_gather::https::{Client, HttpsError, Post};
 use avouch_tls::Connector;
-use avouch_wire::record::{Level, MAX_OCTETS, MAX_RECORDS, Published, ReportTo, consents};
-use avouch_wire::report::{Code, MEDIA_TYPE, Mailbox, Report, Seen, mail, pack};
+use avouch_wire::name::Domain;
+use avouch_wire::record::{Level, MAX_OCTETS, MAX_RECORDS, MAX_REPORT_TO, Published, ReportTo, consents};
+use avouch_wire::report::{Code, Head, MEDIA_TYPE, Mailbox, Seen, mail};
 use avouch_wire::time::Time;
 use bytes::Bytes;
 use thiserror::Error;
@@ -72,15 +73,18 @@ pub(crate) enum Delay {
 
 impl Courier {
     /// Where reports about a domain go.
-    pub(crate) async fn wanted(&self, report: &Report, now: Time) -> Wanted {
-        let name = format!("_saip.{}", report.head.domain);
+    pub(crate) async fn wanted(&self, domain: &Domain<'_>, now: Time) -> Wanted {
+        let name = format!("_saip.{domain}");
         match self.dns.txt(&name, now).await {
             Answer::Unknown(_) => Wanted::Unknown,
             Answer::Absent { .. } => Wanted::Nowhere,
             Answer::Found { value, dnssec, .. } => {
                 let texts = value.records.iter().map(AsRef::as_ref);
                 let published = Published::unite(texts, Level::Domain);
-                let to: Vec<_> = published.report_to(now).cloned().collect();
+                let mut to: Vec<_> = published.report_to(now).cloned().collect();
+                // As many as one record may name, however many there are; at each try the same.
+                to.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+                to.truncate(MAX_REPORT_TO);
                 match seen(&value, dnssec).filter(|_| !to.is_empty()) {
                     Some(seen) => Wanted::At(to, seen),
                     None => Wanted::Nowhere,
@@ -89,22 +93,21 @@ impl Courier {
         }
     }
 
-    /// Delivers to one address.
-    pub(crate) async fn deliver(&self, report: &Report, to: &ReportTo, now: Time) -> Fate {
-        if let Err(fate) = self.consent(report, to, now).await {
+    /// Delivers a report, packed, to one address.
+    pub(crate) async fn deliver(&self, head: &Head, packed: &Bytes, to: &ReportTo, now: Time) -> Fate {
+        if let Err(fate) = self.consent(head, to, now).await {
             return fate;
         }
-        let packed = pack(report);
         match to.mailbox().map(Mailbox::parse) {
-            Some(Ok(mailbox)) => self.mail(report, &packed, &mailbox, now).await,
+            Some(Ok(mailbox)) => self.mail(head, packed, &mailbox, now).await,
             Some(Err(_)) => Fate::Refused(Refusal::Mail(MailError::Address)),
-            None => self.post(packed, to, now).await,
+            None => self.post(packed.clone(), to, now).await,
         }
     }
 
     /// Whether the receiver wants reports about the domain: within it always, outside by a record of its own.
-    async fn consent(&self, report: &Report, to: &ReportTo, now: Time) -> Result<(), Fate> {
-        let name = match to.consent_name(&report.head.domain) {
+    async fn consent(&self, head: &Head, to: &ReportTo, now: Time) -> Result<(), Fate> {
+        let name = match to.consent_name(&head.domain) {
             Ok(None) => return Ok(()),
             Ok(Some(name)) => name,
             Err(_) => return Err(Fate::Refused(Refusal::NoName)),
@@ -116,23 +119,19 @@ impl Courier {
         }
     }
 
-    async fn mail(&self, report: &Report, packed: &[u8], to: &Mailbox, now: Time) -> Fate {
+    async fn mail(&self, head: &Head, packed: &[u8], to: &Mailbox, now: Time) -> Fate {
         let Some(relay) = &self.relay else { return Fate::Refused(Refusal::NoRelay) };
-        let mail = mail(&report.head, packed, to, now);
-        match relay.hand_over(mail, &report.head.contact, to, &self.connector).await {
+        let mail = mail(head, packed, to, now);
+        match relay.hand_over(mail, &head.contact, to, &self.connector).await {
             Ok(()) => Fate::Sent,
             Err(error) if error.is_final() => Fate::Refused(Refusal::Mail(error)),
             Err(error) => Fate::Later(Delay::Mail(error)),
         }
     }
 
-    async fn post(&self, packed: Vec<u8>, to: &ReportTo, now: Time) -> Fate {
-        let post = Post {
-            url: to.as_str(),
-            content_type: MEDIA_TYPE,
-            content_encoding: Some("gzip"),
-            body: Bytes::from(packed),
-        };
+    async fn post(&self, packed: Bytes, to: &ReportTo, now: Time) -> Fate {
+        let post =
+            Post { url: to.as_str(), content_type: MEDIA_TYPE, content_encoding: Some("gzip"), body: packed };
         match self.https.post(post, now).await {
             Ok(()) => Fate::Sent,
             Err(error) if is_final(&error) => Fate::Refused(Refusal::Https(error)),

@@ -79,7 +79,7 @@ pub struct Figures {
     pub failed: u64,
     /// Never to be sent to a receiver that the domain named: no consent, an address that cannot be, a refusal.
     pub refused: u64,
-    /// Given up after three days, or for want of room.
+    /// Given up after three days, for want of room, or because the disk took none for a whole period.
     pub dropped: u64,
     /// Waiting now.
     pub waiting: u64,
@@ -99,9 +99,12 @@ pub struct Reports {
     tallied: Tallied,
 }
 
+/// Counts and reports on their way to the disk.
 struct Period {
     begin: Time,
     saved: Time,
+    /// Reports of the period before that are not written yet.
+    ended: Vec<Report>,
 }
 
 #[derive(Default)]
@@ -136,7 +139,7 @@ impl Reports {
             waiting: Mutex::new(Waiting::of(spool.waiting()?, now)),
             spool,
             courier: Courier { dns, https, relay: settings.relay, connector: connectors.mail },
-            period: Mutex::new(Period { begin: now, saved: now }),
+            period: Mutex::new(Period { begin: now, saved: now, ended: Vec::new() }),
             tallied: Tallied::default(),
         };
         reports.resume(now)?;
@@ -146,13 +149,14 @@ impl Reports {
     /// Goes on with the period under way when counts were last saved, or closes it if it is over.
     fn resume(&self, now: Time) -> Result<(), StoreError> {
         let saved = self.spool.counts()?;
-        let Some(begin) = saved.first().map(|report| report.head.begin).filter(|begin| *begin <= now) else {
-            return Ok(());
-        };
+        let Some(begin) = saved.first().map(|report| report.head.begin) else { return Ok(()) };
+        let mut period = self.period();
         if now >= self.end_of(begin) {
-            return self.close(saved, now);
+            period.ended = saved;
+            return self.close(&mut period, now);
         }
-        self.period().begin = begin;
+        // After a clock was set back, what has not begun begins now.
+        period.begin = begin.min(now);
         saved.into_iter().for_each(|report| self.counts.restore(report));
         Ok(())
     }
@@ -183,20 +187,20 @@ impl Reports {
     /// Closes the period if it is over, and saves counts if it is time. What the file system refuses is told, and tried
     /// again; counting goes on.
     pub fn keep(&self, now: Time) {
-        let (begin, saved) = {
-            let mut period = self.period();
-            // After a clock was set back, a period that has not begun begins now.
-            period.begin = period.begin.min(now);
-            period.saved = period.saved.min(now);
-            (period.begin, period.saved)
-        };
-        let end = self.end_of(begin);
+        // Held to the end: who saves at a stop waits for a closing under way.
+        let mut period = self.period();
+        // After a clock was set back, a period that has not begun begins now.
+        period.begin = period.begin.min(now);
+        period.saved = period.saved.min(now);
+        let end = self.end_of(period.begin);
         let done = if now >= end {
-            self.period().begin = end.max(now);
-            self.period().saved = now;
-            self.close(self.counts.take(&self.sender, begin, end), now)
-        } else if now >= saved.after(SAVE) {
-            self.save(now)
+            let ended = self.counts.take(&self.sender, period.begin, end);
+            let before = std::mem::replace(&mut period.ended, ended);
+            self.drop_some(before.len(), "for a whole period the file system took none");
+            (period.begin, period.saved) = (end.max(now), now);
+            self.close(&mut period, now)
+        } else if now >= period.saved.after(SAVE) {
+            self.save_in(&mut period, now)
         } else {
             Ok(())
         };
@@ -210,14 +214,16 @@ impl Reports {
     /// # Errors
     /// [`StoreError`] when it could not be written; what was counted since the last time is lost then.
     pub fn save(&self, now: Time) -> Result<(), StoreError> {
-        let begin = {
-            let mut period = self.period();
-            period.saved = now;
-            period.begin
-        };
+        self.save_in(&mut self.period(), now)
+    }
+
+    fn save_in(&self, period: &mut Period, now: Time) -> Result<(), StoreError> {
+        period.saved = now;
+        // Before these are written the file of counts stands for them, and must not give way to others.
+        self.close(period, now)?;
         // An end is behind its beginning, if only by the second that a report can tell.
-        let end = now.max(begin.after(Duration::from_secs(1)));
-        self.spool.save_counts(&self.counts.so_far(&self.sender, begin, end))
+        let end = now.max(period.begin.after(Duration::from_secs(1)));
+        self.spool.save_counts(&self.counts.so_far(&self.sender, period.begin, end))
     }
 
     /// What became of reports.
@@ -234,18 +240,25 @@ impl Reports {
         }
     }
 
-    fn close(&self, reports: Vec<Report>, now: Time) -> Result<(), StoreError> {
-        let (all, spread) = (reports.len(), self.every / 24);
-        let closed = self.spool.close(reports);
-        let (kept, failed) = closed.map_or_else(|error| (Vec::new(), Some(error)), |kept| (kept, None));
-        let lost = all.saturating_sub(kept.len()) as u64;
-        self.tallied.dropped.fetch_add(lost, Ordering::Relaxed);
-        if lost > 0 {
-            tracing::warn!(lost, "no room for reports: some are dropped");
+    /// Has the reports of the period that ended wait; those that the file system refuses stay for another try.
+    fn close(&self, period: &mut Period, now: Time) -> Result<(), StoreError> {
+        if period.ended.is_empty() {
+            return Ok(());
         }
+        let (written, done) = self.spool.close(&mut period.ended);
         let mut waiting = self.waiting();
-        kept.into_iter().for_each(|report| waiting.add(report.head.id, now, spread));
-        failed.map_or(Ok(()), Err)
+        written.into_iter().for_each(|id| waiting.add(id, now, self.every / 24));
+        drop(waiting);
+        done?;
+        self.drop_some(std::mem::take(&mut period.ended).len(), "no room for more that wait");
+        Ok(())
+    }
+
+    fn drop_some(&self, reports: usize, why: &str) {
+        self.tallied.dropped.fetch_add(reports as u64, Ordering::Relaxed);
+        if reports > 0 {
+            tracing::warn!(reports, "reports are dropped: {why}");
+        }
     }
 
     /// The end of the period in which a moment lies.

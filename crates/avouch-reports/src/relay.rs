@@ -18,6 +18,9 @@ use tokio::time::timeout;
 /// clients wait for minutes at each step; a relay of one's own has no reason to take so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long the relay may take to say farewell.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// The most a relay has to say, in octets.
 const MAX_SAID: u64 = 64 * 1024;
 
@@ -142,10 +145,11 @@ async fn speak(
     };
     // Without pipelining each step is known to be taken before the next: no mail follows a refused receiver.
     let client = SmtpClient::new().hello_name(name).pipelining(false);
-    let mut relay = SmtpTransport::new(client, stream).await.map_err(said)?;
+    // What is refused before the relay hears of a mail is no fault of the mail, and can be mended.
+    let mut relay = SmtpTransport::new(client, stream).await.map_err(MailError::Smtp)?;
     relay.send(mail).await.map_err(said)?;
-    // It has the mail; how it says farewell changes nothing.
-    let _ = relay.quit().await;
+    // It has the mail; how it says farewell, and whether it does in time, changes nothing.
+    let _ = timeout(FAREWELL, relay.quit()).await;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `counts` | the reports of the period under way as they stood when it was written, one in each line |
-//! | `<id>.json` | a report of a period that ended, which waits to be sent |
+//! | `<id>.report` | a report of a period that ended, which waits to be sent, as JSON |
 //! | `<id>.sent` | the addresses that need it no more, one in each line |
 //!
 //! Each file is replaced whole. A crash leaves: before `counts` is written, what was counted since the last time
@@ -11,7 +11,7 @@
 //! missing; between the sending of a report and the note of it, a report that is sent again with the same id, which
 //! receivers drop.
 
-use avouch_gather::folder::{Folder, StoreError};
+use avouch_gather::folder::{Folder, NEW, StoreError};
 use avouch_wire::report::{MAX_OCTETS, Report, ReportId};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -27,6 +27,10 @@ const MAX_SENT: u64 = 16 * 1024;
 
 const LOCK: &str = "reports.lock";
 const COUNTS: &str = "counts";
+
+/// How the names of reports that wait end: no other files do, whatever else an operator keeps in the folder.
+const WAITS: &str = ".report";
+const SENT: &str = ".sent";
 
 /// The folder, held by this process alone.
 pub(crate) struct Spool(Folder);
@@ -51,24 +55,33 @@ impl Spool {
         self.0.replace(COUNTS, &reports.iter().flat_map(Report::to_json).collect::<Vec<_>>())
     }
 
-    /// The period ended: its reports wait from now on. Gives those there was room for. A report that waits already is
-    /// left as it is.
-    pub(crate) fn close(&self, reports: Vec<Report>) -> Result<Vec<Report>, StoreError> {
+    /// The period ended: its reports wait from now on. Takes out of `reports` those that were written, and gives their
+    /// ids; what is left when there was no error had no room. A report that waits already is left as it is.
+    pub(crate) fn close(&self, reports: &mut Vec<Report>) -> (Vec<ReportId>, Result<(), StoreError>) {
+        let mut written = Vec::new();
+        let done = self.write_all(reports, &mut written).and_then(|()| self.0.remove(COUNTS));
+        (written, done)
+    }
+
+    fn write_all(&self, reports: &mut Vec<Report>, written: &mut Vec<ReportId>) -> Result<(), StoreError> {
         let waiting = self.waiting()?;
+        reports.retain(|report| !waiting.contains(&report.head.id));
         let room = WAITING.saturating_sub(waiting.len());
-        let new = reports.into_iter().filter(|report| !waiting.contains(&report.head.id));
-        let kept: Vec<_> = new.take(room).collect();
-        for report in &kept {
-            self.0.replace(&waiting_name(&report.head.id), &report.to_json())?;
+        while let Some(report) = reports.pop_if(|_| written.len() < room) {
+            let id = report.head.id.clone();
+            if let Err(error) = self.0.replace(&waiting_name(&id), &report.to_json()) {
+                reports.push(report);
+                return Err(error);
+            }
+            written.push(id);
         }
-        self.0.remove(COUNTS)?;
-        Ok(kept)
+        Ok(())
     }
 
     /// The ids of those that wait.
     pub(crate) fn waiting(&self) -> Result<BTreeSet<ReportId>, StoreError> {
         let names = self.0.names()?;
-        let ids = names.iter().filter_map(|name| ReportId::parse(name.strip_suffix(".json")?).ok());
+        let ids = names.iter().filter_map(|name| ReportId::parse(name.strip_suffix(WAITS)?).ok());
         Ok(ids.take(WAITING).collect())
     }
 
@@ -88,6 +101,11 @@ impl Spool {
         self.0.replace(&sent_name(id), addresses.join("\n").as_bytes())
     }
 
+    /// That the folder could not be used.
+    pub(crate) fn failed(&self, source: std::io::Error) -> StoreError {
+        self.0.failed(source)
+    }
+
     /// It waits no more. The report goes first: addresses of none are swept by nobody and read by nobody, and a report
     /// without its addresses would be sent again.
     pub(crate) fn forget(&self, id: &ReportId) -> Result<(), StoreError> {
@@ -95,12 +113,14 @@ impl Spool {
         self.0.remove(&sent_name(id))
     }
 
-    /// Removes lists of addresses whose report a crash left without them.
+    /// Removes what a crash left: lists of addresses whose report is gone, and beginnings of files.
     pub(crate) fn sweep(&self) -> Result<(), StoreError> {
         let waiting = self.waiting()?;
         for name in self.0.names()? {
-            let id = name.strip_suffix(".sent").and_then(|id| ReportId::parse(id).ok());
-            if id.is_some_and(|id| !waiting.contains(&id)) {
+            let begun =
+                name.strip_suffix(NEW).is_some_and(|name| name.ends_with(WAITS) || name.ends_with(SENT));
+            let id = name.strip_suffix(SENT).and_then(|id| ReportId::parse(id).ok());
+            if begun || id.is_some_and(|id| !waiting.contains(&id)) {
                 self.0.remove(&name)?;
             }
         }
@@ -109,9 +129,9 @@ impl Spool {
 }
 
 fn waiting_name(id: &ReportId) -> String {
-    format!("{id}.json")
+    format!("{id}{WAITS}")
 }
 
 fn sent_name(id: &ReportId) -> String {
-    format!("{id}.sent")
+    format!("{id}{SENT}")
 }

@@ -246,6 +246,20 @@ async fn a_receiver_outside_the_domain_gets_reports_only_by_its_consent() {
 }
 
 #[tokio::test]
+async fn many_records_of_one_domain_have_no_more_addresses_asked_than_one() {
+    let mailboxes = |from: u8| (from..from + 4).map(|n| format!("mailto:m{n}@acme.example"));
+    let rua = |from| mailboxes(from).collect::<Vec<_>>().join(",");
+    let second = format!("_saip.acme.example. TXT \"v=saip1; rua={}\"", rua(4));
+    let world = World::new().await.with_rua(&rua(0)).with(&second);
+    let reports = world.open();
+    reports.add("acme.example", proved("a"), 1);
+    world.day_ends(&reports).await;
+    let to: Vec<_> = world.sink.mails().into_iter().map(|mail| mail.to.trim().to_owned()).collect();
+    let first: Vec<_> = (0..4).map(|n| format!("<m{n}@acme.example>")).collect();
+    assert_eq!(to, first);
+}
+
+#[tokio::test]
 async fn not_knowing_who_wants_a_report_or_consents_is_neither_yes_nor_no() {
     let world = World::new().await.with_rua("https://r.unknown.invalid:PORT/");
     let reports = world.open();
@@ -390,6 +404,54 @@ async fn a_mail_server_that_refuses_is_believed() {
 }
 
 #[tokio::test]
+async fn a_relay_that_never_says_farewell_has_the_mail_and_gets_no_second_one() {
+    let world = World::new().await.with_rua("mailto:saip@acme.example");
+    world.sink.is(Mood::Lingers);
+    let reports = world.open();
+    reports.add("acme.example", proved("a"), 1);
+    world.day_ends(&reports).await;
+    assert_eq!((reports.figures().sent, reports.figures().waiting), (1, 0));
+    assert_eq!(world.sink.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn a_relay_that_does_not_know_the_gateway_costs_no_report() {
+    let world = World::new().await.with_rua("mailto:saip@acme.example");
+    world.sink.is(Mood::Closed);
+    let reports = world.open();
+    reports.add("acme.example", proved("a"), 1);
+    world.day_ends(&reports).await;
+    assert_eq!((reports.figures().failed, reports.figures().waiting), (1, 1));
+    world.sink.is(Mood::Takes);
+    world.later(&reports, HOUR).await;
+    assert_eq!(world.sink.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn a_slow_receiver_keeps_no_other_report_waiting() {
+    let world = World::new().await.with("_saip.slow.example. TXT \"v=saip1; rua=mailto:a@slow.example\"");
+    let world = world.with_rua("https://r.acme.example:PORT/");
+    world.sink.is(Mood::Silent);
+    let reports = world.open();
+    (0..9).for_each(|number| reports.add(&format!("n{number}.example"), proved("a"), 1));
+    reports.add("slow.example", proved("a"), 1);
+    reports.add("acme.example", proved("a"), 1);
+    world.clock.set(MIDNIGHT.after(DAY));
+    reports.keep(world.clock.now());
+    world.clock.advance(HOUR);
+    let all_but_one = async {
+        while reports.figures().waiting > 1 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = reports.deliver_due(&world.clock) => panic!("the mail server has answered"),
+        () = all_but_one => {}
+    }
+    assert_eq!((world.receiver.posted().len(), world.sink.mails().len()), (1, 0));
+}
+
+#[tokio::test]
 async fn without_a_relay_no_mail_is_sent() {
     let world = World::new().await.with_rua("mailto:saip@acme.example");
     let reports = world.open_with(Settings { relay: None, ..world.settings(world.folder.path()) });
@@ -434,20 +496,23 @@ async fn a_crash_while_a_day_is_closed_loses_and_doubles_nothing() {
     // Of two reports one was written, and the counts are still there.
     let counts = std::fs::read_to_string(world.folder.path().join("counts")).unwrap();
     let written = counts.lines().find(|line| line.contains(&id.to_string())).unwrap();
-    std::fs::write(world.folder.path().join(format!("{id}.json")), written).unwrap();
-    std::fs::write(world.folder.path().join("abc.sent"), "https://a.example/").unwrap();
+    std::fs::write(world.folder.path().join(format!("{id}.report")), written).unwrap();
+    for left in ["abc.sent", "abc.report.new", "abc.sent.new"] {
+        std::fs::write(world.folder.path().join(left), "https://a.example/").unwrap();
+    }
     world.clock.set(MIDNIGHT.after(DAY));
     let reports = world.open();
-    assert_eq!(reports.figures().waiting, 2);
+    assert_eq!((reports.figures().waiting, reports.figures().dropped), (2, 0));
     world.later(&reports, 2 * HOUR).await;
     assert_eq!(world.receiver.posted().len(), 1);
-    assert_eq!(world.files(), [""; 0], "lists of addresses without a report are swept");
+    assert_eq!(world.files(), [""; 0], "what a crash left is swept");
 }
 
 #[tokio::test]
 async fn a_folder_is_for_one_process_and_a_damaged_report_is_dropped() {
     let world = World::new().await;
-    std::fs::write(world.folder.path().join("abc.json"), "{").unwrap();
+    std::fs::write(world.folder.path().join("abc.report"), "{").unwrap();
+    std::fs::write(world.folder.path().join("own.json"), "{").unwrap();
     std::fs::write(world.folder.path().join("counts"), "{\n[]\n").unwrap();
     let reports = world.open();
     let dns = Dns::Zones(ZoneFiles::parse(&[("zone", &world.zone)], Dnssec::Insecure).unwrap());
@@ -455,6 +520,56 @@ async fn a_folder_is_for_one_process_and_a_damaged_report_is_dropped() {
     assert!(again.is_err_and(|error| error.to_string().contains("in use")));
     world.later(&reports, HOUR).await;
     assert_eq!((reports.figures().dropped, reports.figures().waiting), (1, 0));
+    assert_eq!(world.files(), ["own.json"], "what is not of ours stays");
+}
+
+#[tokio::test]
+async fn a_day_that_the_disk_does_not_take_is_kept_for_another_try() {
+    let world = World::new().await.with_rua("https://r.acme.example:PORT/");
+    let reports = world.open();
+    reports.add("acme.example", proved("a"), 2);
+    let away = world.folder.path().with_extension("away");
+    std::fs::rename(world.folder.path(), &away).unwrap();
+    world.day_ends(&reports).await;
+    reports.add("acme.example", proved("a"), 3);
+    world.later(&reports, HOUR).await;
+    assert_eq!((reports.figures().waiting, reports.figures().dropped), (0, 0));
+    std::fs::rename(&away, world.folder.path()).unwrap();
+    world.later(&reports, HOUR).await;
+    world.later(&reports, HOUR).await;
+    let told = open(&world.receiver.posted()[0].body).unwrap();
+    assert_eq!((told.requests(), told.head.end), (2, MIDNIGHT.after(DAY)));
+    drop(reports);
+    let reports = world.open();
+    assert_eq!(reports.so_far()[0].requests(), 3, "what came after it was saved");
+}
+
+#[tokio::test]
+async fn a_disk_that_takes_nothing_for_two_days_costs_one() {
+    let world = World::new().await.with_rua("https://r.acme.example:PORT/");
+    let reports = world.open();
+    let away = world.folder.path().with_extension("away");
+    std::fs::rename(world.folder.path(), &away).unwrap();
+    for requests in [2, 3] {
+        reports.add("acme.example", proved("a"), requests);
+        world.later(&reports, DAY).await;
+    }
+    assert_eq!(reports.figures().dropped, 1);
+    std::fs::rename(&away, world.folder.path()).unwrap();
+    world.later(&reports, HOUR).await;
+    world.later(&reports, HOUR).await;
+    assert_eq!(open(&world.receiver.posted()[0].body).unwrap().requests(), 3);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_over_a_restart_loses_no_counts() {
+    let world = World::new().await;
+    let reports = world.open();
+    reports.add("acme.example", proved("a"), 2);
+    reports.save(world.clock.now()).unwrap();
+    drop(reports);
+    world.clock.set(MIDNIGHT);
+    assert_eq!(world.open().so_far()[0].requests(), 2);
 }
 
 #[tokio::test]
@@ -475,6 +590,20 @@ async fn a_flood_of_names_stays_within_limits_and_hides_no_name_that_is_used() {
     assert!(of("victim.example").unwrap().requests() > 5_900, "a name that is claimed again and again");
     let all: u64 = so_far.iter().map(Report::requests).sum();
     assert_eq!(all + reports.figures().uncounted, 66_001, "what has no room is counted as such");
+}
+
+#[tokio::test]
+async fn a_name_is_worth_after_a_restart_what_it_was_before() {
+    let world = World::new().await;
+    let reports = world.open();
+    (0..1000).for_each(|_| reports.add("victim.example", forged("198.51.100.9"), 1));
+    reports.save(world.clock.now()).unwrap();
+    drop(reports);
+    let reports = world.open();
+    (0..60_000).for_each(|number| reports.add(&format!("name-{number}.test"), forged("203.0.113.9"), 1));
+    let so_far = reports.so_far();
+    let victim = so_far.iter().find(|report| report.head.domain.as_str() == "victim.example");
+    assert_eq!(victim.map(Report::requests), Some(1000));
 }
 
 #[tokio::test]

@@ -1,16 +1,19 @@
 //! When each report that waits is tried again, and the trying.
 
-use crate::{Fate, Reports, SIMULTANEOUS, Wanted};
+use crate::spool::Spool;
+use crate::{Fate, LOOK, Reports, SIMULTANEOUS, Wanted};
 use avouch_gather::clock::Clock;
 use avouch_gather::folder::StoreError;
-use avouch_wire::report::{Report, ReportId};
+use avouch_wire::report::{Head, ReportId, pack};
 use avouch_wire::time::Time;
+use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// After the first failure, and after each further one twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(15 * 60);
@@ -33,30 +36,46 @@ pub(crate) struct Waiting {
 struct Turn {
     failures: u32,
     due: Time,
+    under_way: bool,
+}
+
+impl Turn {
+    const fn first(due: Time) -> Self {
+        Self { failures: 0, due, under_way: false }
+    }
 }
 
 impl Waiting {
     /// Those found at the start: what was tried before is not known, so all are due.
     pub(crate) fn of(ids: BTreeSet<ReportId>, now: Time) -> Self {
-        let turn = |id| (id, Turn { failures: 0, due: now });
+        let turn = |id| (id, Turn::first(now));
         Self { by_id: ids.into_iter().map(turn).collect(), random: RandomState::new() }
     }
 
     /// One more, due at some moment within `spread`: not all gateways send at midnight.
     pub(crate) fn add(&mut self, id: ReportId, now: Time, spread: Duration) {
         let share = self.share(&id);
-        self.by_id.insert(id, Turn { failures: 0, due: now.after(spread * share / 1024) });
+        self.by_id.insert(id, Turn::first(now.after(spread * share / 1024)));
     }
 
     pub(crate) fn len(&self) -> usize {
         self.by_id.len()
     }
 
-    fn due(&self, now: Time) -> Vec<ReportId> {
+    /// Of those that are due, at most so many whose turn came first: they are under way from now on.
+    fn begin(&mut self, now: Time, most: usize) -> Vec<ReportId> {
         // After a clock was set back no pause is longer than the longest.
         let is_due = |turn: &Turn| turn.due <= now || turn.due > now.after(LONGEST_PAUSE);
-        let due = self.by_id.iter().filter(|(_, turn)| is_due(turn));
-        due.map(|(id, _)| id.clone()).take(SIMULTANEOUS).collect()
+        let due = self.by_id.iter_mut().filter(|(_, turn)| !turn.under_way && is_due(turn));
+        let mut due: Vec<_> = due.collect();
+        due.sort_by_key(|(_, turn)| turn.due);
+        due.truncate(most);
+        due.into_iter()
+            .map(|(id, turn)| {
+                turn.under_way = true;
+                id.clone()
+            })
+            .collect()
     }
 
     fn failed(&mut self, id: &ReportId, now: Time) {
@@ -65,6 +84,7 @@ impl Waiting {
         let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(turn.failures.min(16)));
         let whole = doubled.min(LONGEST_PAUSE);
         turn.failures = turn.failures.saturating_add(1);
+        turn.under_way = false;
         // Up to a quarter less, so that what failed together is not tried together.
         turn.due = now.after(whole - whole * share / 4096);
     }
@@ -76,20 +96,27 @@ impl Waiting {
 }
 
 impl Reports {
-    /// Delivers what is due.
+    /// Delivers what is due, until nothing is. A receiver that takes its time keeps nobody waiting but those of its own
+    /// report.
     pub(crate) async fn deliver_due(self: &Arc<Self>, clock: &dyn Clock) {
-        let due = self.waiting().due(clock.now());
         let mut under_way = JoinSet::new();
-        for id in due {
-            let (own, now) = (Arc::clone(self), clock.now());
-            under_way.spawn(async move { own.deliver(id, now).await });
+        loop {
+            let room = SIMULTANEOUS.saturating_sub(under_way.len());
+            let due = self.waiting().begin(clock.now(), room);
+            for id in due {
+                let (own, now) = (Arc::clone(self), clock.now());
+                under_way.spawn(async move { own.deliver(id, now).await });
+            }
+            if under_way.is_empty() {
+                return;
+            }
+            let _ = timeout(LOOK, under_way.join_next()).await;
         }
-        while under_way.join_next().await.is_some() {}
     }
 
-    async fn deliver(&self, id: ReportId, now: Time) {
+    async fn deliver(self: Arc<Self>, id: ReportId, now: Time) {
         match self.try_all(&id, now).await {
-            Ok(true) => match self.spool.forget(&id) {
+            Ok(true) => match self.on_disk(&id, Spool::forget).await {
                 Ok(()) => drop(self.waiting().by_id.remove(&id)),
                 Err(error) => self.put_off(&id, &error, now),
             },
@@ -105,30 +132,32 @@ impl Reports {
     }
 
     /// Whether nothing is left to do with it.
-    async fn try_all(&self, id: &ReportId, now: Time) -> Result<bool, StoreError> {
-        let Some(mut report) = self.spool.read(id)? else {
+    async fn try_all(self: &Arc<Self>, id: &ReportId, now: Time) -> Result<bool, StoreError> {
+        let Some(mut report) = self.on_disk(id, Spool::read).await? else {
             tracing::error!(%id, "a report in the folder cannot be read, and is dropped");
             self.tallied.dropped.fetch_add(1, Ordering::Relaxed);
             return Ok(true);
         };
-        let domain = report.head.domain.clone();
-        let (to, seen) = match self.courier.wanted(&report, now).await {
+        let head = report.head.clone();
+        let domain = &head.domain;
+        let (to, seen) = match self.courier.wanted(domain, now).await {
             Wanted::At(to, seen) => (to, seen),
             // Nearly all domains: nothing is said about them, for there is nobody to say it to.
             Wanted::Nowhere => return Ok(true),
             Wanted::Unknown => {
                 tracing::info!(%domain, %id, "report: who wants it could not be found out");
-                return Ok(self.failed_or_old(&report, now));
+                return Ok(self.failed_or_old(&head, now));
             }
         };
         report.record = Some(seen);
-        let mut done = self.spool.sent(id)?;
+        let reading = move |spool: &Spool, id: &ReportId| Ok((Bytes::from(pack(&report)), spool.sent(id)?));
+        let (packed, mut done) = self.on_disk(id, reading).await?;
         let mut left = false;
         for to in to {
             if done.iter().any(|done| done == to.as_str()) {
                 continue;
             }
-            let fate = self.courier.deliver(&report, &to, now).await;
+            let fate = self.courier.deliver(&head, &packed, &to, now).await;
             tracing::info!(%domain, %id, %to, "report {fate}");
             let number = match &fate {
                 Fate::Sent => &self.tallied.sent,
@@ -140,18 +169,30 @@ impl Reports {
             };
             number.fetch_add(1, Ordering::Relaxed);
             done.push(to.as_str().to_owned());
-            self.spool.note_sent(id, &done)?;
+            let noted = done.clone();
+            self.on_disk(id, move |spool, id| spool.note_sent(id, &noted)).await?;
         }
-        Ok(!left || self.failed_or_old(&report, now))
+        Ok(!left || self.failed_or_old(&head, now))
+    }
+
+    /// Works in the folder, and on whole reports: neither stops who answers requests.
+    async fn on_disk<T: Send + 'static>(
+        self: &Arc<Self>,
+        id: &ReportId,
+        work: impl FnOnce(&Spool, &ReportId) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (own, id) = (Arc::clone(self), id.clone());
+        let working = tokio::task::spawn_blocking(move || work(&own.spool, &id));
+        working.await.unwrap_or_else(|broken| Err(self.spool.failed(std::io::Error::other(broken))))
     }
 
     /// Counts a failed try; whether it was the last one.
-    fn failed_or_old(&self, report: &Report, now: Time) -> bool {
-        let old = now >= report.head.end.after(KEPT);
+    fn failed_or_old(&self, head: &Head, now: Time) -> bool {
+        let old = now >= head.end.after(KEPT);
         let number = if old { &self.tallied.dropped } else { &self.tallied.failed };
         number.fetch_add(1, Ordering::Relaxed);
         if old {
-            let (domain, id) = (&report.head.domain, &report.head.id);
+            let (domain, id) = (&head.domain, &head.id);
             tracing::warn!(%domain, %id, "report given up after three days");
         }
         old

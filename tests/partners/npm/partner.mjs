@@ -1,9 +1,13 @@
 // Signs and verifies with the npm package web-bot-auth: one JSON object a line in, one a line out.
 
+import { webcrypto } from "node:crypto";
 import { createInterface } from "node:readline";
 import { verify as verifyMessage } from "http-message-sig";
 import { directoryResponseHeaders, helpers, jwkToKeyID, signatureHeaders, verify } from "web-bot-auth";
 import { signerFromJWK, verifierFromJWK } from "web-bot-auth/crypto";
+
+// Node 18, which Debian 12 has, knows it by no global name.
+globalThis.crypto ??= webcrypto;
 
 const thumbprint = (jwk) => jwkToKeyID(jwk, helpers.WEBCRYPTO_SHA256, helpers.BASE64URL_DECODE);
 

@@ -54,7 +54,7 @@ impl World {
     fn waiting(&self) -> usize {
         let files = std::fs::read_dir(self.path("reports")).unwrap();
         files
-            .filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|end| end == "json"))
+            .filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|end| end == "report"))
             .count()
     }
 

@@ -17,6 +17,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::net::IpAddr;
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// Most octets of the head of an answer.
@@ -92,14 +93,14 @@ impl Client {
             let mut client = http1::Builder::new();
             client.max_buf_size(MAX_HEAD).max_headers(MAX_FIELDS);
             let (mut sender, connection) = client.handshake(TokioIo::new(secured)).await?;
-            // Ends with the sender and the body, which end with this function.
-            let connection = tokio::spawn(connection);
-            let read = match sender.send_request(request).await {
+            // Ends with this function, also where patience does: a host that takes nothing more would keep open what
+            // says farewell to it.
+            let mut connections = JoinSet::new();
+            connections.spawn(connection);
+            match sender.send_request(request).await {
                 Ok(answer) => read(answer).await,
                 Err(error) => Err(error.into()),
-            };
-            connection.abort();
-            read
+            }
         };
         timeout(self.patience, exchange).await.unwrap_or(Err(HttpsError::Timeout))
     }

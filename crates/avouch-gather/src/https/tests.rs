@@ -9,20 +9,24 @@ use hyper::body::Bytes;
 use std::time::Duration;
 use testkit::certificate::Certificate;
 use testkit::receiver::Receiver;
+use tokio::net::TcpListener;
 
 const NOW: Time = Time::from_seconds(1_790_000_000);
+
+fn zones() -> Dns {
+    let zone = "$ORIGIN example.\n$TTL 60\n@ SOA ns host 1 2 3 4 30\na A 127.0.0.1\n";
+    Dns::Zones(ZoneFiles::parse(&[("zone", zone)], Dnssec::Insecure).unwrap())
+}
 
 async fn world(allowed: &[&str]) -> (Receiver, Client, String) {
     let certificate = Certificate::of(&["a.example"]).unwrap();
     let pem = certificate.certificate.as_bytes();
     let receiver =
         Receiver::start(Acceptor::from_pem(pem, certificate.key.as_bytes()).unwrap()).await.unwrap();
-    let zone = "$ORIGIN example.\n$TTL 60\n@ SOA ns host 1 2 3 4 30\na A 127.0.0.1\n";
-    let dns = Dns::Zones(ZoneFiles::parse(&[("zone", zone)], Dnssec::Insecure).unwrap());
     let allowed = allowed.iter().map(|network| network.parse().unwrap()).collect();
     let connector = Connector::trusting(pem, &[Protocol::Http1]).unwrap();
     let url = format!("https://a.example:{}/ranges?x=1", receiver.address.port());
-    (receiver, Client::new(dns, connector, allowed, Duration::from_secs(2)), url)
+    (receiver, Client::new(zones(), connector, allowed, Duration::from_secs(2)), url)
 }
 
 fn get<'a>(url: &'a str, unless: Option<&'a Validators>) -> Get<'a> {
@@ -79,4 +83,29 @@ async fn what_is_posted_arrives_whole_and_only_2xx_means_that_it_was_taken() {
     assert!(
         posted[0].head.contains("content-type: a/b") && posted[0].head.contains("content-encoding: gzip")
     );
+}
+
+#[tokio::test]
+async fn a_host_that_reads_nothing_holds_no_connection_beyond_patience() {
+    let certificate = Certificate::of(&["a.example"]).unwrap();
+    let pem = certificate.certificate.as_bytes();
+    let acceptor = Acceptor::from_pem(pem, certificate.key.as_bytes()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://a.example:{}/", listener.local_addr().unwrap().port());
+    let connector = Connector::trusting(pem, &[Protocol::Http1]).unwrap();
+    let client =
+        Client::new(zones(), connector, vec!["127.0.0.0/8".parse().unwrap()], Duration::from_secs(1));
+    let host = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        acceptor.accept(stream).await.unwrap()
+    });
+    // More than the kernel takes without a reader.
+    let body = Bytes::from(vec![7; 32 << 20]);
+    let post = Post { url: &url, content_type: "a/b", content_encoding: None, body };
+    assert!(matches!(client.post(post, NOW).await, Err(HttpsError::Timeout)));
+    let mut stream = host.await.unwrap();
+    let mut nowhere = tokio::io::sink();
+    let ending = tokio::io::copy(&mut stream, &mut nowhere);
+    let ended = tokio::time::timeout(Duration::from_secs(20), ending).await.expect("the connection is over");
+    assert!(ended.is_err(), "cut off, with no farewell that waited for its turn: {ended:?}");
 }

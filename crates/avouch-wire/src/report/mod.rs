@@ -15,7 +15,7 @@ mod write;
 pub use mail::{ATTACHMENT_TYPE, MAX_MAIL, MailError, mail};
 pub use packed::{OpenError, open, pack};
 pub use read::{ReportError, RowFlaw};
-pub use words::{Code, Mailbox, Organization, ReportId, Standing, WordError};
+pub use words::{Code, Mailbox, Organization, ReportId, Standing, WordError, is_unprintable};
 
 use crate::name::{AgentId, Domain};
 use crate::time::Time;

@@ -24,7 +24,7 @@ pub enum WordError {
     #[error("is not 1 to {MAX_ID} octets of A-Z a-z 0-9 . _ and -")]
     Id,
     /// Not the name of an organisation.
-    #[error("is not a name of 1 to {MAX_ORGANIZATION} octets without control characters")]
+    #[error("is not a name of 1 to {MAX_ORGANIZATION} octets without control characters and invisible marks")]
     Organization,
     /// Not a mailbox.
     #[error("is not a mailbox such as reports@shop.example: it {0}")]
@@ -95,9 +95,12 @@ impl Organization {
     }
 }
 
-/// Control characters, and those that turn the direction of what follows: a name must look like what it is.
-fn is_unprintable(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Whether a character of a stranger's text could move a cursor, or has no shape of its own, and joins, separates or
+/// turns what stands around it: a name must look like what it is.
+#[must_use]
+pub fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A mailbox, as `mailto:` of a record takes it.

@@ -15,16 +15,17 @@ async fn a_signature_without_a_nonce_is_refused_where_one_is_required() {
     });
     let gateway = world.program("[[route]]\npath = '/prices'\nmode = 'enforce'\nrequire_nonce = true");
     let agent = format!("\"{}\"", host.origin);
-    let ask = |nonce: &str| {
+    let signed = |nonce: &str| -> String {
         let covered = [PLAIN.covered[0], (r#""signature-agent""#, &*agent)];
         let sent = Shape { agent: &agent, covered: &covered, nonce, ..PLAIN }.sent();
-        let fields: String = sent.fields.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
-        world.send(gateway.address, &fields)
+        sent.fields.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
     };
+    let ask = |fields: &str| world.send(gateway.address, fields);
+    let once = signed("once");
     let verified = "3 verified bot.example web-bot-auth";
-    assert_eq!(ask("once"), verified);
-    assert!(ask("").contains("nonce-required"));
-    assert_eq!(ask("once"), "1 invalid - -", "a nonce counts once");
-    assert_eq!(ask("twice"), verified);
+    assert_eq!(ask(&once), verified);
+    assert!(ask(&signed("")).contains("nonce-required"));
+    assert_eq!(ask(&once), "1 invalid - -", "a nonce counts once");
+    assert_eq!(ask(&signed("twice")), verified);
     gateway.stop();
 }

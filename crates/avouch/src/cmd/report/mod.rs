@@ -15,6 +15,9 @@ use table::Table;
 /// Most reports read at once: those of a year, from a dozen sites.
 const MOST: usize = 5_000;
 
+/// Most rows of all of them, which take some hundred MiB: anyone can send reports, and fill them.
+const MOST_ROWS: usize = 1 << 20;
+
 /// The width of a table that no terminal shows.
 const WIDTH: usize = 100;
 
@@ -63,11 +66,17 @@ impl Read {
             return Err(Failure::usage(format_args!("more than {MOST} reports at once"))
                 .fix("read those of a month or a site at a time"));
         }
-        let read: Vec<_> = self.files.iter().map(|path| report(path)).collect();
-        let (mut reports, mut failed) = (Vec::new(), 0);
-        for one in read {
-            match one {
-                Ok(report) => reports.push(report),
+        let (mut reports, mut rows, mut failed) = (Vec::new(), 0, 0);
+        for path in &self.files {
+            match report(path) {
+                Ok(report) => {
+                    rows += report.rows.len();
+                    if rows > MOST_ROWS {
+                        return Err(Failure::usage(format_args!("more than {MOST_ROWS} rows at once"))
+                            .fix("read those of a month or a site at a time"));
+                    }
+                    reports.push(report);
+                }
                 Err(failure) => {
                     failure.tell();
                     failed += 1;

@@ -2,6 +2,7 @@
 
 use super::summary::{Line, Summary, is_held, is_open, reason};
 use crate::cmd::dns::findings;
+use avouch_audit::outside::{Plain, cut, grouped};
 use avouch_wire::report::Standing;
 use avouch_wire::time::Time;
 use std::fmt::Write as _;
@@ -122,10 +123,10 @@ impl Table {
         let title = format!("Your record, as it was seen at _saip.{} ({})", summary.domain, seen.dnssec);
         let _ = writeln!(out, "\n{}", self.paint(BOLD, &title));
         for text in &seen.texts {
-            let _ = writeln!(out, "  {}", printable(text));
+            let _ = writeln!(out, "  {}", Plain(text));
         }
         for line in findings::text(&summary.findings).lines() {
-            let _ = writeln!(out, "  {}", printable(line));
+            let _ = writeln!(out, "  {}", Plain(line));
         }
     }
 
@@ -171,19 +172,6 @@ fn moment(time: Time) -> String {
     minute.strip_suffix(" 00:00").map(str::to_owned).unwrap_or(minute)
 }
 
-/// Text of a stranger: nothing in it moves the cursor.
-fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
-}
-
-/// At most so many characters.
-fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
-    }
-}
-
 /// Words in lines of a width, indented.
 fn wrap(out: &mut String, text: &str, width: usize) {
     let mut used = 0;
@@ -203,17 +191,4 @@ fn wrap(out: &mut String, text: &str, width: usize) {
 
 fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(count), if count == 1 { one } else { many })
-}
-
-/// `1,234,567`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
