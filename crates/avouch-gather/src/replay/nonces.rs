@@ -320,6 +320,21 @@ mod tests {
     }
 
     #[test]
+    fn what_was_made_for_this_start_stays_used_when_the_clock_is_set_back() {
+        let clock = at(NOW);
+        let nonces = open(&clock, None, true);
+        let one = Used { of_this_start: true, ..used(b"one", NOW - 100, 300) };
+        assert_eq!(nonces.commit(one), Ok(()));
+        for second in (NOW..NOW + 400).step_by(3) {
+            clock.set(Time::from_seconds(second));
+            nonces.tend();
+        }
+        assert_eq!(nonces.stats().held, 0, "forgotten");
+        clock.set(Time::from_seconds(NOW + 10));
+        assert_eq!(nonces.commit(one), Err(NotCommitted::StartRule));
+    }
+
+    #[test]
     fn four_attesters_share_what_was_made_for_this_start_and_none_takes_the_part_of_another() {
         let nonces = open(&at(NOW), None, true);
         let quarter = (1 << 14) / 4 / 4;
