@@ -9,13 +9,14 @@
 use std::sync::Arc;
 
 use avouch_engine::request::{Content, Request, Transport};
+use avouch_wire::privacy_pass::is_private_token;
 use avouch_wire::target::NormalPath;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::http::request::Parts;
 use axum::routing::any;
-use http::{HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header};
 
 use crate::access_log::Entry;
 use crate::answers::{self, Problem};
@@ -97,6 +98,21 @@ fn allowed() -> Response<AnswerBody> {
     answer
 }
 
+/// Puts all challenges on one line: of several nginx passes on the first only, before 1.23. Clients that read no
+/// further than the first of a list find a token asked for there.
+fn on_one_line(headers: &mut HeaderMap) {
+    let (tokens, others): (Vec<_>, Vec<_>) = headers
+        .get_all(header::WWW_AUTHENTICATE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .partition(|value| is_private_token(value));
+    if let Ok(line) = HeaderValue::from_bytes(&[tokens, others].concat().join(&b", "[..]))
+        && !line.is_empty()
+    {
+        headers.insert(header::WWW_AUTHENTICATE, line);
+    }
+}
+
 fn refused(
     snapshot: &Snapshot,
     gate: &Gate,
@@ -112,10 +128,29 @@ fn refused(
     let problem = Problem { status, ..problem };
     let asked = snapshot.asks(&problem, entry.authority(), peer.scheme, gate.clock.now());
     let mut answer = answers::answer(problem, entry.id, disclose, asked);
+    on_one_line(answer.headers_mut());
     let retry = answer.headers_mut().remove(header::RETRY_AFTER);
     answer.headers_mut().insert(RETRY_AFTER, retry.unwrap_or(HeaderValue::from_static("-")));
     if disclose != Disclose::None {
         answer.headers_mut().insert(REASON, HeaderValue::from_static(problem.reason.code()));
     }
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn challenges_stand_on_one_line_with_those_for_tokens_first() {
+        let mut headers = HeaderMap::new();
+        on_one_line(&mut headers);
+        assert!(headers.is_empty());
+        for value in ["SAIP", "PrivateToken challenge=\"a\"", "PrivateToken challenge=\"b\""] {
+            headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(value));
+        }
+        on_one_line(&mut headers);
+        let lines: Vec<_> = headers.get_all(header::WWW_AUTHENTICATE).iter().collect();
+        assert_eq!(lines, ["PrivateToken challenge=\"a\", PrivateToken challenge=\"b\", SAIP"]);
+    }
 }

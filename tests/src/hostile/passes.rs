@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use avouch_dns::SignedZones;
+use avouch_gateway::config::Endpoint;
 use avouch_keys::SecretKey;
 use avouch_keys::delegation;
 use avouch_keys::entropy::SystemEntropy;
@@ -16,6 +17,7 @@ use avouch_wire::name::Domain;
 use avouch_wire::privacy_pass::{Token, TokenChallenge};
 use avouch_wire::time::Time;
 use testkit::message::Message;
+use testkit::raw::exchange;
 use testkit::upstream::Upstream;
 use tokio::task::JoinSet;
 
@@ -215,6 +217,29 @@ async fn a_token_counts_at_the_site_that_asked_for_it() {
 }
 
 #[tokio::test]
+async fn nginx_is_given_every_challenge_on_one_line() {
+    let attester = Attester::new();
+    let lines = "verify.listen = '127.0.0.1:0'\ntrusted_proxies = '127.0.0.1'\n".to_owned();
+    let plan = Plan::records(attester.record()).lines(&(lines + &attester.lines(&attester.grant())));
+    let world = plan.start().await;
+    let verify = world.running.verify.as_ref().and_then(Endpoint::tcp).unwrap();
+    let ask = |more: &str| {
+        format!(
+            "GET /verify HTTP/1.1\r\nHost: auth\r\nX-Original-Method: GET\r\nX-Original-URI: {VOUCHED}\r\n\
+             X-Forwarded-Host: {SITE}\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 203.0.113.9\r\n{more}\r\n"
+        )
+    };
+    let asked = exchange(verify, ask("")).await.unwrap().unwrap();
+    let [line] = asked.fields("www-authenticate")[..] else { panic!("one line: {}", asked.head) };
+    assert!(line.starts_with("PrivateToken ") && line.ends_with(", SAIP"), "{line}");
+    let token = attester.answer(&asked);
+    let allowed = exchange(verify, ask(&field(&token))).await.unwrap().unwrap();
+    assert_eq!((allowed.status(), allowed.field("avouch-mechanism")), (204, Some("privacy-pass")));
+    // Both listeners share what was redeemed.
+    world.see(redeeming(VOUCHED, &token)).await.is_kept_out("replayed");
+}
+
+#[tokio::test]
 async fn only_the_issuer_makes_tokens() {
     let (attester, other) = (Attester::new(), Issuer::generate().unwrap());
     let world = attester.world().await;
@@ -397,7 +422,9 @@ async fn a_token_redeemed_before_a_restart_or_a_crash_is_not_redeemed_after_it()
             let program = Program::start(folder.path(), false);
             for token in spent.iter().chain(&fresh) {
                 let answer = program.send(&redeeming(VOUCHED, token)).await;
-                assert_eq!(answer.status(), 403, "{store}");
+                // It is asked anew.
+                assert_eq!(answer.status(), 401, "{store}");
+                attester.challenge(&answer);
                 assert!(answer.text().contains("pass-challenge-unknown"), "{}", answer.text());
             }
             // Nothing has to be waited for: what this start asked for, no earlier one can have accepted.

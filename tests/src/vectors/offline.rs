@@ -98,7 +98,9 @@ fn passes(case: &Case) -> Option<PassRules> {
     let Passes { delegation, .. } = case.passes.as_ref()?;
     let folder = tempfile::tempdir().unwrap();
     let lines = case.write_passes(folder.path()).unwrap();
-    let lines = format!("listen = '[::]:1'\nupstream = 'http://127.0.0.1:1'\n{lines}");
+    let lines = format!(
+        "listen = '[::]:1'\nupstream = 'http://127.0.0.1:1'\nauthorities = 'www.shop.example'\n{lines}"
+    );
     let issuer = Config::parse("vector", &lines).unwrap().privacy_pass.remove(0);
     let delegation = Delegation::parse(delegation).unwrap().into_owned();
     let issuer = Issuer::new(issuer.issuer, issuer.key, delegation, issuer.trust).unwrap();

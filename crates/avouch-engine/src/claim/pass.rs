@@ -18,6 +18,10 @@ const COUNTING: usize = 2;
 /// How many are looked back to say that a token is too old, rather than not for a challenge of ours.
 const REMEMBERED: usize = 12;
 
+/// How many other sites are looked through to say that a token is for one of them: as long as that costs less than
+/// the signature would.
+const MAX_ELSEWHERE: usize = 8;
+
 /// What a site asks of Privacy Pass tokens.
 #[derive(Clone, Debug)]
 pub struct PassRules {
@@ -172,11 +176,11 @@ impl PassRules {
         if let Some(epoch) = latest(COUNTING).find(|epoch| is_for(origin, epoch)) {
             return Ok(epoch);
         }
-        if latest(REMEMBERED).any(|epoch| is_for(origin, &epoch)) {
+        if latest(REMEMBERED).skip(COUNTING).any(|epoch| is_for(origin, &epoch)) {
             return Err(Reason::PassExpired);
         }
         let elsewhere = |other: &Authority<'_>| latest(COUNTING).any(|epoch| is_for(other, &epoch));
-        Err(match ours.iter().filter(|other| *other != origin).any(elsewhere) {
+        Err(match ours.iter().filter(|other| *other != origin).take(MAX_ELSEWHERE).any(elsewhere) {
             true => Reason::PassElsewhere,
             false => Reason::PassChallengeUnknown,
         })

@@ -130,7 +130,8 @@ fn swapped(verdict: &Verdict) -> Option<Ruling> {
 
 /// What a route requires and the sender has not. Whoever can still prove who it is is asked to;
 /// what could not be found out for now is our fault rather than the sender's; a claim that failed
-/// is rejected (VICDM draft section 7).
+/// is rejected (VICDM draft section 7), but for a token that answers what was asked before: its
+/// sender cannot know of a restart, and is asked anew.
 fn required(verdict: &Verdict, least: Class) -> Option<Ruling> {
     if Priority::of(verdict.standing()) >= least_priority(least) {
         return None;
@@ -139,6 +140,7 @@ fn required(verdict: &Verdict, least: Class) -> Option<Ruling> {
         Standing::Undetermined(Persistence::Temporary) => {
             wait_refusal(Action::Unavailable, said(verdict, Reason::ClassRequired), AFTER_FAULT)
         }
+        Standing::Invalid if is_outdated(verdict) => refusal(verdict, Action::Challenge),
         Standing::Undetermined(Persistence::Permanent) | Standing::Invalid => {
             refusal(verdict, Action::Reject)
         }
@@ -147,6 +149,11 @@ fn required(verdict: &Verdict, least: Class) -> Option<Ruling> {
         }
     };
     Some(Ruling::refused(verdict, refusal))
+}
+
+/// Whether a Privacy Pass token failed for no more than that it answers no challenge of now.
+fn is_outdated(verdict: &Verdict) -> bool {
+    matches!(verdict.reasons().first(), Some(Reason::PassExpired | Reason::PassChallengeUnknown))
 }
 
 /// A signature without a nonce, on a route that takes each request once. Who sends it is known, and can sign a nonce.
@@ -339,6 +346,20 @@ mod tests {
         assert_eq!(with(TEMPORARY, Class::Anonymous), Action::Monitor);
         assert_eq!(with(Standing::Invalid, Class::Anonymous), Action::Reject);
         assert_eq!(with(Standing::Partial, Class::Anonymous), Action::Monitor);
+    }
+
+    #[test]
+    fn whoever_answers_a_challenge_of_before_is_asked_anew_and_no_other_failure_is() {
+        let with = |reason| {
+            let terms = Terms { require: Some(Class::Partial), ..ENFORCE };
+            refusal(decided(&sample(Standing::Invalid).with_reason(reason), &Policy::model(), terms))
+        };
+        for reason in [Reason::PassExpired, Reason::PassChallengeUnknown] {
+            assert_eq!((with(reason).status(), with(reason).reason()), (401, reason));
+        }
+        for reason in [Reason::PassElsewhere, Reason::PassInvalid, Reason::Replayed, Reason::Expired] {
+            assert_eq!((with(reason).status(), with(reason).reason()), (403, reason));
+        }
     }
 
     #[test]

@@ -24,8 +24,9 @@ pub(crate) fn admit_pass<'a>(
     let Some(token) = claim.pass().map(|pass| &pass.token) else { return Ok(()) };
     trail.pass(CheckName::Syntax);
     let origin = request.authority();
-    let is_ours = ours.is_empty() || ours.contains(origin);
-    let authority = if is_ours { Ok(()) } else { Err(Shortfall::Failed(Reason::AuthorityNotOurs)) };
+    // Whoever may name any site may relay the challenge for that site to its visitors.
+    let authority =
+        if ours.contains(origin) { Ok(()) } else { Err(Shortfall::Failed(Reason::AuthorityNotOurs)) };
     trail.record(CheckName::Authority, authority)?;
     let issuer = rules.issuer(token).ok_or(Shortfall::Failed(Reason::PassKeyUnknown))?;
     let epoch = rules.recognise(token, issuer, origin, ours, now).map_err(Shortfall::Failed);

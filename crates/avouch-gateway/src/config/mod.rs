@@ -214,6 +214,10 @@ impl Config {
         let limits = root.sub("limits").map(Limits::read).unwrap_or_default();
         let routes: Vec<Route> = root.tables("route").into_iter().filter_map(Route::read).collect();
         check(&root, &listen, &authorities, mode, &routes);
+        if !privacy_pass.is_empty() && authorities.is_empty() {
+            let fix = "add the names clients use, for example `authorities = [\"www.shop.example\"]`: without them another site could ask its own visitors for tokens that count here";
+            root.complain("authorities", Fault::new("is needed to take Privacy Pass tokens", fix));
+        }
         if !feeds.is_empty() && !root.has("fetch") {
             let fix =
                 "add the table, with `folder = \"/var/lib/avouch/ranges\"`, where what is fetched is kept";

@@ -110,7 +110,12 @@ mod tests {
     pub(crate) const KEY: &str = "MIIBUjA9BgkqhkiG9w0BAQowMKANMAsGCWCGSAFlAwQCAqEaMBgGCSqGSIb3DQEBCDALBglghkgBZQMEAgKiAwIBMAOCAQ8AMIIBCgKCAQEAyxrta2qV9bHOATpM_KsluUsuZKIwNOQlCn6rQ8DfOowSmTrxKxEZCNS0cb7DHUtsmtnN2pBhKi7pA1I-beWiJNawLwnlw3TQz-Adj1KcUAp4ovZ5CPpoK1orQwyB6vGvcte155T8mKMTknaHl1fORTtSbvm_bOuZl5uEI7kPRGGiKvN6qwz1cz91l6vkTTHHMttooYHGy75gfYwOUuBlX9mZbcWE7KC-h6-814ozfRex26noKLvYHikTFxROf_ifVWGXCbCWy7nqR0zq0mTCBz_kl0DAHwDhCRBgZpg9IeX4PwhuLoI8h5zUPO9wDSo1Kpur1hLQPK0C2xNLfiJaXwIDAQAB";
 
     fn config(lines: &str) -> Result<Config, avouch_wire::settings::Problems> {
-        Config::parse("f", &format!("listen = '[::]:8443'\nupstream = 'http://127.0.0.1:8080'\n{lines}"))
+        Config::parse(
+            "f",
+            &format!(
+                "listen = '[::]:8443'\nupstream = 'http://127.0.0.1:8080'\nauthorities = 'a.example'\n{lines}"
+            ),
+        )
     }
 
     fn whole() -> String {
@@ -136,16 +141,23 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_and_so_is_what_is_missing() {
         for (from, to, told) in [
-            ("trust = 2", "trust = 1", "f:8:9"),
-            ("trust = 2", "trust = 3", "f:8:9"),
-            ("issuer.example:8443", "https://issuer.example", "f:4:10"),
-            ("attester.example", "example", "f:6:12"),
+            ("trust = 2", "trust = 1", "f:9:9"),
+            ("trust = 2", "trust = 3", "f:9:9"),
+            ("issuer.example:8443", "https://issuer.example", "f:5:10"),
+            ("attester.example", "example", "f:7:12"),
             ("key = 'MIIB", "key = 'MIIC", "SubjectPublicKeyInfo"),
             ("delegation", "delegations", "delegation"),
         ] {
             let problems = config(&whole().replace(from, to)).unwrap_err().to_string();
             assert!(problems.contains(told), "{problems}");
         }
+    }
+
+    #[test]
+    fn without_authorities_tokens_are_not_taken() {
+        let lines = format!("listen = '[::]:8443'\nupstream = 'http://127.0.0.1:8080'\n{}", whole());
+        let problems = Config::parse("f", &lines).unwrap_err().to_string();
+        assert!(problems.contains("`authorities` is needed to take Privacy Pass tokens"), "{problems}");
     }
 
     #[test]

@@ -135,11 +135,13 @@ struct Scale {
     unit: u64,
     /// The table's part of the capacity that is set.
     part: usize,
+    /// Whether only those come whom the operator named, four at most.
+    few: bool,
 }
 
 impl Scale {
     /// Signatures of [`PAST`] seconds, for all of the capacity.
-    const SECONDS: Self = Self { unit: 1, part: 1 };
+    const SECONDS: Self = Self { unit: 1, part: 1, few: false };
 }
 
 impl Table {
@@ -186,12 +188,13 @@ impl Table {
         let shards = slots.div_ceil(SHARD_SLOTS);
         let now = in_units(clock.now(), scale.unit);
         let shard = || Mutex::new(Shard::new(slots.div_ceil(shards), now));
+        let shares = if scale.few { Shares::of_few(capacity) } else { Shares::new(capacity, set) };
         Self {
             clock,
             unit: scale.unit,
             key,
             shards: (0..shards).map(|_| shard()).collect(),
-            shares: Mutex::new(Shares::new(capacity, set)),
+            shares: Mutex::new(shares),
             mark,
             busy: AtomicBool::new(false),
             refused_until: 0,

@@ -14,13 +14,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Of signatures that last for up to an hour: a quarter of what is set.
-const HOUR: Scale = Scale { unit: 3_600 / PAST, part: 4 };
+const HOUR: Scale = Scale { unit: 3_600 / PAST, part: 4, few: false };
 
 /// Of signatures that last for up to a day: another quarter.
-const DAY: Scale = Scale { unit: 86_400 / PAST, part: 4 };
+const DAY: Scale = Scale { unit: 86_400 / PAST, part: 4, few: false };
 
-/// Of what was made for this start: a quarter, too.
-const THIS_START: Scale = Scale { unit: 1, part: 4 };
+/// Of what was made for this start: a quarter, too. It holds tokens of attesters that the operator named.
+const THIS_START: Scale = Scale { unit: 1, part: 4, few: true };
 
 /// The longest that a nonce is kept for, in seconds: a day.
 ///
@@ -316,6 +316,37 @@ mod tests {
                 nonces.save().unwrap();
                 assert_eq!(nonces.commit(of_this_start(NOW, 300)), Err(NotCommitted::StoreUnreachable));
             }
+        }
+    }
+
+    #[test]
+    fn what_was_made_for_this_start_stays_used_when_the_clock_is_set_back() {
+        let clock = at(NOW);
+        let nonces = open(&clock, None, true);
+        let one = Used { of_this_start: true, ..used(b"one", NOW - 100, 300) };
+        assert_eq!(nonces.commit(one), Ok(()));
+        for second in (NOW..NOW + 400).step_by(3) {
+            clock.set(Time::from_seconds(second));
+            nonces.tend();
+        }
+        assert_eq!(nonces.stats().held, 0, "forgotten");
+        clock.set(Time::from_seconds(NOW + 10));
+        assert_eq!(nonces.commit(one), Err(NotCommitted::StartRule));
+    }
+
+    #[test]
+    fn four_attesters_share_what_was_made_for_this_start_and_none_takes_the_part_of_another() {
+        let nonces = open(&at(NOW), None, true);
+        let quarter = (1 << 14) / 4 / 4;
+        for domain in ["one.example", "two.example", "three.example", "four.example"] {
+            let take = |n: u32| {
+                let (nonce, share) = (n.to_be_bytes(), Share::Domain { domain, named: true });
+                let used = Used { share, of_this_start: true, ..by(domain, &nonce, NOW, 300) };
+                nonces.commit(Used { key: &[domain.len() as u8; 32], ..used })
+            };
+            let salt = u32::try_from(domain.len()).unwrap() << 16 | u32::from(domain.as_bytes()[1]) << 24;
+            assert!((0..quarter).all(|n| take(salt + n) == Ok(())), "{domain}");
+            assert_eq!(take(salt + quarter), Err(NotCommitted::ShareFull), "{domain}");
         }
     }
 

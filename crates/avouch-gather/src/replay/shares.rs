@@ -7,6 +7,8 @@
 //!   competes like anybody's: it counts against both bounds on strangers, so 3/8 of the table are
 //!   always left to small ones. Strangers never get at the reserve; two named domains at their
 //!   bound of C/16 fill it, and further ones then compete.
+//!
+//! A table for few, whom the operator named, gives each of them C/4.
 
 use core::hash::Hasher;
 
@@ -71,6 +73,17 @@ impl Shares {
             reserve: capacity / 8,
             capacity,
         };
+        Self::within(bounds)
+    }
+
+    /// Counters for a table in which four domains at most have entries.
+    pub(super) fn of_few(capacity: usize) -> Self {
+        let capacity = capacity as u64;
+        let domain = (capacity / 4).max(1);
+        Self::within(Bounds { domain, small: capacity, large: capacity, reserve: 0, capacity })
+    }
+
+    fn within(bounds: Bounds) -> Self {
         Self { counters: vec![Counter::default(); DOMAINS].into(), pools: Pools::default(), bounds }
     }
 

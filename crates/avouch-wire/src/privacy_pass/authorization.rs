@@ -1,6 +1,6 @@
 //! The `Authorization` field with which a client redeems a token (RFC 9577 section 2.2).
 
-use super::parameters::{FieldError, Item, Items, once};
+use super::parameters::{FieldError, Item, Items, is_token, once};
 use super::{SCHEME, Token, TokenError, is_grease};
 use thiserror::Error;
 
@@ -48,8 +48,7 @@ pub fn read(value: &[u8]) -> Result<Option<Token>, AuthorizationError> {
 pub fn is_private_token(value: &[u8]) -> bool {
     let value = value.trim_ascii_start();
     value.split_at_checked(SCHEME.len()).is_some_and(|(scheme, rest)| {
-        scheme.eq_ignore_ascii_case(SCHEME.as_bytes())
-            && rest.first().is_none_or(|next| !next.is_ascii_alphanumeric())
+        scheme.eq_ignore_ascii_case(SCHEME.as_bytes()) && rest.first().is_none_or(|next| !is_token(*next))
     })
 }
 
@@ -77,9 +76,15 @@ mod tests {
 
     #[test]
     fn other_schemes_say_nothing() {
-        for value in
-            ["", "Basic eA==", "Bearer PrivateToken", "PrivateTokens token=x", "Private token=x", "\u{ff}"]
-        {
+        for value in [
+            "",
+            "Basic eA==",
+            "Bearer PrivateToken",
+            "PrivateTokens token=x",
+            "PrivateToken-v2 token=x",
+            "Private token=x",
+            "\u{ff}",
+        ] {
             assert_eq!(read(value.as_bytes()), Ok(None), "{value}");
         }
     }
