@@ -84,6 +84,7 @@ pub(crate) fn site() -> Site {
         catalogue: Arc::new(Catalogue::built_in().expect("sound")),
         bots: Some(BotRules::default()),
         passes: None,
+        registered: Arc::default(),
         named: BTreeSet::new(),
     }
 }

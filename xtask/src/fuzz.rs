@@ -118,6 +118,8 @@ fn sow(folder: &Path) -> std::io::Result<()> {
     let within = |before: &str, after: &str| -> Vec<String> {
         messages.iter().filter_map(|text| between(text, before, after)).collect()
     };
+    let registered = vectors.join("registered");
+    let keys = [texts(&registered, "pem")?, texts(&registered, "json")?].concat();
     let strings = zones.iter().flat_map(|zone| zone.split('"')).map(str::to_owned);
     let seeds = [
         ("header", within("SAIP: ", "\r\n")),
@@ -132,6 +134,7 @@ fn sow(folder: &Path) -> std::io::Result<()> {
         ("proxy_protocol", vec![PROXY.to_owned()]),
         ("ranges", vec![RANGES.to_owned()]),
         ("report", vec![REPORT.to_owned(), mailed(REPORT)]),
+        ("public_key", keys),
         ("asn", vec![ASN.to_owned()]),
         ("access_log", LOG.map(str::to_owned).to_vec()),
         (

@@ -113,6 +113,7 @@ impl Auditor {
             catalogue,
             bots: None,
             passes: None,
+            registered: Arc::default(),
             named: BTreeSet::default(),
         };
         Self { site, lookups: dns.map(lookups), networks, clock }

@@ -377,7 +377,7 @@ pub(crate) fn vouched(tokens: &Tokens) -> Scene {
         send(
             "a token never asked for",
             visit("/orders/63").redeeming(&tokens.elsewhere),
-            Expected::rejected("pass-challenge-unknown"),
+            Expected::invalid("pass-challenge-unknown").refused("challenge", 401),
         ),
     ];
     Scene { heading: "Vouched for, and not named", steps }

@@ -13,15 +13,19 @@ mod nonce;
 pub(crate) use nonce::Freshness;
 pub use nonce::{Committed, Nonce, NotCommitted, Share};
 
-use crate::claim::{BotRules, Candidate, Catalogue, Claim, PassRules, Reads};
+use crate::claim::{
+    BotRules, Candidate, Catalogue, Claim, KeyRegister, PassRules, Presented, Reads, used_once,
+};
 use crate::evidence::{self, Epoch, Evidence, Proof, Questions, Shortfall, Trail};
 use crate::reason::Reason;
 use crate::request::{AddressEvidence, Peer, Request};
 use crate::verdict::{CheckName, Conclusion, Holding, Mechanism, Outcome, Verdict, together};
 use avouch_wire::authority::Authority;
 use avouch_wire::delegation::Token;
+use avouch_wire::http_signature::SignatureInput;
 use avouch_wire::saip::{Form, Header, Signed, WINDOW_BEFORE};
 use avouch_wire::time::Time;
+use avouch_wire::web_bot_auth::TAG;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -39,13 +43,22 @@ pub struct Site {
     pub bots: Option<BotRules>,
     /// What it asks of Privacy Pass tokens; `None`: it leaves them alone.
     pub passes: Option<PassRules>,
+    /// The keys that its operator registered, under which other HTTP message signatures count.
+    pub registered: Arc<KeyRegister>,
     /// The registrable domains its policy names, which have a reserved share of the replay table.
     pub named: BTreeSet<String>,
 }
 
 impl Site {
-    const fn reads(&self) -> Reads {
+    const fn kinds(&self) -> Reads {
         Reads { bots: self.bots.is_some(), passes: self.passes.is_some() }
+    }
+
+    /// Whether a signature is one that may prove who sends the request.
+    #[must_use]
+    pub fn reads(&self, input: &SignatureInput<'_>) -> bool {
+        let is_bots = self.bots.is_some() && input.tag == Some(TAG);
+        is_bots || self.registered.find(input.keyid, input.tag).is_some()
     }
 
     fn share_of<'a>(&self, domain: &'a str) -> Share<'a> {
@@ -86,7 +99,7 @@ pub struct Proved<'a> {
 /// Stage 1: the request makes a claim; what can be refused without looking anything up, is.
 #[must_use]
 pub fn open<'a>(request: &'a Request<'a>, site: &'a Site, now: Time) -> Step<Opened<'a>> {
-    let mut claim = match Claim::read(request, &site.catalogue, site.reads()) {
+    let mut claim = match Claim::read(request, &site.catalogue, site.kinds(), &site.registered) {
         Ok(claim) => claim,
         Err(unreadable) => {
             let mut trail = Trail::new();
@@ -134,6 +147,11 @@ fn admit<'a>(
     if let Some(rules) = site.bots.filter(|_| claim.bot().is_some()) {
         trail.pass(CheckName::Syntax);
         evidence::admit_signatures(claim, request, &site.authorities, rules, now, trail)?;
+    }
+    if claim.partner().is_some() {
+        trail.pass(CheckName::Syntax);
+        let register = (&*site.authorities, &*site.registered);
+        evidence::admit_registered(claim, request, register, now, trail)?;
     }
     if let Some(rules) = &site.passes {
         evidence::admit_pass(claim, request, &site.authorities, rules, now, trail)?;
@@ -198,6 +216,11 @@ impl<'a> Opened<'a> {
     fn weigh_most(&mut self, evidence: &Evidence, now: Time) -> Option<Result<Holding, Shortfall>> {
         let (request, trail) = (self.request, &mut self.trail);
         let vouching = self.claim.vouching().map(|(_, vouching)| vouching.issuer);
+        if let Some(partner) = self.claim.partner() {
+            let proof = evidence::prove_registered(partner, request, now, trail);
+            proof.iter().filter_map(|proof| proof.candidate).for_each(|at| self.claim.single_out(at));
+            return Some(proof.map(|proof| Holding::Proof(Proof { candidate: Some(0), ..proof })));
+        }
         let proof = match (self.claim.header(), self.claim.bot().zip(self.site.bots), self.claim.token()) {
             (_, Some((bot, rules)), _) => {
                 evidence::prove_by_directory(bot, request, evidence, rules, now, trail)
@@ -264,9 +287,14 @@ impl Proved<'_> {
             let nonce = Nonce::new(token.key_id(), token.nonce(), times, share).of_this_start();
             return (!self.proof.testing).then_some(nonce);
         }
+        if let Some(presented) = self.proved_presented() {
+            let share = self.site.share_of(presented.key.identity().domain.registrable());
+            let (nonce, times) = used_once(&presented.signature.input)?;
+            return Some(Nonce::new(presented.key.replay(), nonce.as_bytes(), times, share));
+        }
         if let Some(candidate) = self.proved_candidate() {
             let share = self.site.share_of(candidate.agent.domain.registrable());
-            let (nonce, times) = candidate.used_once()?;
+            let (nonce, times) = used_once(&candidate.signature.input)?;
             return Some(Nonce::new(candidate.thumbprint.as_bytes(), nonce.as_bytes(), times, share));
         }
         let (signed, key) = (self.signed()?, self.proof.key.as_ref()?);
@@ -320,6 +348,11 @@ impl Proved<'_> {
     /// The Web Bot Auth signature that proved the claim, where one did.
     fn proved_candidate(&self) -> Option<&Candidate<'_>> {
         self.claim.bot()?.candidates.get(self.proof.candidate?)
+    }
+
+    /// The signature under a registered key that did.
+    fn proved_presented(&self) -> Option<&Presented<'_>> {
+        self.claim.partner()?.candidates.get(self.proof.candidate?)
     }
 
     const fn header(&self) -> Option<&Header<'_>> {

@@ -47,6 +47,8 @@ reasons! {
         "Nothing needs mending.";
     DirectoryVerified, "directory-verified", "A Web Bot Auth signature for this site holds under a key that the domain's directory or record lists.",
         "Nothing needs mending; a nonce would show that the request is new.";
+    RegisteredVerified, "registered-verified", "A signature for this site holds under a key that the site's operator registered.",
+        "Nothing needs mending; a nonce would show that the request is new.";
     DelegationVerified, "delegation-verified", "A token, signed by a key the domain publishes, names the sender's key or network, and holds for this request.",
         "Nothing needs mending.";
     ForwardConfirmed, "forward-confirmed", "The client's address resolves to a name within the claimed domain, and that name back to the address.",
@@ -104,6 +106,8 @@ reasons! {
         "Cover @authority and signature-agent at least.";
     AuthorityUncovered, "authority-uncovered", "A signature covers neither @authority nor @target-uri, so it could be relayed from another site.",
         "Cover @authority.";
+    ComponentUncovered, "component-uncovered", "A signature under a registered key does not cover all that the site asks for.",
+        "Cover @method, @authority, @path, @query where there is one, and content-digest where there is content, or what the site's operator names instead.";
     KeyidInvalid, "keyid-invalid", "keyid is missing, or not the thumbprint of a key.",
         "Send the RFC 7638 thumbprint of the key in base64url.";
     AgentMissing, "agent-missing", "A Web Bot Auth signature names no domain, for there is no Signature-Agent.",
@@ -122,7 +126,7 @@ reasons! {
         "Sign with ed25519; a site takes ecdsa-p256-sha256, ecdsa-p384-sha384 and rsa-pss-sha512 too, unless its operator says otherwise.";
     KeyNotListed, "key-not-listed", "The domain's key directory was read, and lists no key of this thumbprint.",
         "Publish the key in the directory; caches keep an earlier one for as long as it asked them to.";
-    KeyExpired, "key-expired", "The directory lists the key with times at which it does not count.",
+    KeyExpired, "key-expired", "The directory lists the key, or the operator registered it, with times at which it does not count.",
         "Publish a key whose nbf and exp lie around now.";
     PublicTestKey, "public-test-key", "The key is an example of a specification, whose private part everyone knows.",
         "Make a key of your own.";
@@ -247,6 +251,18 @@ impl Reason {
     #[must_use]
     pub fn parse(code: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|reason| reason.code() == code)
+    }
+
+    /// Whether it says that a proof holds.
+    #[must_use]
+    pub(crate) const fn says_proved(self) -> bool {
+        matches!(
+            self,
+            Self::SignatureVerified
+                | Self::DirectoryVerified
+                | Self::RegisteredVerified
+                | Self::DelegationVerified
+        )
     }
 
     /// The URL of the reason's documentation.

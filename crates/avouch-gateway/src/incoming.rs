@@ -1,18 +1,18 @@
 //! The request as it arrived: bounded, read strictly, its signed content known.
 
+use avouch_engine::pipeline::Site;
 use avouch_engine::reason::Reason;
 use avouch_engine::request::{Content, Head, Request};
 use avouch_wire::content::ContentDigest;
 use avouch_wire::http_signature::{self, FieldDigest};
 use avouch_wire::saip::Header;
-use avouch_wire::web_bot_auth;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use hyper::body::Body;
 
 use crate::answers::Problem;
 use crate::body::{RequestBody, Signed};
-use crate::config::{Config, Limits};
+use crate::config::Limits;
 use crate::trust::Peer;
 
 /// Refuses what no upstream should see: targets and heads beyond their limits (HTTP/2 knows none
@@ -35,12 +35,12 @@ pub(crate) fn bounded(parts: &Parts, limits: &Limits) -> Result<(), Problem> {
 pub(crate) async fn content(
     parts: &Parts,
     body: &mut RequestBody,
-    config: &Config,
+    site: &Site,
 ) -> Result<(Content, Option<Signed>), Problem> {
     if body.is_end_stream() {
         return Ok((Content::Empty, None));
     }
-    let field = if config.web_bot_auth.enabled { covered_digest(&parts.headers) } else { None };
+    let field = covered_digest(&parts.headers, site);
     let signed = Signed { cd: saip_digest(&parts.headers), field };
     if signed.cd.is_none() && signed.field.is_none() {
         return Ok((Content::Streaming, None));
@@ -58,7 +58,7 @@ fn saip_digest(headers: &HeaderMap) -> Option<ContentDigest> {
 }
 
 /// What `Content-Digest` says, if a signature covers it that says who sends the request.
-fn covered_digest(headers: &HeaderMap) -> Option<FieldDigest> {
+fn covered_digest(headers: &HeaderMap, site: &Site) -> Option<FieldDigest> {
     let joined = |name: &str| {
         let lines: Option<Vec<_>> = headers.get_all(name).iter().map(|value| value.to_str().ok()).collect();
         lines.filter(|lines| !lines.is_empty()).map(|lines| lines.join(", "))
@@ -67,7 +67,7 @@ fn covered_digest(headers: &HeaderMap) -> Option<FieldDigest> {
         (joined("content-digest")?, joined("signature-input")?, joined("signature")?);
     let signatures = http_signature::read(&input, &signature).ok()?;
     let inputs = signatures.iter().filter_map(|one| one.signature.as_ref().ok()).map(|one| &one.input);
-    let ours = inputs.filter(|input| input.tag == Some(web_bot_auth::TAG));
+    let ours = inputs.filter(|input| site.reads(input));
     ours.filter_map(|input| FieldDigest::covered_by(input, &field).ok()?).reduce(FieldDigest::and)
 }
 

@@ -29,6 +29,7 @@ mod listen;
 mod load;
 mod numbers;
 mod outgoing;
+mod registered;
 mod reload;
 mod run;
 mod snapshot;
@@ -52,6 +53,7 @@ use snapshot::{Destination, Snapshot};
 use trust::Peer;
 
 pub use load::{LoadError, LoadErrors};
+pub use registered::{KeyFault, RegisterFault, RegisterFileError, from_file as registered_keys};
 pub use reload::ReloadError;
 pub use run::{Gateway, Running, StartError, Surroundings, run};
 
@@ -96,7 +98,7 @@ async fn treat(
     let (mut parts, body) = request.into_parts();
     incoming::bounded(&parts, &snapshot.config.limits)?;
     let mut body = RequestBody::new(body, snapshot.config.limits.body_pause);
-    let (content, signed) = incoming::content(&parts, &mut body, &snapshot.config).await?;
+    let (content, signed) = incoming::content(&parts, &mut body, &snapshot.site).await?;
     let request = incoming::read(&parts, peer, content)?;
     let shown = origin.shown.of(&request, snapshot.brought_by_proxy(origin.remote, peer));
     let request = request.over(shown);

@@ -21,6 +21,7 @@ use avouch_wire::delegation::{Token, TokenError};
 use avouch_wire::settings::Problems;
 
 use crate::config;
+use crate::registered::RegisterFault;
 
 /// Where the machine says which resolvers it uses (resolv.conf(5)), at most three.
 const SYSTEM_RESOLVERS: &str = "/etc/resolv.conf";
@@ -65,6 +66,9 @@ pub enum LoadError {
     /// Data on networks cannot be used. Only a check refuses them.
     #[error("{0}")]
     Networks(#[from] SourceError),
+    /// A key of a partner cannot be registered.
+    #[error("{0}")]
+    Registered(#[from] RegisterFault),
     /// No resolver can be used.
     #[error("[dns]: {0}")]
     Resolver(#[from] SettingsError),

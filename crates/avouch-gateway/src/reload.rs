@@ -2,6 +2,7 @@
 //!
 //! A request keeps the configuration it began with. What does not load changes nothing.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,12 +64,18 @@ pub(crate) fn from_file(gate: &Gate, path: &Path) {
 }
 
 /// What the configuration and the files it names contain, to notice a change. A file that cannot
-/// be read counts as empty; loading it says so.
+/// be read counts as empty; loading it says so. Of secrets only the looks count.
 pub(crate) fn contents(path: &Path, config: &Config) -> ContentDigest {
     let mut hasher = ContentHasher::new();
     for file in std::iter::once(path).chain(config.files()) {
         let content = std::fs::read(file).unwrap_or_default();
         hasher.update(&ContentDigest::of(&content).0);
+    }
+    for facts in config.secrets().filter_map(|file| file.metadata().ok()) {
+        let looks = [facts.dev(), facts.ino(), facts.mode().into(), facts.size()].map(u64::to_be_bytes);
+        let times = [facts.ctime(), facts.ctime_nsec()].map(i64::to_be_bytes);
+        hasher.update(looks.concat().as_slice());
+        hasher.update(times.concat().as_slice());
     }
     hasher.update(config.networks.look().as_bytes());
     hasher.finish()

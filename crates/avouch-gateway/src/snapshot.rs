@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use avouch_engine::claim::{BotRules, Catalogue, Issuer, PassRules};
+use avouch_engine::claim::{BotRules, Catalogue, Issuer, KeyRegister, PassRules};
 use avouch_engine::decision::Mode;
 use avouch_engine::decision::Terms;
 use avouch_engine::pipeline::Site;
@@ -20,6 +20,7 @@ use crate::answers::{Asked, Problem};
 use crate::config::{Config, Disclose, Route, Upstream};
 use crate::forward::{Connector, Patience, Pool};
 use crate::load::{self, LoadError, LoadErrors, Versioned};
+use crate::registered;
 use crate::trust::{Peer, Remote, Through};
 
 /// Everything that a reload replaces at once.
@@ -80,10 +81,15 @@ impl Snapshot {
             .iter()
             .filter_map(|route| Some((route.clone(), loading.destination(&config, Some(route))?)))
             .collect();
+        let registered = registered::register(&config.http_signatures, false);
+        let registered = registered
+            .map_err(|faults| loading.errors.extend(faults.into_iter().map(LoadError::from)))
+            .unwrap_or_default();
         match (catalogue, rest) {
             (Some(catalogue), Some(rest)) if loading.errors.is_empty() => {
                 let passes = (!issuers.is_empty()).then(|| PassRules { key: pass_key.clone(), issuers });
-                let site = site(&config, catalogue, passes, routes.iter().map(|(_, to)| to).chain([&rest]));
+                let known = (catalogue, registered, passes);
+                let site = site(&config, known, routes.iter().map(|(_, to)| to).chain([&rest]));
                 Ok(Self { config, acceptor, site, pass_key, routes, rest })
             }
             _ => Err(LoadErrors(loading.errors)),
@@ -199,15 +205,16 @@ impl Loading {
 
 fn site<'d>(
     config: &Config,
-    catalogue: Catalogue,
-    passes: Option<PassRules>,
+    (catalogue, registered, passes): (Catalogue, KeyRegister, Option<PassRules>),
     destinations: impl Iterator<Item = &'d Destination>,
 ) -> Site {
     let named = destinations.flat_map(|to| to.policy.policy.named_domains());
-    // Tokens of one attester may be those of most of a site's visitors.
+    // Tokens of one attester may be those of most of a site's visitors, and whose key the operator registered is no
+    // stranger either.
     let attesters = config.privacy_pass.iter().map(|issuer| issuer.attester.borrowed());
+    let partners = registered.keys().map(|key| key.identity().domain.borrowed());
     let named: BTreeSet<String> =
-        named.chain(attesters).map(|domain| domain.registrable().to_owned()).collect();
+        named.chain(attesters).chain(partners).map(|domain| domain.registrable().to_owned()).collect();
     Site {
         authorities: config.authorities.clone(),
         accept_draft: config.accept_draft,
@@ -219,6 +226,7 @@ fn site<'d>(
             algorithms: Algorithms::of(&config.web_bot_auth.algorithms),
         }),
         passes,
+        registered: Arc::new(registered),
         named,
     }
 }

@@ -128,6 +128,8 @@ impl Judge {
 #[cfg(test)]
 mod bots;
 #[cfg(test)]
+mod partners;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod together;

@@ -1,9 +1,9 @@
 //! Secret keys: made, kept encrypted at rest, and used to sign statements; nothing else sees them.
 //!
 //! In scope: making Ed25519 and P-256 keys ([`SecretKey`]), keeping them in files ([`store`]), signing
-//! requests as an agent ([`saip`], [`web_bot_auth`], [`http_signature`]), the agent's key directory ([`directory`]),
+//! requests as an agent ([`saip`], [`web_bot_auth`], [`partner`], [`http_signature`]), the agent's key directory ([`directory`]),
 //! tokens as a domain ([`delegation`]) and
-//! verdicts as a gateway ([`assertion`]).
+//! verdicts as a gateway ([`assertion`]); reading secrets that a site shares with those who sign for it ([`shared`]).
 //!
 //! Out of scope: public keys and verification (`avouch-wire`), publishing a key (`avouch-dns`), sending the
 //! signed request (`avouch`), TLS keys (`avouch-tls`), asking a person for a passphrase (the command line).
@@ -53,9 +53,11 @@ pub mod delegation;
 pub mod directory;
 pub mod entropy;
 pub mod http_signature;
+pub mod partner;
 pub mod passphrase;
 pub mod privacy_pass;
 pub mod saip;
+pub mod shared;
 pub mod spki;
 pub mod store;
 pub mod web_bot_auth;

@@ -85,21 +85,44 @@ fn sign_with(
     now: Time,
     entropy: &mut impl Entropy,
 ) -> Result<Fields, SignError> {
-    let mut nonce = [0; NONCE_OCTETS];
-    entropy.fill(&mut nonce)?;
-    let (nonce, keyid) = (BASE64.encode(&nonce), Thumbprint::of(key.public()).to_string());
     let agent = format!("\"{}\"", speaker.url);
     let (agent, covered) = match speaker.dialect {
         Dialect::A | Dialect::D => (agent, Component::named(FIELD)?),
         Dialect::B => (format!("{LABEL}={agent}"), Component::member(FIELD, LABEL)?),
         Dialect::C => (format!("{LABEL}={agent};type=directory"), Component::member(FIELD, LABEL)?),
     };
-    let mut fields = vec![("Signature-Agent", agent)];
+    let own = vec![("Signature-Agent", agent)];
+    let keyid = Thumbprint::of(key.public()).to_string();
+    let name = Named { label: LABEL, keyid: &keyid, tag: Some(TAG), lifetime: speaker.lifetime };
+    sign_whole(key, name, (own, vec![covered]), request, now, entropy)
+}
+
+/// How a signature of a request is called.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Named<'a> {
+    pub(crate) label: &'a str,
+    pub(crate) keyid: &'a str,
+    pub(crate) tag: Option<&'a str>,
+    pub(crate) lifetime: u64,
+}
+
+/// Signs method, site, path, query and content, and what a profile adds: fields, and the components that cover them.
+pub(crate) fn sign_whole(
+    key: &SecretKey,
+    name: Named<'_>,
+    (mut fields, covered): (Fields, Vec<Component<'_>>),
+    request: RequestToSign<'_>,
+    now: Time,
+    entropy: &mut impl Entropy,
+) -> Result<Fields, SignError> {
+    let mut nonce = [0; NONCE_OCTETS];
+    entropy.fill(&mut nonce)?;
+    let nonce = BASE64.encode(&nonce);
     let mut components = ["@method", "@authority", "@path", "@query"]
         .map(Component::named)
         .into_iter()
         .collect::<Result<Vec<_>, _>>()?;
-    components.push(covered);
+    components.extend(covered);
     if let Some(content) = request.content {
         fields.push(("Content-Digest", FieldDigest::from(content).to_string()));
         components.push(Component::named("content-digest")?);
@@ -107,11 +130,11 @@ fn sign_with(
     let created = now.seconds();
     let mut input = SignatureInput::covering(components)?;
     input.created = Some(created);
-    input.expires = created.checked_add(speaker.lifetime).filter(|expires| *expires > created);
+    input.expires = created.checked_add(name.lifetime).filter(|expires| *expires > created);
     if input.expires.is_none() {
         return Err(SignError::Lifetime);
     }
-    (input.nonce, input.keyid, input.tag) = (Some(nonce.as_str()), Some(keyid.as_str()), Some(TAG));
+    (input.nonce, input.keyid, input.tag) = (Some(nonce.as_str()), Some(name.keyid), name.tag);
     let sent: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     let start = Start::Request {
         method: request.method,
@@ -121,7 +144,7 @@ fn sign_with(
         target: request.target.path(),
     };
     let message = Message { start, fields: &sent, trailers: &[], request: None };
-    let Members { signature_input, signature } = http_signature::sign(key, LABEL, input, &message)?;
+    let Members { signature_input, signature } = http_signature::sign(key, name.label, input, &message)?;
     fields.extend([("Signature-Input", signature_input), ("Signature", signature)]);
     Ok(fields)
 }

@@ -10,8 +10,9 @@ pub use passes::{Passes, SECRET as PASS_SECRET};
 pub use sign::sign_all;
 
 use avouch_wire::time::Time;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -59,6 +60,8 @@ pub struct Case {
     pub directories: Vec<(String, String)>,
     /// What the verifier is told of an issuer of Privacy Pass tokens.
     pub passes: Option<Passes>,
+    /// The keys registered with the site: the name of a file of tables `[[http_signature]]`.
+    pub registered: Option<String>,
     /// When the files of networks were received.
     pub received: Time,
     /// The raw HTTP/1.1 message.
@@ -142,6 +145,22 @@ impl Case {
     pub fn directory_texts(&self) -> Vec<(String, String)> {
         let files = folder().join("directories");
         self.directories.iter().map(|(url, name)| (url.clone(), text(&files.join(name)))).collect()
+    }
+
+    /// Puts the keys registered with the site into a folder, closed to all but their owner as shared secrets have to
+    /// be, and gives where the file of tables is.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn write_registered(&self, folder: &Path) -> std::io::Result<Option<PathBuf>> {
+        let Some(name) = &self.registered else { return Ok(None) };
+        for entry in std::fs::read_dir(self::folder().join("registered"))? {
+            let from = entry?.path();
+            let to = folder.join(from.file_name().unwrap_or_default());
+            std::fs::copy(&from, &to)?;
+            std::fs::set_permissions(&to, Permissions::from_mode(0o600))?;
+        }
+        Ok(Some(folder.join(name)))
     }
 
     /// Puts the files of networks into a folder, as if received when the case says, and gives where

@@ -22,6 +22,7 @@ pub(super) struct Scene {
     ranges: Vec<(String, String)>,
     directories: Vec<(String, String)>,
     passes: Option<Passes>,
+    registered: Option<String>,
     received: Option<u64>,
     delegation: Option<String>,
     pub(super) request: String,
@@ -64,6 +65,7 @@ pub(super) fn scene(table: &mut Table<'_>) -> Option<Scene> {
     let (asn, ranges) = (table.optional("asn", text), table.list("ranges", of_crawler).unwrap_or_default());
     let directories = table.list("directories", of_url).unwrap_or_default();
     let passes = passes(table);
+    let registered = table.optional("registered", text);
     let received = table.optional("received", |value| value.number(0..=u64::MAX));
     let delegation = table.optional("delegation", text);
     let request = table.required("request", text);
@@ -83,6 +85,7 @@ pub(super) fn scene(table: &mut Table<'_>) -> Option<Scene> {
         ranges,
         directories,
         passes,
+        registered,
         received,
         delegation,
         request,
@@ -113,6 +116,7 @@ impl Scene {
             ranges: self.ranges.clone(),
             directories: self.directories.clone(),
             passes: self.passes.clone(),
+            registered: self.registered.clone(),
             received: Time::from_seconds(self.received.unwrap_or(self.now)),
             message: [self.head().as_bytes(), self.body.as_bytes()].concat(),
             expect,
@@ -140,6 +144,7 @@ impl Scene {
             |key| table.optional(key, any_text).map(|name| Some(name).filter(|name| !name.is_empty()));
         replace(&mut self.sni, name("sni"));
         replace(&mut self.asn, name("asn"));
+        replace(&mut self.registered, name("registered"));
         replace(&mut self.certificate_names, table.list("certificate_names", text));
         replace(&mut self.ranges, table.list("ranges", of_crawler));
         replace(&mut self.directories, table.list("directories", of_url));

@@ -237,7 +237,7 @@ pub fn sign_all() -> Result<(), Box<dyn Error>> {
         let text = super::text(&file);
         std::fs::write(&file, publish(&text)?)?;
     }
-    for file in files(&folder().join("directories")) {
+    for file in ["directories", "registered"].iter().flat_map(|name| files(&folder().join(name))) {
         let jwk = |key: &str| Ok(Jwk::write(secret(key)?.public(), None, None));
         let text = replaced(&super::text(&file), JWK, jwk)?;
         std::fs::write(&file, text)?;

@@ -67,6 +67,11 @@ fn the_guide_for_reports_shows_what_comes_of_its_examples() {
 }
 
 #[test]
+fn the_guide_for_partners_shows_what_comes_of_its_examples() {
+    shows_what_comes_of_its_examples("partners.md", include_str!("../../../docs/operate/partners.md"));
+}
+
+#[test]
 fn the_guide_for_bots_shows_what_comes_of_its_examples() {
     shows_what_comes_of_its_examples("bots.md", include_str!("../../../docs/operate/bots.md"));
 }

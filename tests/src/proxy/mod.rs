@@ -5,6 +5,7 @@ mod feeds;
 mod forwarding;
 mod framing;
 mod operating;
+mod partners;
 mod reports;
 mod transport;
 mod unix;

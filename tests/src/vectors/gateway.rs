@@ -63,7 +63,11 @@ fn config(case: &Case, upstream: &Upstream, folder: &Path) -> Config {
         folder.join("access.log").display(),
     );
     let text = text + &networks(case, folder) + &case.write_passes(folder).unwrap();
-    Config::parse("vector", &text).unwrap_or_else(|problems| panic!("{problems}"))
+    let file = case.write_registered(folder).unwrap();
+    let tables = file.map(|file| std::fs::read_to_string(file).unwrap()).unwrap_or_default();
+    // The keys it names are in the folder.
+    let tables = tables.replace("key = \"", &format!("key = \"{}/", folder.display()));
+    Config::parse("vector", &(text + &tables)).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 /// The tables `[asn]` and `[[crawler]]` of the files the case names.

@@ -2,7 +2,7 @@
 
 use super::{compare, difference, directories};
 use avouch_dns::{Dns, ZoneFiles};
-use avouch_engine::claim::{BotRules, Catalogue, Issuer, PassRules};
+use avouch_engine::claim::{BotRules, Catalogue, Issuer, KeyRegister, PassRules};
 use avouch_engine::decision::policy::Facts;
 use avouch_engine::decision::{Mode, Policy, Terms, decide};
 use avouch_engine::evidence::Dnssec;
@@ -10,6 +10,7 @@ use avouch_engine::pipeline::Site;
 use avouch_engine::request::{Content, Head, Indicators, Peer, Request, Transport, certified_domain};
 use avouch_engine::verdict::{Unchecked, Verdict};
 use avouch_gateway::config::Config;
+use avouch_gateway::registered_keys;
 use avouch_gather::clock::ManualClock;
 use avouch_gather::meter::RateTable;
 use avouch_gather::networks::{Networks, Sources};
@@ -89,6 +90,7 @@ fn site(case: &Case) -> Site {
         catalogue: Arc::new(Catalogue::built_in().unwrap()),
         bots: Some(BotRules::default()),
         passes: passes(case),
+        registered: Arc::new(registered(case)),
         named: BTreeSet::new(),
     }
 }
@@ -105,6 +107,13 @@ fn passes(case: &Case) -> Option<PassRules> {
     let delegation = Delegation::parse(delegation).unwrap().into_owned();
     let issuer = Issuer::new(issuer.issuer, issuer.key, delegation, issuer.trust).unwrap();
     Some(PassRules { key: ContextKey::new(&PASS_SECRET), issuers: vec![issuer] })
+}
+
+fn registered(case: &Case) -> KeyRegister {
+    let folder = tempfile::tempdir().unwrap();
+    let file = case.write_registered(folder.path()).unwrap();
+    let read = file.map(|file| registered_keys(&file).unwrap_or_else(|error| panic!("{error}")));
+    read.unwrap_or_default()
 }
 
 /// What the model's policy decides where it is enforced.

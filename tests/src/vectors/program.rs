@@ -42,6 +42,9 @@ fn came(case: &Case, folder: &Path) -> Expect {
         std::fs::write(folder.join(&name), text).unwrap();
         verify.args(["--directory", &format!("{url}={name}")]);
     }
+    if let Some(file) = case.write_registered(folder).unwrap() {
+        verify.arg("--registered").arg(file);
+    }
     let NetworkFiles { asn, ranges } = case.write_networks(folder).unwrap();
     if let Some(table) = asn {
         verify.arg("--asn").arg(table);

@@ -1,11 +1,11 @@
 //! What Web Bot Auth signatures say.
 
 use super::Unreadable;
+use super::signature::{check_site, unreadable};
 use crate::reason::Reason;
 use crate::request::SignatureFields;
 use avouch_wire::http_signature::{
-    self, Algorithms, ComponentError, Labelled, MAX_SIGNATURES, Part, Signature, SignatureError, Thumbprint,
-    TimeError, TimeRules,
+    Algorithms, Labelled, MAX_SIGNATURES, Signature, SignaturesError, Thumbprint, TimeRules,
 };
 use avouch_wire::name::Domain;
 use avouch_wire::web_bot_auth::{Agent, AgentError, Agents, TAG};
@@ -46,12 +46,12 @@ pub(crate) struct Candidate<'a> {
 impl<'a> Bot<'a> {
     /// Reads what the fields claim; `None` where they claim nothing of this profile. A signature that breaks a rule
     /// is passed over for the next; when all do, the first says why.
-    pub(crate) fn read(fields: &'a SignatureFields<'a>) -> Result<Option<Self>, Unreadable> {
-        let Some(input) = &fields.input else {
-            return Err(Unreadable::because(Reason::SignatureMissing));
-        };
-        let signature = fields.signature.as_deref().unwrap_or_default();
-        let signatures = match http_signature::read(input, signature) {
+    pub(super) fn read(
+        fields: &'a SignatureFields<'a>,
+        input: &str,
+        signatures: Result<Vec<Labelled<'a>>, SignaturesError>,
+    ) -> Result<Option<Self>, Unreadable> {
+        let signatures = match signatures {
             Ok(signatures) => signatures,
             // The fields are there for other profiles, too.
             Err(_) if fields.agent.is_none() && !input.contains(TAG) => return Ok(None),
@@ -106,12 +106,7 @@ impl<'a> Candidate<'a> {
         if input.tag != Some(TAG) {
             return Ok(None);
         }
-        if input.components().is_empty() {
-            return Err(Unreadable::because(Reason::CoverageEmpty));
-        }
-        if !input.covers(|component| matches!(component.part(), Part::Authority | Part::TargetUri)) {
-            return Err(Unreadable::because(Reason::AuthorityUncovered));
-        }
+        check_site(input).map_err(Unreadable::because)?;
         let Some(thumbprint) = input.keyid.and_then(Thumbprint::parse) else {
             return Err(Unreadable::because(Reason::KeyidInvalid));
         };
@@ -123,30 +118,6 @@ impl<'a> Candidate<'a> {
         let agent = agent.map_err(|error| Unreadable::with(reason_of(error), error.to_string()))?;
         Ok(Some(Self { label, signature, agent, thumbprint }))
     }
-
-    /// The nonce, and the seconds at which the signature begins and ends; `None` if it was made without one.
-    pub(crate) fn used_once(&self) -> Option<(&'a str, (u64, u64))> {
-        let input = &self.signature.input;
-        Some((input.nonce?, (input.created?, input.expires?)))
-    }
-
-    /// Whether it counts at `now` (Unix seconds).
-    pub(crate) fn check_times(&self, now: u64, rules: TimeRules) -> Result<(), Reason> {
-        self.signature.input.check_times(now, rules).map_err(|error| match error {
-            TimeError::NoCreated | TimeError::NoExpires => Reason::TimesMissing,
-            TimeError::Lifetime(_) => Reason::LifetimeTooLong,
-            TimeError::Ahead(_) => Reason::AheadOfTime,
-            TimeError::Expired(_) => Reason::Expired,
-        })
-    }
-}
-
-fn unreadable(error: &SignatureError) -> Unreadable {
-    let reason = match error {
-        SignatureError::Component(ComponentError::Repeated(_)) => Reason::ComponentRepeated,
-        _ => Reason::SignatureMalformed,
-    };
-    Unreadable::with(reason, error.to_string())
 }
 
 const fn reason_of(error: AgentError) -> Reason {

@@ -2,15 +2,22 @@
 
 mod bot;
 mod catalogue;
+mod coverage;
 mod delegated;
 mod pass;
+mod registered;
+mod signature;
 
 pub use bot::BotRules;
 pub(crate) use bot::{Bot, Candidate};
 pub use catalogue::{Catalogue, Crawler};
+pub use coverage::{Coverage, Needed};
 pub(crate) use delegated::Misfit;
 pub use pass::{Issuer, IssuerError, PassRules, Trust};
 pub(crate) use pass::{Pass, Vouching};
+pub use registered::{KeyRegister, RegisterError, RegisteredKey};
+pub(crate) use registered::{Partner, Presented};
+pub(crate) use signature::{check_site, check_times, used_once};
 
 use crate::reason::Reason;
 use crate::request::{Request, SaipField};
@@ -19,7 +26,7 @@ use avouch_wire::delegation::{Token, TokenError};
 use avouch_wire::name::{AgentId, Domain, Identity};
 use avouch_wire::saip::{Header, HeaderError};
 
-/// What a request says about who sends it: by a SAIP header, by a delegation token, by Web Bot Auth
+/// What a request says about who sends it: by a SAIP header, by a delegation token, by HTTP message
 /// signatures, by its user agent, by the Privacy Pass token of somebody who vouches for it, by several of them,
 /// or not at all. Only this module makes one.
 #[derive(Clone, Debug)]
@@ -29,6 +36,7 @@ pub struct Claim<'a> {
     token: Option<Box<Token<'a>>>,
     pass: Option<Box<Pass<'a>>>,
     bot: Option<Bot<'a>>,
+    partner: Option<Partner<'a>>,
     crawler: Option<&'a Crawler>,
     catalogue: &'a Catalogue,
 }
@@ -52,7 +60,8 @@ pub struct Unreadable {
 }
 
 impl<'a> Claim<'a> {
-    /// Reads the claim of a request, of kinds that not every site reads only those that `reads` names.
+    /// Reads the claim of a request, of kinds that not every site reads only those that `reads` names, and of HTTP
+    /// message signatures that are not of Web Bot Auth those under keys of the register.
     ///
     /// # Errors
     /// [`Unreadable`] when the request claims something in a way that cannot be read; it is then
@@ -61,6 +70,7 @@ impl<'a> Claim<'a> {
         request: &'a Request<'a>,
         catalogue: &'a Catalogue,
         reads: Reads,
+        register: &'a KeyRegister,
     ) -> Result<Self, Unreadable> {
         let header = match request.saip() {
             SaipField::Absent => None,
@@ -74,12 +84,12 @@ impl<'a> Claim<'a> {
             SaipField::Repeated => return Err(Unreadable::because(Reason::HeaderRepeated)),
             SaipField::NotText => return Err(Unreadable::because(Reason::DelegationMalformed)),
         };
-        let bot = match request.signature_fields().filter(|_| reads.bots) {
-            Some(fields) => Bot::read(fields)?,
-            None => None,
+        let (bot, partner) = match request.signature_fields() {
+            Some(fields) => signature::claims(fields, reads.bots, register)?,
+            None => (None, None),
         };
         let pass = if reads.passes { Pass::read(request)?.map(Box::new) } else { None };
-        let mut claim = Self { header, token, pass, bot, crawler: None, catalogue };
+        let mut claim = Self { header, token, pass, bot, partner, crawler: None, catalogue };
         if !claim.hears_last() {
             claim.hear_user_agent(request);
         }
@@ -99,20 +109,38 @@ impl<'a> Claim<'a> {
     }
 
     /// The Web Bot Auth signatures, where they are what proves the claim: a signed header beside
-    /// them that names a domain says more, and decides, and so does a delegation token.
+    /// them that names a domain says more, and decides, and so do a delegation token and signatures under registered
+    /// keys.
     pub(crate) fn bot(&self) -> Option<&Bot<'a>> {
-        self.bot.as_ref().filter(|_| !self.hears_last() && self.token.is_none())
+        self.bot.as_ref().filter(|_| !self.hears_last() && self.token.is_none() && self.partner.is_none())
     }
 
-    /// Leaves only the signatures that pass; `false` if there are none, and then what was claimed stays.
-    pub(crate) fn keep_signatures(&mut self, mut passes: impl FnMut(&Candidate<'a>) -> bool) -> bool {
-        self.bot.as_mut().is_some_and(|bot| {
-            let passing: Vec<_> = bot.candidates.iter().map(&mut passes).collect();
-            let any = passing.contains(&true);
-            let mut passing = passing.into_iter();
-            bot.candidates.retain(|_| !any || passing.next().unwrap_or_default());
-            any
-        })
+    /// The signatures under registered keys, where they are what proves the claim, as with [`Claim::bot`].
+    pub(crate) fn partner(&self) -> Option<&Partner<'a>> {
+        self.partner.as_ref().filter(|_| !self.hears_last() && self.token.is_none())
+    }
+
+    /// Leaves only the signatures under registered keys that pass; when none does what was claimed stays, and the
+    /// first says why.
+    pub(crate) fn keep_presented(
+        &mut self,
+        check: impl Fn(&Presented<'a>) -> Result<(), Reason>,
+    ) -> Result<(), Reason> {
+        self.partner.as_mut().map_or(Err(Reason::SignatureMissing), |partner| partner.keep(check))
+    }
+
+    /// Leaves of them only the one that proves the claim.
+    pub(crate) fn single_out(&mut self, at: usize) {
+        self.partner.iter_mut().for_each(|partner| partner.single_out(at));
+    }
+
+    /// The same with the signatures of a bot.
+    pub(crate) fn keep_signatures(
+        &mut self,
+        check: impl Fn(&Candidate<'a>) -> Result<(), Reason>,
+    ) -> Result<(), Reason> {
+        let bot = self.bot.as_mut();
+        bot.map_or(Err(Reason::SignatureMissing), |bot| signature::keep(&mut bot.candidates, check))
     }
 
     /// Adds what the user agent says.
@@ -146,18 +174,22 @@ impl<'a> Claim<'a> {
     /// alignment considered, as far as the user agent was heard.
     #[must_use]
     pub(crate) fn conflicts(&self) -> bool {
-        let domains = || self.domain().into_iter().chain(self.bot.iter().flat_map(Bot::domains));
-        let is_apart = |first| domains().skip(1).any(|other| !self.catalogue.are_one(first, other));
-        let is_other = |crawler: &Crawler| domains().any(|domain| !crawler.speaks_for(domain));
-        domains().next().is_some_and(is_apart) || self.crawler.is_some_and(is_other)
+        let is_apart = |first| self.domains().skip(1).any(|other| !self.catalogue.are_one(first, other));
+        let is_other = |crawler: &Crawler| self.domains().any(|domain| !crawler.speaks_for(domain));
+        self.domains().next().is_some_and(is_apart) || self.crawler.is_some_and(is_other)
     }
 
     /// Whether a name is that of who is claimed, as two claims are one: by relaxed alignment, or as an operator's alias.
     #[must_use]
     pub(crate) fn is_of(&self, name: &Domain<'_>) -> bool {
-        let mut domains = self.domain().into_iter().chain(self.bot.as_ref().and_then(Bot::domain));
-        domains.any(|domain| self.catalogue.are_one(domain, name))
+        self.domains().any(|domain| self.catalogue.are_one(domain, name))
             || self.crawler.is_some_and(|crawler| crawler.speaks_for(name))
+    }
+
+    /// The domains that are claimed, the user agent's aside.
+    fn domains(&self) -> impl Iterator<Item = &Domain<'_>> {
+        let partner = self.partner.iter().flat_map(Partner::domains);
+        self.domain().into_iter().chain(partner).chain(self.bot.iter().flat_map(Bot::domains))
     }
 
     /// The domain that SAIP claims. Header and token name the same one, or the token does not fit.
@@ -173,6 +205,7 @@ impl<'a> Claim<'a> {
         let of = |domain: &Domain<'_>| Identity::of_domain(domain.clone().into_owned());
         match mechanism {
             Mechanism::WebBotAuth => self.bot.as_ref().and_then(Bot::domain).map(of),
+            Mechanism::HttpSignature => self.partner.as_ref().and_then(Partner::identity).cloned(),
             Mechanism::DelegationToken => {
                 self.token.as_ref().map(|token| self.delegate_of(&token.grant().issuer))
             }
@@ -208,7 +241,9 @@ impl<'a> Claim<'a> {
         let bot = self.bot.iter().filter_map(Bot::domain);
         let crawler = self.crawler.iter().map(|crawler| crawler.domain());
         let token = self.token.iter().map(|token| &token.grant().issuer);
-        let other = || token.chain(bot).chain(crawler).next().map(|domain| domain.as_str().to_owned());
+        let partner = self.partner.as_ref().and_then(Partner::identity).filter(|_| self.token.is_none());
+        let named = || token.chain(bot).chain(crawler).next().map(|domain| domain.as_str().to_owned());
+        let other = || partner.map(ToString::to_string).or_else(named);
         let Some(header) = &self.header else { return other() };
         let Some(domain) = &header.domain else { return other() };
         if header.agent.is_domain_itself() {

@@ -231,6 +231,7 @@ impl<'a> Claim<'a> {
 
     /// Whether it says who somebody is, whatever else it has to show.
     pub(crate) const fn names_somebody(&self) -> bool {
-        self.header.is_some() || self.token.is_some() || self.bot.is_some() || self.crawler.is_some()
+        let is_signed = self.header.is_some() || self.bot.is_some() || self.partner.is_some();
+        is_signed || self.token.is_some() || self.crawler.is_some()
     }
 }

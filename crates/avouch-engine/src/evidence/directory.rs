@@ -1,14 +1,15 @@
 //! What the keys of a domain's directory prove, and those of its record beside them.
 
 use super::proof::usable;
-use super::test_keys::is_printed;
+use super::signed::{covers_target, first_that_holds, holds, ours};
+use super::test_keys::is_public_test_key;
 use super::{Answer, Cause, Evidence, Proof, Shortfall, Trail};
-use crate::claim::{Bot, BotRules, Candidate, Claim};
+use crate::claim::{Bot, BotRules, Candidate, Claim, check_times};
 use crate::reason::Reason;
-use crate::request::{Content, Request};
+use crate::request::Request;
 use crate::verdict::{CheckName, Mechanism, Outcome, Unchecked, Validation};
 use avouch_wire::authority::Authority;
-use avouch_wire::http_signature::{Disagreement, FieldDigest, Hindrance, Part, Thumbprint, VerificationKey};
+use avouch_wire::http_signature::{Thumbprint, VerificationKey};
 use avouch_wire::key::Fingerprint;
 use avouch_wire::time::Time;
 
@@ -16,29 +17,14 @@ use avouch_wire::time::Time;
 pub(crate) fn admit_signatures(
     claim: &mut Claim<'_>,
     request: &Request<'_>,
-    ours: &[Authority<'static>],
+    authorities: &[Authority<'static>],
     rules: BotRules,
     now: Time,
     trail: &mut Trail,
 ) -> Result<(), Shortfall> {
-    let mut first = None;
-    let any = claim.keep_signatures(|candidate| match candidate.check_times(now.seconds(), rules.times) {
-        Ok(()) => true,
-        Err(reason) => {
-            first = first.or(Some(reason));
-            false
-        }
-    });
-    let timely = if any { Ok(()) } else { Err(Shortfall::Failed(first.unwrap_or(Reason::Expired))) };
-    trail.record(CheckName::Time, timely)?;
-    // The authority is covered, so what is left to ask is whether it is ours.
-    let is_ours = ours.is_empty() || ours.contains(request.authority());
-    let result = if is_ours { Ok(()) } else { Err(Shortfall::Failed(Reason::AuthorityNotOurs)) };
-    trail.record(CheckName::Authority, result)?;
-    if ours.is_empty() {
-        trail.noticed.push(Reason::AuthoritiesUnset);
-    }
-    Ok(())
+    let timely = claim.keep_signatures(|one| check_times(&one.signature.input, now.seconds(), rules.times));
+    trail.record(CheckName::Time, timely.map_err(Shortfall::Failed))?;
+    ours(request, authorities, trail)
 }
 
 /// The first signature that holds under a key of the directory, or of the domain's record.
@@ -51,31 +37,18 @@ pub(crate) fn prove_by_directory(
     trail: &mut Trail,
 ) -> Result<Proof, Shortfall> {
     not_revoked(evidence, now, trail)?;
-    let mut shortfall = None;
     let first = bot.candidates.first().map(|candidate| &candidate.agent);
     // Only the first one's keys were looked up: by its URL, in the manner that it says.
     let looked_up = |candidate: &Candidate<'_>| {
         let own = &candidate.agent;
         first.is_some_and(|first| (&own.url, own.discovery) == (&first.url, first.discovery))
     };
-    for (at, candidate) in bot.candidates.iter().enumerate().filter(|(_, candidate)| looked_up(candidate)) {
-        let mut own = Trail::default();
-        match prove_one(candidate, request, evidence, rules, now, &mut own) {
-            Ok(key) => {
-                trail.take(own);
-                let mechanism = Mechanism::WebBotAuth;
-                return Ok(Proof { mechanism, key, candidate: Some(at), published: true, testing: false });
-            }
-            Err(fell) => {
-                let (before, _) = shortfall.get_or_insert((fell, own));
-                // Not knowing about one of them is not knowing.
-                *before = before.or_undetermined(fell);
-            }
-        }
-    }
-    let (fell, own) = shortfall.unwrap_or((Shortfall::Failed(Reason::SignatureMissing), Trail::default()));
-    trail.take(own);
-    Err(fell)
+    let candidates = bot.candidates.iter().enumerate().filter(|(_, candidate)| looked_up(candidate));
+    let prove =
+        |candidate: &Candidate<'_>, own: &mut Trail| prove_one(candidate, request, evidence, rules, now, own);
+    let (at, key) = first_that_holds(candidates, trail, prove)?;
+    let mechanism = Mechanism::WebBotAuth;
+    Ok(Proof { mechanism, key, candidate: Some(at), published: true, testing: false })
 }
 
 /// The domain's record can revoke everything of the domain. Where the DNS is out of order, the directory, which is
@@ -111,34 +84,15 @@ fn prove_one(
     trail: &mut Trail,
 ) -> Result<Option<Fingerprint>, Shortfall> {
     let key = key_of(candidate, evidence, now, trail)?;
-    if is_printed(candidate.thumbprint) {
+    if is_public_test_key(candidate.thumbprint) {
         if rules.refuse_test_keys {
             return Err(Shortfall::Failed(Reason::PublicTestKey));
         }
         trail.noticed.push(Reason::PublicTestKey);
     }
     let input = &candidate.signature.input;
-    let algorithm = key.algorithm(input.alg, rules.algorithms).map_err(|disagreement| {
-        Shortfall::Failed(match disagreement {
-            Disagreement::NotTaken(_) => Reason::AlgorithmRefused,
-            Disagreement::Unknown | Disagreement::Key(_) | Disagreement::Open => Reason::AlgorithmMismatch,
-        })
-    })?;
-    let base = input.base(&request.message()).map_err(|error| {
-        trail.note(CheckName::Signature, Outcome::Fail, error.to_string(), None);
-        Shortfall::Failed(match error.hindrance {
-            Hindrance::Missing => Reason::ComponentMissing,
-            Hindrance::Ambiguous
-            | Hindrance::NotText
-            | Hindrance::NotStructured
-            | Hindrance::TooLong
-            | Hindrance::TooMany => Reason::ComponentUnusable,
-        })
-    })?;
-    let holds = key.verify(algorithm, &base, candidate.signature.octets);
-    trail.record(CheckName::Signature, holds.map_err(|_| Shortfall::Failed(Reason::SignatureInvalid)))?;
-    content(candidate, request, trail)?;
-    if !covers_target(candidate) {
+    holds(&candidate.signature, &key, (input.alg, rules.algorithms), request, trail)?;
+    if !covers_target(input) {
         trail.not_checked.push(Unchecked::Target);
     }
     Ok(key.public().map(|key| *key.fingerprint()))
@@ -186,37 +140,6 @@ fn key_of(
     trail.note(CheckName::DnsKey, Outcome::Pass, "", Validation::of(&evidence.record));
     trail.valid_until(live.until);
     Ok(live.value.clone().into())
-}
-
-/// Whether method, path and query are signed.
-fn covers_target(candidate: &Candidate<'_>) -> bool {
-    let covers = |wanted: Part<'_>| candidate.signature.input.covers(|component| component.part() == wanted);
-    let whole = covers(Part::TargetUri) || covers(Part::RequestTarget);
-    covers(Part::Method) && (whole || (covers(Part::Path) && covers(Part::Query)))
-}
-
-/// The content must be what `Content-Digest` says, where a signature covers it and the content is at hand.
-fn content(candidate: &Candidate<'_>, request: &Request<'_>, trail: &mut Trail) -> Result<(), Shortfall> {
-    let field =
-        request.signature_fields().and_then(|fields| fields.content_digest.as_deref()).unwrap_or_default();
-    let signed = match FieldDigest::covered_by(&candidate.signature.input, field) {
-        Ok(Some(signed)) => signed,
-        Ok(None) => {
-            if request.content() != Content::Empty {
-                trail.not_checked.push(Unchecked::Body);
-            }
-            return Ok(());
-        }
-        Err(_) => return trail.record(CheckName::Body, Err(Shortfall::Failed(Reason::DigestUnusable))),
-    };
-    match request.content().digests().and_then(|digests| signed.is_of(&digests)) {
-        Some(true) => trail.record(CheckName::Body, Ok(())),
-        Some(false) => trail.record(CheckName::Body, Err(Shortfall::Failed(Reason::BodyMismatch))),
-        None => {
-            trail.not_checked.push(Unchecked::Body);
-            Ok(())
-        }
-    }
 }
 
 #[cfg(test)]

@@ -20,9 +20,9 @@ pub struct Proof {
     pub(crate) mechanism: Mechanism,
     /// The long-term key; `None` of those that SAIP does not use, which have other names.
     pub(crate) key: Option<Fingerprint>,
-    /// Which of the Web Bot Auth signatures proved the claim, where one did.
+    /// Which of the HTTP message signatures proved the claim, where one did.
     pub(crate) candidate: Option<usize>,
-    /// Whether a domain publishes that key.
+    /// Whether a domain publishes that key, or the operator vouches for it.
     pub(crate) published: bool,
     /// Whether it does so for testing only.
     pub(crate) testing: bool,

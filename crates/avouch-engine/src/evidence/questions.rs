@@ -82,6 +82,10 @@ impl Questions {
     /// # Errors
     /// [`NameError`] when agent and domain together are too long a name for DNS.
     pub(crate) fn of(claim: &Claim<'_>) -> Result<Self, NameError> {
+        // Of registered keys there is nothing to find out, and what they come to is never open.
+        if claim.partner().is_some() {
+            return Ok(Self::default());
+        }
         if let Some(candidate) = claim.bot().and_then(|bot| bot.candidates.first()) {
             return Self::of_bot(claim, &candidate.agent);
         }

@@ -21,7 +21,8 @@ static PRINTED: LazyLock<[Option<Thumbprint>; 7]> = LazyLock::new(|| {
 });
 
 /// Whether the key of this thumbprint is one of them.
-pub(super) fn is_printed(thumbprint: Thumbprint) -> bool {
+#[must_use]
+pub fn is_public_test_key(thumbprint: Thumbprint) -> bool {
     PRINTED.contains(&Some(thumbprint))
 }
 
@@ -31,7 +32,7 @@ mod tests {
     use avouch_wire::http_signature::Jwk;
 
     fn is_refused(jwk: &str) -> bool {
-        is_printed(Jwk::parse(jwk).unwrap().thumbprint)
+        is_public_test_key(Jwk::parse(jwk).unwrap().thumbprint)
     }
 
     /// The public halves, as the specifications print them.

@@ -9,6 +9,8 @@ pub enum Mechanism {
     SaipDirect,
     /// A key that travels with the request.
     SaipStateless,
+    /// An HTTP message signature by a key that the site's operator registered.
+    HttpSignature,
     /// A Web Bot Auth signature, by a key of the domain's directory or record.
     WebBotAuth,
     /// A token of the claimed domain names the sender's key or network.
@@ -29,10 +31,11 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// Every mechanism.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::SaipRolling,
         Self::SaipDirect,
         Self::SaipStateless,
+        Self::HttpSignature,
         Self::WebBotAuth,
         Self::DelegationToken,
         Self::DelegationRecord,
@@ -50,6 +53,7 @@ impl Mechanism {
             Self::SaipRolling => "saip-rolling",
             Self::SaipDirect => "saip-direct",
             Self::SaipStateless => "saip-stateless",
+            Self::HttpSignature => "http-signature",
             Self::WebBotAuth => "web-bot-auth",
             Self::DelegationToken => "delegation-token",
             Self::DelegationRecord => "delegation-record",

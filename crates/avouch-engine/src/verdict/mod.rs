@@ -155,8 +155,7 @@ impl Verdict {
         self.mechanism = Mechanism::None;
         (self.via, self.attester, self.pseudonym) = (None, None, None);
         self.claimed = self.claimed.or_else(|| self.identity.take().map(|identity| identity.to_string()));
-        let holds = [Reason::SignatureVerified, Reason::DirectoryVerified, Reason::DelegationVerified];
-        self.reasons.retain(|reason| !holds.contains(reason));
+        self.reasons.retain(|reason| !reason.says_proved());
         self.reasons.insert(0, Reason::BodyMismatch);
         self.not_checked.retain(|unchecked| *unchecked != Unchecked::Body);
         let check = Check { name: CheckName::Body, outcome: Outcome::Fail, detail: "".into(), dnssec: None };

@@ -7,6 +7,7 @@
 //! | the key is published for testing only, and everything holds | 0 | anonymous |
 //! | every signature holds under a published key, bound to this site, and the request is new | 3 | verified |
 //! | a signature without a nonce holds under a key of the domain's directory, bound to this site | 3 | verified |
+//! | a signature holds under a key that the operator registered, bound to this site, and is new if it has a nonce | 3 | verified |
 //! | every signature holds under the key that a token of the domain names, and the request is new | 3 | verified |
 //! | the same, but the signature does not bind this site or the domain, or TLS contradicts the claim | 2 | partial |
 //! | DNS, a token of the domain, or the operator's ranges, connect the client's address with it | 2 | partial |
@@ -121,6 +122,9 @@ impl Conclusion {
             Self::Vouched(..) => Reason::PassRedeemed,
             Self::Proved(Mechanism::WebBotAuth, _) | Self::Unbound(Mechanism::WebBotAuth, _) => {
                 Reason::DirectoryVerified
+            }
+            Self::Proved(Mechanism::HttpSignature, _) | Self::Unbound(Mechanism::HttpSignature, _) => {
+                Reason::RegisteredVerified
             }
             Self::Proved(Mechanism::DelegationToken, _)
             | Self::Unbound(Mechanism::DelegationToken, _)

@@ -1,7 +1,7 @@
 //! What several claims of one request come to together. All of them are of one operator, or they conflict.
 //!
-//! The claim that says most decides: a delegation token with its header, a signed SAIP header, then Web Bot Auth
-//! signatures. What rests on the client's address alone, a bare claim or a crawler's user agent, is asked where nothing
+//! The claim that says most decides: a delegation token with its header, a signed SAIP header, signatures under
+//! registered keys, then Web Bot Auth signatures. What rests on the client's address alone, a bare claim or a crawler's user agent, is asked where nothing
 //! else decides.
 //!
 //! | what says most | beside no other claim | the address confirms | contradicts | is not known |

@@ -2,6 +2,7 @@
 
 mod endpoint;
 mod fetch;
+mod http_signature;
 mod limits;
 mod networks;
 mod print;
@@ -26,6 +27,7 @@ use crate::trust::{PrivatePeers, TrustedProxies};
 
 pub use endpoint::Endpoint;
 pub use fetch::Fetch;
+pub use http_signature::HttpSignature;
 pub use limits::{Limits, Size};
 pub use privacy_pass::PrivacyPass;
 pub use reports::Reports;
@@ -64,6 +66,8 @@ pub struct Config {
     pub web_bot_auth: WebBotAuth,
     /// Whose Privacy Pass tokens count; with none, tokens are left alone.
     pub privacy_pass: Vec<PrivacyPass>,
+    /// Keys of partners, registered with the site.
+    pub http_signatures: Vec<HttpSignature>,
     /// Whether and how claims are reported to the domains that were claimed; without it, none is counted.
     pub reports: Option<Reports>,
     /// The policy file; without it the model's table applies.
@@ -205,6 +209,7 @@ impl Config {
         let dns = root.sub("dns").map(dns).unwrap_or_default();
         let web_bot_auth = root.sub("web_bot_auth").map(WebBotAuth::read).unwrap_or_default();
         let privacy_pass = privacy_pass::read(&mut root);
+        let http_signatures = http_signature::read(&mut root);
         let reports = root.sub("reports").and_then(Reports::read);
         let policy = root.sub("policy").and_then(|mut policy| policy.required("file", path));
         let networks::Networks { sources: networks, feeds } = networks::read(&mut root);
@@ -238,6 +243,7 @@ impl Config {
             dns,
             web_bot_auth,
             privacy_pass,
+            http_signatures,
             reports,
             policy,
             networks,
@@ -260,6 +266,7 @@ impl Config {
         let reports = self.reports.iter_mut();
         let files =
             files.chain(reports.flat_map(|reports| [&mut reports.folder].into_iter().chain(&mut reports.ca)));
+        let files = files.chain(self.http_signatures.iter_mut().map(|one| &mut one.key));
         let networks = &mut self.networks;
         let files = files.chain(&mut networks.asn).chain(networks.ranges.iter_mut().map(|(_, file)| file));
         for file in files {
@@ -278,16 +285,23 @@ impl Config {
     }
 
     /// The files whose change means that the configuration changed, beside its own, and that are
-    /// small enough to be read often: not those of [`Config::networks`].
+    /// small enough to be read often: not those of [`Config::networks`], nor shared secrets, which are read by who wipes
+    /// them.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let tls = self.tls.iter().flat_map(|tls| [&tls.cert, &tls.key].into_iter().chain(&tls.client_ca));
         let policies = self.policy.iter().chain(self.routes.iter().filter_map(|route| route.policy.as_ref()));
         let roots =
             self.web_bot_auth.ca.iter().chain(self.fetch.iter().filter_map(|fetch| fetch.ca.as_ref()));
         let roots = roots.chain(self.reports.iter().filter_map(|reports| reports.ca.as_ref()));
+        let keys = self.http_signatures.iter().filter(|one| !one.is_secret()).map(|one| &one.key);
         let delegations = self.privacy_pass.iter().map(|issuer| &issuer.delegation);
         let files = tls.chain(policies).chain(&self.dns.trust_anchors).chain(roots);
-        files.chain(delegations).map(PathBuf::as_path)
+        files.chain(delegations).chain(keys).map(PathBuf::as_path)
+    }
+
+    /// The files of secrets that are shared with partners.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Path> {
+        self.http_signatures.iter().filter(|one| one.is_secret()).map(|one| one.key.as_path())
     }
 }
 
@@ -424,7 +438,18 @@ mod tests {
         require_signed_directories = true
         max_lifetime = "1h"
         algorithms = ["ed25519", "rsa-v1_5-sha256"]
-
+        [[http_signature]]
+        keyid = "partner 1"
+        key = "a\"partner.pem"
+        identity = "billing@partner.example"
+        algorithms = ["rsa-pss-sha512", "rsa-v1_5-sha256"]
+        tag = "api"
+        require = ["@method", "@target-uri", "content-digest", "x-date"]
+        [[http_signature]]
+        keyid = "partner-2"
+        key = "secret"
+        identity = "partner.example"
+        algorithms = "hmac-sha256"
         [reports]
         organization = "Shop \"AG\""
         contact = "reports@shop.example"

@@ -179,6 +179,7 @@ impl World {
             catalogue: Arc::new(Catalogue::built_in().unwrap()),
             bots: Some(self.rules),
             passes: None,
+            registered: Arc::default(),
             named: std::collections::BTreeSet::new(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

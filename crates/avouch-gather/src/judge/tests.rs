@@ -107,6 +107,7 @@ impl World {
             catalogue,
             bots: Some(BotRules::default()),
             passes: None,
+            registered: Arc::default(),
             named: std::collections::BTreeSet::new(),
         };
         Self { judge, clock, site, signers }

@@ -6,7 +6,7 @@ use crate::directories::{Directories, Documents};
 use crate::networks::Networks;
 use crate::replay;
 use avouch_dns::{Dns, ZoneFiles};
-use avouch_engine::claim::{BotRules, Catalogue};
+use avouch_engine::claim::{BotRules, Catalogue, KeyRegister, RegisteredKey};
 use avouch_engine::evidence::Dnssec;
 use avouch_engine::pipeline::Site;
 use avouch_engine::request::{Content, Head, Peer, Request};
@@ -21,7 +21,7 @@ use avouch_wire::b64u;
 use avouch_wire::delegation::{Grant, Scope, Subject};
 use avouch_wire::http_signature::{Component, Message, SignatureInput, Start, Thumbprint};
 use avouch_wire::key::KeyType;
-use avouch_wire::name::{AgentId, Domain};
+use avouch_wire::name::{AgentId, Domain, Identity};
 use avouch_wire::target::Target;
 use avouch_wire::time::Time;
 use avouch_wire::web_bot_auth::WELL_KNOWN;
@@ -58,6 +58,16 @@ enum Bot {
     Alias,
     Unreadable,
     FailsThenHolds,
+}
+
+/// Signatures under a key that the operator registered.
+#[derive(Clone, Copy, PartialEq)]
+enum Registered {
+    None,
+    Holds,
+    Fails,
+    Elsewhere,
+    Unreadable,
 }
 
 /// The user agent.
@@ -98,7 +108,12 @@ const NO_DIRECTORY: Known = Known { directory: false, ..ALL };
 /// Claims, what is known, and the class, reason and identity they come to.
 type Row = ((Saip, Bot, Agent, Token), Known, &'static str);
 
+/// The same with a signature under a registered key beside them.
+type PartnerRow = (Registered, (Saip, Bot, Agent, Token), Known, &'static str);
+
 struct World {
+    registered: Arc<KeyRegister>,
+    partner: SecretKey,
     agent: Signer,
     agent_elsewhere: Signer,
     impostor: Signer,
@@ -122,7 +137,15 @@ fn signer(domain: Option<&str>) -> Signer {
 impl World {
     fn new() -> Self {
         let catalogue = Arc::new(Catalogue::built_in().unwrap());
+        let partner = key();
+        let mut registered = KeyRegister::default();
+        for (keyid, identity) in [("own", "batch@openai.com"), ("elsewhere", "other.example")] {
+            let (key, identity) = (partner.public().clone().into(), Identity::parse(identity).unwrap());
+            registered.add(RegisteredKey::new(keyid, key, identity, None).unwrap()).unwrap();
+        }
         Self {
+            registered: Arc::new(registered),
+            partner,
             agent: signer(Some("openai.com")),
             agent_elsewhere: signer(Some("other.example")),
             impostor: signer(Some("openai.com")),
@@ -224,6 +247,28 @@ impl World {
         vec![agent, ("signature-input", inputs.join(", ")), ("signature", signatures.join(", "))]
     }
 
+    /// Members of `Signature-Input` and `Signature`.
+    fn partner(&self, partner: Registered) -> Option<(String, String)> {
+        let (key, keyid) = match partner {
+            Registered::None => return None,
+            Registered::Holds => (&self.partner, "own"),
+            Registered::Fails => (&self.stranger, "own"),
+            Registered::Elsewhere => (&self.partner, "elsewhere"),
+            Registered::Unreadable => {
+                return Some(("p=(\"@path\" \"@path\");keyid=\"own\"".to_owned(), "p=:AA==:".to_owned()));
+            }
+        };
+        let start =
+            Start::Request { method: "GET", scheme: "https", authority: SITE, path: "/a", target: "/a" };
+        let covered = ["@method", "@authority", "@path"].map(|name| Component::named(name).unwrap());
+        let mut input = SignatureInput::covering(covered.to_vec()).unwrap();
+        (input.created, input.expires) = (Some(NOW.seconds()), Some(NOW.seconds() + 60));
+        input.keyid = Some(keyid);
+        let message = Message { start, fields: &[], trailers: &[], request: None };
+        let members = sign(key, "p", input, &message).unwrap();
+        Some((members.signature_input, members.signature))
+    }
+
     fn token(&self, token: Token) -> Option<String> {
         let (key, issuer) = match token {
             Token::None => return None,
@@ -247,7 +292,12 @@ impl World {
         Some(issue(key, &grant).unwrap())
     }
 
-    fn come(&self, (saip, bot, agent, token): (Saip, Bot, Agent, Token), known: Known) -> Box<Verdict> {
+    fn come(
+        &self,
+        partner: Registered,
+        (saip, bot, agent, token): (Saip, Bot, Agent, Token),
+        known: Known,
+    ) -> Box<Verdict> {
         let agent = match agent {
             Agent::Curl => "curl/8",
             Agent::GptBot => "GPTBot/1.4",
@@ -257,6 +307,9 @@ impl World {
         fields.extend(self.saip(saip).map(|saip| ("saip", saip)));
         fields.extend(self.token(token).map(|token| ("saip-delegation", token)));
         fields.extend(self.bot(bot));
+        if let Some((input, signature)) = self.partner(partner) {
+            fields.extend([("signature-input", input), ("signature", signature)]);
+        }
         let address = if known.inside { INSIDE } else { [203, 0, 113, 99] };
         let request = Request::read(Head {
             method: "GET",
@@ -273,6 +326,7 @@ impl World {
             catalogue: Arc::clone(&self.catalogue),
             bots: Some(BotRules::default()),
             passes: None,
+            registered: Arc::clone(&self.registered),
             named: BTreeSet::new(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -281,8 +335,16 @@ impl World {
 
     /// Goes through one part of the table.
     fn goes(&self, rows: &[Row]) {
-        for (at, (claims, known, expected)) in rows.iter().enumerate() {
-            let verdict = self.come(*claims, *known);
+        let alone: Vec<PartnerRow> = rows
+            .iter()
+            .map(|(claims, known, expected)| (Registered::None, *claims, *known, *expected))
+            .collect();
+        self.goes_with(&alone);
+    }
+
+    fn goes_with(&self, rows: &[PartnerRow]) {
+        for (at, (partner, claims, known, expected)) in rows.iter().enumerate() {
+            let verdict = self.come(*partner, *claims, *known);
             let identity = verdict.identity().map(ToString::to_string);
             let came = format!(
                 "{} {} {}",
@@ -444,7 +506,51 @@ fn a_token_for_a_system_that_no_table_tells_of_hides_nothing() {
 #[test]
 fn a_token_that_could_not_be_checked_says_nothing_of_who_acted() {
     let world = World::new();
-    let via = |token, known| world.come((NO_SAIP, NO_BOT, CRAWLER, token), known).via();
+    let via = |token, known| world.come(Registered::None, (NO_SAIP, NO_BOT, CRAWLER, token), known).via();
     assert!(via(Token::Holds, ALL).is_some());
     assert_eq!(via(Token::Forged, NO_DNS), None);
+}
+
+#[test]
+fn a_signature_under_a_registered_key_decides_beside_all_but_a_signed_header_and_a_token() {
+    use Registered::{Elsewhere, Fails, Holds, Unreadable};
+    let nothing = Known { directory: false, ranges: false, ..NO_DNS_OUTSIDE };
+    let proved = "3 registered-verified batch@openai.com";
+    World::new().goes_with(&[
+        (Holds, (NO_SAIP, NO_BOT, CURL, NO_TOKEN), ALL, proved),
+        (Holds, (NO_SAIP, NO_BOT, CURL, NO_TOKEN), nothing, proved),
+        (Fails, (NO_SAIP, NO_BOT, CURL, NO_TOKEN), ALL, "1 signature-invalid -"),
+        // A crawler's user agent, and a bare claim.
+        (Holds, (NO_SAIP, NO_BOT, CRAWLER, NO_TOKEN), nothing, proved),
+        (Fails, (NO_SAIP, NO_BOT, CRAWLER, NO_TOKEN), ALL, "1 signature-invalid -"),
+        (Holds, (NO_SAIP, NO_BOT, Agent::Googlebot, NO_TOKEN), ALL, "1 claims-conflict -"),
+        (Elsewhere, (NO_SAIP, NO_BOT, CRAWLER, NO_TOKEN), ALL, "1 claims-conflict -"),
+        (Holds, (Saip::Bare, NO_BOT, CURL, NO_TOKEN), nothing, proved),
+        (Fails, (Saip::Bare, NO_BOT, CURL, NO_TOKEN), ALL, "1 signature-invalid -"),
+        (Holds, (Saip::BareElsewhere, NO_BOT, CURL, NO_TOKEN), ALL, "1 claims-conflict -"),
+        // Signatures of a bot.
+        (Holds, (NO_SAIP, Bot::Holds, CURL, NO_TOKEN), ALL, proved),
+        (Holds, (NO_SAIP, Bot::Fails, CURL, NO_TOKEN), ALL, proved),
+        (Holds, (NO_SAIP, Bot::Holds, CURL, NO_TOKEN), nothing, proved),
+        (Fails, (NO_SAIP, Bot::Holds, CURL, NO_TOKEN), ALL, "1 signature-invalid -"),
+        (Holds, (NO_SAIP, Bot::Elsewhere, CURL, NO_TOKEN), ALL, "1 claims-conflict -"),
+        (Elsewhere, (NO_SAIP, Bot::Holds, CURL, NO_TOKEN), ALL, "1 claims-conflict -"),
+        (Elsewhere, (NO_SAIP, Bot::Elsewhere, CURL, NO_TOKEN), ALL, "3 registered-verified other.example"),
+        (Holds, (NO_SAIP, Bot::Unreadable, CURL, NO_TOKEN), ALL, "1 tag-missing -"),
+        (Unreadable, (NO_SAIP, NO_BOT, CURL, NO_TOKEN), ALL, "1 component-repeated -"),
+        // A SAIP header.
+        (Holds, (Saip::Holds, NO_BOT, CURL, NO_TOKEN), ALL, "3 signature-verified bot@openai.com"),
+        (Fails, (Saip::Holds, NO_BOT, CURL, NO_TOKEN), ALL, "3 signature-verified bot@openai.com"),
+        (Holds, (Saip::Fails, NO_BOT, CURL, NO_TOKEN), ALL, "1 signature-invalid -"),
+        (Holds, (Saip::Holds, NO_BOT, CURL, NO_TOKEN), NO_DNS, "1 dns-unreachable -"),
+        (Elsewhere, (Saip::Holds, NO_BOT, CURL, NO_TOKEN), ALL, "1 claims-conflict -"),
+        (Unreadable, (Saip::Holds, NO_BOT, CURL, NO_TOKEN), ALL, "1 component-repeated -"),
+        (Holds, (Saip::Unreadable, NO_BOT, CURL, NO_TOKEN), ALL, "1 header-malformed -"),
+        (Holds, (Saip::Nobodys, NO_BOT, CURL, NO_TOKEN), ALL, proved),
+        (Fails, (Saip::Nobodys, NO_BOT, CURL, NO_TOKEN), ALL, "1 signature-invalid -"),
+        // A token.
+        (Holds, (NO_SAIP, NO_BOT, CURL, Token::Holds), ALL, "2 delegation-verified openai.com"),
+        (Holds, (NO_SAIP, NO_BOT, CURL, Token::Forged), ALL, "1 delegation-invalid -"),
+        (Holds, (NO_SAIP, NO_BOT, CURL, Token::Elsewhere), ALL, "1 claims-conflict -"),
+    ]);
 }

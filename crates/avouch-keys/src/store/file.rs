@@ -137,8 +137,18 @@ fn reading(source: io::Error) -> Problem {
     }
 }
 
-/// Reads a file that is regular, small, and closed to group and others.
+/// Reads a file that is all secret.
+pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<String>, StoreError> {
+    read_closed(path, |_| true).map_err(at(path))
+}
+
+/// Reads a file that is closed to group and others if it holds a private key.
 fn read(path: &Path) -> Result<Zeroizing<String>, Problem> {
+    read_closed(path, |text| text.contains("PRIVATE KEY-----"))
+}
+
+/// Reads a file that is regular, small, and closed to group and others if it holds something secret.
+fn read_closed(path: &Path, is_secret: impl Fn(&str) -> bool) -> Result<Zeroizing<String>, Problem> {
     // Looked at by name first, for opening a pipe would wait for its writer.
     if !fs::metadata(path).map_err(reading)?.is_file() {
         return Err(Problem::NotAFile);
@@ -152,7 +162,7 @@ fn read(path: &Path) -> Result<Zeroizing<String>, Problem> {
     }
     let text = core::str::from_utf8(&octets).map_err(|_| Problem::NoKey)?;
     let mode = facts.permissions().mode() & 0o7777;
-    if text.contains("PRIVATE KEY-----") && mode & 0o077 != 0 {
+    if is_secret(text) && mode & 0o077 != 0 {
         return Err(Problem::OpenToOthers { mode });
     }
     Ok(Zeroizing::new(text.to_owned()))

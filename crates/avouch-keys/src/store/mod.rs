@@ -7,6 +7,7 @@ mod file;
 mod locator;
 mod problem;
 
+pub(crate) use file::read_secret;
 pub use file::{Description, Listed, Protection, create, describe, list, open};
 pub use locator::{Locator, LocatorError};
 pub use problem::{Cost, Problem, Step, StoreError};

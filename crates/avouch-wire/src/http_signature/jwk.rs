@@ -188,20 +188,32 @@ impl Members {
             }
             ("EC", "P-384") => {
                 let (x, y) = (fixed::<48>("x", self.x.as_deref())?, fixed::<48>("y", self.y.as_deref())?);
-                let key = VerificationKey::p384(&[&[0x04], &x[..], &y[..]].concat())?;
-                let (x, y) = (b64u::encode(&x), b64u::encode(&y));
-                let members = format!(r#"{{"crv":"P-384","kty":"EC","x":"{x}","y":"{y}"}}"#);
-                Ok((key, Thumbprint::of_members(&members)))
+                Ok(p384([&[0x04], &x[..], &y[..]].concat().as_slice())?)
             }
             ("RSA", _) => {
                 let (n, e) = (number("n", self.n.as_deref())?, number("e", self.e.as_deref())?);
-                let key = VerificationKey::rsa(&n, &e)?;
-                let (n, e) = (b64u::encode(&n), b64u::encode(&e));
-                Ok((key, Thumbprint::of_members(&format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#))))
+                Ok(rsa(&n, &e)?)
             }
             (kty, crv) => Err(JwkError::Kind(quoted(kty), quoted(crv))),
         }
     }
+}
+
+/// A key of P-384, 97 octets uncompressed, and its name.
+pub(super) fn p384(octets: &[u8]) -> Result<(VerificationKey, Thumbprint), KeyError> {
+    let key = VerificationKey::p384(octets)?;
+    // Behind the octet that says "uncompressed".
+    let point = octets.get(1..).unwrap_or_default();
+    let (x, y) = point.split_at(point.len() / 2);
+    let (x, y) = (b64u::encode(x), b64u::encode(y));
+    Ok((key, Thumbprint::of_members(&format!(r#"{{"crv":"P-384","kty":"EC","x":"{x}","y":"{y}"}}"#))))
+}
+
+/// An RSA key, and its name.
+pub(super) fn rsa(n: &[u8], e: &[u8]) -> Result<(VerificationKey, Thumbprint), KeyError> {
+    let key = VerificationKey::rsa(n, e)?;
+    let (n, e) = (b64u::encode(n), b64u::encode(e));
+    Ok((key, Thumbprint::of_members(&format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#))))
 }
 
 fn fixed<const N: usize>(name: &'static str, text: Option<&str>) -> Result<[u8; N], JwkError> {
@@ -224,16 +236,18 @@ const fn seconds(time: u64) -> u64 {
     if time > MOST_SECONDS { time / 1000 } else { time }
 }
 
+/// The example key of RFC 7638 section 3.1.
+#[cfg(test)]
+pub(super) const EXAMPLE_MODULUS: &str = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
+
 #[cfg(test)]
 mod tests {
     use super::super::Algorithms;
+    use super::EXAMPLE_MODULUS as N;
     use super::*;
 
     /// The example key of RFC 8037 appendix A.2, whose thumbprint stands in A.3.
     const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
-
-    /// The example key of RFC 7638 section 3.1.
-    const N: &str = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
 
     fn okp(more: &str) -> Result<Jwk, JwkError> {
         Jwk::parse(&format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{X}"{more}}}"#))

@@ -55,6 +55,11 @@ impl VerificationKey {
         if !MODULUS.contains(&modulus.len()) || exponent.len() > MAX_EXPONENT {
             return Err(KeyError::Length(modulus.len()));
         }
+        let is_odd = |number: &[u8]| number.last().is_some_and(|octet| octet % 2 == 1);
+        // With an exponent of 1 anybody can sign.
+        if !is_odd(modulus) || !is_odd(exponent) || exponent == [1] {
+            return Err(KeyError::Point);
+        }
         let components = RsaPublicKeyComponents { n: Box::from(modulus), e: Box::from(exponent) };
         components.to_parsed_public_key(&RSA_PSS_2048_8192_SHA512).map_err(|_| KeyError::Point)?;
         Ok(Self { material: Material::Rsa(Arc::new(components)), only: None })

@@ -20,6 +20,7 @@ mod input;
 mod jwk;
 mod key;
 mod message;
+mod pem;
 mod query;
 mod times;
 
@@ -32,4 +33,5 @@ pub(crate) use jwk::quoted;
 pub use jwk::{Jwk, JwkError, Thumbprint};
 pub use key::VerificationKey;
 pub use message::{Message, Start};
+pub use pem::{GivenError, PemError, given};
 pub use times::{TimeError, TimeRules};

@@ -5,7 +5,7 @@ use super::zones::Zones;
 use crate::failure::Failure;
 use crate::{files, instant};
 use avouch_dns::Dns;
-use avouch_engine::claim::{BotRules, Catalogue};
+use avouch_engine::claim::{BotRules, Catalogue, KeyRegister};
 use avouch_engine::decision::Policy;
 use avouch_engine::decision::policy::Facts;
 use avouch_engine::pipeline::Site;
@@ -41,6 +41,10 @@ pub(super) struct Judging {
     /// names: a file that stands for what would be fetched; may be repeated
     #[arg(long, value_name = "URL=FILE", value_parser = directory)]
     directory: Vec<(String, PathBuf)>,
+    /// Keys registered with the site: a file with tables `[[http_signature]]` as in a gateway's configuration, and
+    /// nothing else
+    #[arg(long, value_name = "FILE")]
+    registered: Option<PathBuf>,
     /// A table of autonomous systems (MMDB, or text with tabs or commas), as old as its last change
     #[arg(long, value_name = "FILE")]
     asn: Option<PathBuf>,
@@ -133,6 +137,12 @@ impl Judging {
         Ok(Directories::Given(documents))
     }
 
+    /// The keys that the site's operator registered.
+    fn registered_keys(&self) -> Result<KeyRegister, Failure> {
+        let read = self.registered.as_deref().map(avouch_gateway::registered_keys).transpose();
+        read.map(Option::unwrap_or_default).map_err(Failure::configuration)
+    }
+
     /// The captured request, as the gateway would read it.
     fn read<'a>(&self, capture: &'a Capture<'a>) -> Result<Request<'a>, RequestError> {
         Request::read(Head {
@@ -183,6 +193,7 @@ impl Judging {
             // What is captured may well be an example; the verdict says so.
             bots: Some(BotRules { refuse_test_keys: false, ..BotRules::default() }),
             passes: None,
+            registered: Arc::new(self.registered_keys()?),
             named: named.map(|domain| domain.registrable().to_owned()).collect(),
         })
     }

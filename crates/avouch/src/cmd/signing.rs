@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::{files, instant};
 use avouch_gather::clock::{Clock as _, SystemClock};
 use avouch_keys::saip::{Mode, RequestToSign, SignError, Signer, Speaker};
-use avouch_keys::{SecretKey, web_bot_auth};
+use avouch_keys::{SecretKey, partner, web_bot_auth};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::content::ContentDigest;
 use avouch_wire::delegation::{self, Grant, Subject};
@@ -13,7 +13,7 @@ use avouch_wire::key::KeyType;
 use avouch_wire::name::{AgentId, Domain, NameError};
 use avouch_wire::target::Target;
 use avouch_wire::time::Time;
-use avouch_wire::web_bot_auth::{Agents, Dialect};
+use avouch_wire::web_bot_auth::{Agents, Dialect, TAG};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -58,7 +58,13 @@ pub(super) struct Signing {
     /// themselves; without it https://DOMAIN
     #[arg(long, value_name = "URL")]
     agent: Option<String>,
-    /// How long a Web Bot Auth signature lasts, in seconds
+    /// The name under which the site knows the key, for profile http-signature
+    #[arg(long, value_name = "NAME")]
+    keyid: Option<String>,
+    /// The tag that is agreed upon with the site, for profile http-signature
+    #[arg(long, value_name = "TAG")]
+    tag: Option<String>,
+    /// How long an HTTP message signature lasts, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     lifetime: u64,
     /// The method
@@ -105,12 +111,14 @@ enum Profile {
     WebBotAuthC,
     /// Web Bot Auth, Signature-Agent as the URL of the keys
     WebBotAuthD,
+    /// An HTTP message signature by a key that is registered with the site under --keyid
+    HttpSignature,
 }
 
 impl Profile {
     const fn dialect(self) -> Option<Dialect> {
         match self {
-            Self::Saip => None,
+            Self::Saip | Self::HttpSignature => None,
             Self::WebBotAuthA => Some(Dialect::A),
             Self::WebBotAuthB => Some(Dialect::B),
             Self::WebBotAuthC => Some(Dialect::C),
@@ -157,20 +165,21 @@ impl Signing {
             fields.push(("SAIP".to_owned(), self.header_for(request, delegated.as_ref())?));
         }
         fields.extend(token.map(|token| (delegation::FIELD.to_owned(), token)));
+        let request =
+            web_bot_auth::RequestToSign { method, scheme, authority: &authority, target: &target, content };
         let mut dialects = self.profile.iter().filter_map(|profile| profile.dialect());
         if let Some(dialect) = dialects.next() {
             if dialects.next().is_some() {
                 return Err(Failure::usage("a request has one Signature-Agent")
                     .fix("give --profile for one form of Web Bot Auth"));
             }
-            let request = web_bot_auth::RequestToSign {
-                method,
-                scheme,
-                authority: &authority,
-                target: &target,
-                content,
-            };
             fields.extend(self.as_bot(dialect, request)?);
+        }
+        if self.profile.contains(&Profile::HttpSignature) {
+            // Both may cover the digest of the content, which is one field.
+            let own = self.as_partner(request)?;
+            let added: Vec<_> = own.into_iter().filter(|field| !fields.contains(field)).collect();
+            fields.extend(added);
         }
         Ok(SignedRequest {
             scheme,
@@ -256,6 +265,23 @@ impl Signing {
         }
         let speaker = web_bot_auth::Speaker { dialect, url: &url, lifetime: self.lifetime };
         let fields = web_bot_auth::sign(&self.open_key()?, speaker, request, self.now());
+        let fields = fields.map_err(Failure::usage)?;
+        Ok(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
+    /// The fields of a signature by a registered key.
+    fn as_partner(&self, request: web_bot_auth::RequestToSign<'_>) -> Result<Vec<(String, String)>, Failure> {
+        let Some(keyid) = self.keyid.as_deref() else {
+            return Err(Failure::usage("nothing says by which name the site knows the key")
+                .fix("give with --keyid what its operator calls it"));
+        };
+        let tag = self.tag.as_deref();
+        if tag == Some(TAG) {
+            return Err(Failure::usage(format_args!("--tag {TAG}: is that of Web Bot Auth"))
+                .fix("sign with --profile web-bot-auth-a, or leave --tag out"));
+        }
+        let speaker = partner::Speaker { keyid, tag, lifetime: self.lifetime };
+        let fields = partner::sign(&self.open_key()?, speaker, request, self.now());
         let fields = fields.map_err(Failure::usage)?;
         Ok(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }

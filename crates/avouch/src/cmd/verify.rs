@@ -24,6 +24,7 @@ use std::path::PathBuf;
 #[command(after_long_help = "Examples:
   avouch verify --zone acme.example.zone --authority www.shop.example request.http
   avouch sign --raw … https://www.shop.example/ | avouch verify --zone acme.example.zone -
+  avouch verify --registered partners.toml --authority api.shop.example request.http
   avouch verify --zone forward.zone --zone reverse.zone --peer 192.0.2.7 --policy policy.toml -")]
 pub(crate) struct Verify {
     #[command(flatten)]

@@ -106,6 +106,7 @@ impl Ours {
             catalogue: Arc::new(Catalogue::built_in().unwrap()),
             bots: Some(BotRules::default()),
             passes: None,
+            registered: Arc::default(),
             named: BTreeSet::new(),
         };
         self.0.judge(&request.unwrap(), &site).await.reasons()[0].to_string()
