@@ -16,8 +16,11 @@ pub const REPLAY: &[u8] = b"avouch replay v1\0";
 /// The context of a Privacy Pass challenge.
 pub const PASS_CONTEXT: &[u8] = b"avouch pass context v1\0";
 
+/// What stands for the name of a registered key in the replay table.
+pub const REGISTERED_KEY: &[u8] = b"avouch registered key v1\0";
+
 /// All of the above; the test below holds them apart.
-pub const ALL: &[&[u8]] = &[REQUEST, RCERT, REPLAY, PASS_CONTEXT];
+pub const ALL: &[&[u8]] = &[REQUEST, RCERT, REPLAY, PASS_CONTEXT, REGISTERED_KEY];
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@ use super::signature::{keep, unreadable};
 use super::{Coverage, Unreadable};
 use crate::reason::Reason;
 use avouch_wire::content::ContentDigest;
+use avouch_wire::context;
 use avouch_wire::http_signature::{
     Algorithm, Algorithms, Labelled, Signature, SignaturesError, TimeRules, VerificationKey,
 };
@@ -11,9 +12,6 @@ use avouch_wire::name::{Domain, Identity};
 use avouch_wire::web_bot_auth::TAG;
 use std::collections::BTreeMap;
 use thiserror::Error;
-
-/// Before the name of a key in what stands for it in the replay table, where names of other keys are, too.
-const REPLAY_CONTEXT: &str = "avouch-registered-key-v1\0";
 
 /// A key, and whose the operator says it is.
 #[derive(Clone, Debug)]
@@ -80,7 +78,7 @@ impl RegisteredKey {
             tag: None,
             coverage: Coverage::default(),
             lives: (None, None),
-            replay: ContentDigest::of([REPLAY_CONTEXT, keyid].concat().as_bytes()).0,
+            replay: ContentDigest::of(&[context::REGISTERED_KEY, keyid.as_bytes()].concat()).0,
         })
     }
 
