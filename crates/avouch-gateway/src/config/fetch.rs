@@ -41,11 +41,11 @@ impl Fetch {
     }
 
     pub(super) fn write(&self, f: &mut impl std::fmt::Write) -> std::fmt::Result {
-        writeln!(f, "\n[fetch]\nfolder = {}", super::print::file(&self.folder))?;
+        use super::print::{List, file};
+        writeln!(f, "\n[fetch]\nfolder = {}", file(&self.folder))?;
         writeln!(f, "every = \"{}ms\"", self.every.as_millis())?;
-        self.ca.iter().try_for_each(|ca| writeln!(f, "ca = {}", super::print::file(ca)))?;
-        let networks: Vec<_> = self.allow_networks.iter().map(ToString::to_string).collect();
-        writeln!(f, "allow_networks = {networks:?}")
+        self.ca.iter().try_for_each(|ca| writeln!(f, "ca = {}", file(ca)))?;
+        writeln!(f, "allow_networks = {}", List(&self.allow_networks))
     }
 }
 
