@@ -13,6 +13,7 @@ mod judge;
 mod lookups;
 pub mod meter;
 pub mod networks;
+pub mod pauses;
 pub mod replay;
 
 pub use directories::{Directories, Documents, FetchSettings, Fetcher};

@@ -4,6 +4,7 @@ use crate::spool::Spool;
 use crate::{Fate, LOOK, Reports, SIMULTANEOUS, Wanted};
 use avouch_gather::clock::Clock;
 use avouch_gather::folder::StoreError;
+use avouch_gather::pauses;
 use avouch_wire::report::{Head, ReportId, pack};
 use avouch_wire::time::Time;
 use bytes::Bytes;
@@ -54,8 +55,8 @@ impl Waiting {
 
     /// One more, due at some moment within `spread`: not all gateways send at midnight.
     pub(crate) fn add(&mut self, id: ReportId, now: Time, spread: Duration) {
-        let share = self.share(&id);
-        self.by_id.insert(id, Turn::first(now.after(spread * share / 1024)));
+        let wait = pauses::shortened(spread, 1, self.random.hash_one(&id));
+        self.by_id.insert(id, Turn::first(now.after(wait)));
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -64,8 +65,7 @@ impl Waiting {
 
     /// Of those that are due, at most so many whose turn came first: they are under way from now on.
     fn begin(&mut self, now: Time, most: usize) -> Vec<ReportId> {
-        // After a clock was set back no pause is longer than the longest.
-        let is_due = |turn: &Turn| turn.due <= now || turn.due > now.after(LONGEST_PAUSE);
+        let is_due = |turn: &Turn| pauses::is_due(turn.due, now, LONGEST_PAUSE);
         let due = self.by_id.iter_mut().filter(|(_, turn)| !turn.under_way && is_due(turn));
         let mut due: Vec<_> = due.collect();
         due.sort_by_key(|(_, turn)| turn.due);
@@ -79,19 +79,13 @@ impl Waiting {
     }
 
     fn failed(&mut self, id: &ReportId, now: Time) {
-        let share = self.share(id);
+        let random = self.random.hash_one(id);
         let Some(turn) = self.by_id.get_mut(id) else { return };
-        let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(turn.failures.min(16)));
-        let whole = doubled.min(LONGEST_PAUSE);
         turn.failures = turn.failures.saturating_add(1);
         turn.under_way = false;
-        // Up to a quarter less, so that what failed together is not tried together.
-        turn.due = now.after(whole - whole * share / 4096);
-    }
-
-    /// A number below 1024, the same for the same report.
-    fn share(&self, id: &ReportId) -> u32 {
-        u32::try_from(self.random.hash_one(id) % 1024).unwrap_or(0)
+        // Up to a quarter is left out, the same of the same report.
+        let whole = pauses::after(turn.failures, FIRST_PAUSE, LONGEST_PAUSE);
+        turn.due = now.after(pauses::shortened(whole, 4, random));
     }
 }
 

@@ -5,6 +5,7 @@ use super::{storage, vouched};
 use crate::bounded::Bounded;
 use crate::hash_key::HashKey;
 use crate::https::{Client, Document as Fetched, Get, Got, HttpsError};
+use crate::pauses;
 use avouch_dns::Dns;
 use avouch_engine::evidence::{Answer, Cause, DirectoryQuestion, Dnssec};
 use avouch_tls::Connector;
@@ -238,13 +239,10 @@ impl State {
         }
     }
 
-    /// Twice as long after each failure, less up to a half: many verifiers that lost a directory at the same moment do
-    /// not come back at the same one.
+    /// Up to a half of it is left out.
     fn pause(&self, failures: u32, hash: u64) -> Duration {
-        let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(16)));
-        let whole = doubled.min(LONGEST_PAUSE);
-        let share = u32::try_from(self.key.of(&(hash, failures)) % 512).unwrap_or(0);
-        whole - whole * share / 1024
+        let whole = pauses::after(failures, FIRST_PAUSE, LONGEST_PAUSE);
+        pauses::shortened(whole, 2, self.key.of(&(hash, failures)))
     }
 
     fn admit_newcomer(&self, url: &str, now: Time) -> bool {
@@ -264,7 +262,7 @@ impl Known {
         if let Some(last) = self.last.as_ref().filter(fresh) {
             return Some(last.answer(last.until));
         }
-        let pauses = now < self.retry_at && self.retry_at <= now.after(LONGEST_PAUSE);
+        let pauses = !pauses::is_due(self.retry_at, now, LONGEST_PAUSE);
         pauses.then(|| self.while_out_of_reach(now))
     }
 

@@ -1,6 +1,7 @@
 //! When a feed is asked again.
 
 use crate::hash_key::HashKey;
+use crate::pauses;
 use avouch_wire::time::Time;
 use std::time::Duration;
 
@@ -25,29 +26,23 @@ impl Schedule {
 
     /// Whether it is time. After a clock was set back, nothing waits for longer than it ever would.
     pub(super) fn is_due(self, every: Duration, now: Time) -> bool {
-        self.next <= now || self.next > now.after(every.max(LONGEST_PAUSE))
+        pauses::is_due(self.next, now, every.max(LONGEST_PAUSE))
     }
 
     /// The operator answered. Up to an eighth earlier than asked for, so that the verifiers that started at the same
     /// moment do not all come at the same one.
     pub(super) fn answered(&mut self, every: Duration, now: Time, key: &HashKey) {
-        let share = share(key, (now.millis(), 0));
-        *self = Self { next: now.after(every - every * share / 8 / 1024), failures: 0 };
+        let pause = pauses::shortened(every, 8, key.of(&(now.millis(), 0)));
+        *self = Self { next: now.after(pause), failures: 0 };
     }
 
     /// The operator did not answer, or with something that cannot be used. Up to half of the pause is left out, for the
     /// same reason.
     pub(super) fn failed(&mut self, every: Duration, now: Time, key: &HashKey) {
-        let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.failures.min(16)));
-        let whole = doubled.min(LONGEST_PAUSE).min(every);
         self.failures = self.failures.saturating_add(1);
-        self.next = now.after(whole - whole * share(key, (now.millis(), self.failures)) / 2 / 1024);
+        let whole = pauses::after(self.failures, FIRST_PAUSE, LONGEST_PAUSE).min(every);
+        self.next = now.after(pauses::shortened(whole, 2, key.of(&(now.millis(), self.failures))));
     }
-}
-
-/// A number below 1024 that nobody can foresee.
-fn share(key: &HashKey, of: (u64, u32)) -> u32 {
-    u32::try_from(key.of(&of) % 1024).unwrap_or(0)
 }
 
 #[cfg(test)]
