@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use avouch_tls::Acceptor;
@@ -19,8 +20,14 @@ pub type Answer = dyn Fn(&Message) -> Vec<u8> + Send + Sync;
 pub struct HttpsHost {
     /// Where it listens.
     pub address: SocketAddr,
-    received: Arc<Mutex<Vec<Message>>>,
+    seen: Arc<Seen>,
     _tasks: JoinSet<()>,
+}
+
+#[derive(Default)]
+struct Seen {
+    connections: AtomicUsize,
+    received: Mutex<Vec<Message>>,
 }
 
 impl HttpsHost {
@@ -31,45 +38,50 @@ impl HttpsHost {
     /// No free port, or a certificate that cannot be used.
     pub async fn start(certificate: &Certificate, answer: Arc<Answer>) -> io::Result<Self> {
         let acceptor = Acceptor::from_pem(certificate.certificate.as_bytes(), certificate.key.as_bytes());
-        let acceptor = acceptor.map_err(io::Error::other)?;
+        Self::accepting(acceptor.map_err(io::Error::other)?, answer).await
+    }
+
+    /// The same by an acceptor that is at hand.
+    ///
+    /// # Errors
+    ///
+    /// No free port.
+    pub async fn accepting(acceptor: Acceptor, answer: Arc<Answer>) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let received = Arc::new(Mutex::default());
+        let seen = Arc::new(Seen::default());
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, acceptor, Arc::clone(&received), answer));
-        Ok(Self { address, received, _tasks: tasks })
+        tasks.spawn(accept(listener, acceptor, Arc::clone(&seen), answer));
+        Ok(Self { address, seen, _tasks: tasks })
+    }
+
+    /// How often somebody connected.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.seen.connections.load(Ordering::SeqCst)
     }
 
     /// What it was asked so far.
     #[must_use]
     pub fn received(&self) -> Vec<Message> {
-        self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    acceptor: Acceptor,
-    received: Arc<Mutex<Vec<Message>>>,
-    answer: Arc<Answer>,
-) {
+async fn accept(listener: TcpListener, acceptor: Acceptor, seen: Arc<Seen>, answer: Arc<Answer>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        connections.spawn(serve(stream, acceptor.clone(), Arc::clone(&received), Arc::clone(&answer)));
+        seen.connections.fetch_add(1, Ordering::SeqCst);
+        connections.spawn(serve(stream, acceptor.clone(), Arc::clone(&seen), Arc::clone(&answer)));
     }
 }
 
-async fn serve(
-    stream: TcpStream,
-    acceptor: Acceptor,
-    received: Arc<Mutex<Vec<Message>>>,
-    answer: Arc<Answer>,
-) {
+async fn serve(stream: TcpStream, acceptor: Acceptor, seen: Arc<Seen>, answer: Arc<Answer>) {
     let Ok(stream) = acceptor.accept(stream).await else { return };
     let mut messages = Messages::new(stream);
     let Ok(Some(message)) = messages.next(Kind::Request).await else { return };
     let octets = answer(&message);
-    received.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+    seen.received.lock().unwrap_or_else(PoisonError::into_inner).push(message);
     let stream = messages.stream();
     if stream.write_all(&octets).await.is_ok() {
         let _ = stream.shutdown().await;
