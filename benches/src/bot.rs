@@ -1,5 +1,6 @@
 //! A bot of today, judged by its key directory: against its one signature check.
 
+use crate::check::WARM_UP;
 use crate::figure::{Figure, in_turn};
 use crate::world::{NOW, PATH, SITE, judge, site};
 use avouch_engine::pipeline::Site;
@@ -10,9 +11,10 @@ use avouch_keys::entropy::SystemEntropy;
 use avouch_keys::web_bot_auth::{Fields, RequestToSign, Speaker, sign};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::http_signature::{self, Jwk, Message, Start};
-use avouch_wire::key::{KeyType, PublicKey};
+use avouch_wire::key::KeyType;
 use avouch_wire::target::Target;
 use avouch_wire::web_bot_auth::{Dialect, WELL_KNOWN};
+use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
 use tokio::runtime::Runtime;
 
 /// Many more bots than any site sees in a minute.
@@ -20,9 +22,6 @@ const BOTS: usize = 500;
 
 /// Rounds of a request of each.
 const ROUNDS: usize = 31;
-
-/// Rounds before the first that counts.
-const WARM_UP: usize = 8;
 
 /// Bots with a directory each.
 struct Bots {
@@ -34,9 +33,9 @@ struct Bots {
 
 /// What a verifier cannot do without: the message and the signature.
 struct Bare {
-    key: PublicKey,
+    key: VerifyingKey,
     message: Vec<u8>,
-    signature: [u8; 64],
+    signature: Signature,
 }
 
 /// Parse and verdict, with the replay table, against the signature check.
@@ -144,9 +143,9 @@ impl Bare {
             Start::Request { method: "GET", scheme: "https", authority: SITE, path: PATH, target: PATH };
         let message = Message { start, fields: &sent, trailers: &[], request: None };
         Self {
-            key: key.public().clone(),
+            key: VerifyingKey::from_bytes(key.public().octets().try_into().expect("Ed25519")).expect("a key"),
             message: one.input.base(&message).expect("all is there").into(),
-            signature: one.octets.exactly().expect("Ed25519"),
+            signature: Signature::from_bytes(&one.octets.exactly().expect("Ed25519")),
         }
     }
 }

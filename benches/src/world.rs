@@ -69,7 +69,7 @@ impl World {
 /// A verifier for whom this zone is the DNS, and whom no budget of look-ups holds up.
 pub(crate) fn judge(zone: &str, directories: Directories) -> Judge {
     let zones = ZoneFiles::parse(&[("acme", zone)], Dnssec::Insecure).expect("the zone is sound");
-    let replay = replay::Settings { capacity: 1 << 20, fresh: true, ..replay::Settings::default() };
+    let replay = replay::Settings { capacity: 1 << 21, fresh: true, ..replay::Settings::default() };
     let budget = budget::Settings { burst: u32::MAX, ..budget::Settings::default() };
     let settings = Settings { replay, budget, ..Settings::default() };
     let clock = Arc::new(ManualClock::at(NOW));

@@ -1,10 +1,9 @@
 //! Public keys and what they verify.
 
-use super::Fingerprint;
+use super::{Ed25519, Fingerprint};
 use crate::b64u;
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
-use ed25519_dalek::{Signature, Verifier, VerifyingKey};
 use std::fmt;
 use std::sync::Arc;
 use thiserror::Error;
@@ -75,12 +74,9 @@ pub struct PublicKey {
 
 #[derive(Clone)]
 enum Point {
-    Ed25519(VerifyingKey),
+    Ed25519(Ed25519),
     P256 { octets: [u8; 65], parsed: Arc<ParsedPublicKey> },
 }
-
-/// DER before the 32 octets of an Ed25519 key (RFC 8410 section 4).
-const ED25519_SPKI: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 impl PublicKey {
     /// Reads a key as it stands in `rpk` and `pk` of a header: 32 octets of Ed25519, or 65 of
@@ -125,16 +121,9 @@ impl PublicKey {
     }
 
     fn ed25519(octets: &[u8; 32]) -> Result<Self, KeyError> {
-        if !is_canonical(octets) {
-            return Err(KeyError::Point);
-        }
-        if is_small_order(octets) {
-            return Err(KeyError::SmallOrder);
-        }
-        let key = VerifyingKey::from_bytes(octets).map_err(|_| KeyError::Point)?;
-        let mut spki = [0; 44];
-        spki.iter_mut().zip(ED25519_SPKI.iter().chain(octets)).for_each(|(to, from)| *to = *from);
-        Ok(Self { point: Point::Ed25519(key), fingerprint: Fingerprint::of_spki(&spki) })
+        let key = Ed25519::read(octets)?;
+        let fingerprint = Fingerprint::of_spki(&key.spki());
+        Ok(Self { point: Point::Ed25519(key), fingerprint })
     }
 
     fn p256(octets: &[u8]) -> Result<Self, KeyError> {
@@ -158,7 +147,7 @@ impl PublicKey {
     #[must_use]
     pub fn octets(&self) -> &[u8] {
         match &self.point {
-            Point::Ed25519(key) => key.as_bytes(),
+            Point::Ed25519(key) => key.octets(),
             Point::P256 { octets, .. } => octets,
         }
     }
@@ -178,53 +167,10 @@ impl PublicKey {
     /// [`BadSignature`], without saying in what way.
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), BadSignature> {
         match &self.point {
-            Point::Ed25519(key) => {
-                key.verify(message, &Signature::from_bytes(signature)).map_err(|_| BadSignature)
-            }
+            Point::Ed25519(key) => key.verify(message, signature),
             Point::P256 { parsed, .. } => parsed.verify_sig(message, signature).map_err(|_| BadSignature),
         }
     }
-}
-
-/// Whether the y coordinate is written as a number below the prime 2^255 - 19 (RFC 8032 section
-/// 5.1.3). The other non-canonical spellings, a sign bit with x = 0, are of small order.
-fn is_canonical(octets: &[u8; 32]) -> bool {
-    let [lowest, middle @ .., highest] = octets;
-    highest & 0x7f != 0x7f || middle.iter().any(|octet| *octet != 0xff) || *lowest < 0xed
-}
-
-/// The y coordinates, little-endian, of the eight points whose order divides 8: those of order 4 (y = 0), the
-/// identity (1), of order 2 (-1) and the two of order 8. To ask the curve instead takes three doublings.
-const SMALL_ORDER: [[u8; 32]; 5] = [
-    [0; 32],
-    first_octet(1),
-    [
-        0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,
-    ],
-    [
-        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5,
-        0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
-    ],
-    [
-        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a,
-        0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
-    ],
-];
-
-const fn first_octet(octet: u8) -> [u8; 32] {
-    let mut octets = [0; 32];
-    let [first, ..] = &mut octets;
-    *first = octet;
-    octets
-}
-
-/// Whether a canonical encoding is that of a point of small order, whatever its sign bit.
-fn is_small_order(octets: &[u8; 32]) -> bool {
-    let mut y = *octets;
-    let [.., highest] = &mut y;
-    *highest &= 0x7f;
-    SMALL_ORDER.contains(&y)
 }
 
 impl PartialEq for PublicKey {
