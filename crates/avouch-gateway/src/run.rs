@@ -34,7 +34,7 @@ use crate::load::{self, LoadError, LoadErrors};
 use crate::numbers::Numbers;
 use crate::snapshot::Snapshot;
 use crate::trust::Remote;
-use crate::{admin, feeds, reload, verify};
+use crate::{admin, feeds, judge_api, reload, verify};
 
 /// How often the replay table and idle upstream connections are looked through.
 const TEND: Duration = Duration::from_secs(1);
@@ -151,7 +151,8 @@ impl Gateway {
             running.tasks.spawn(serve(door, admin::router(Arc::clone(&gate))));
         }
         if let Some((_, door)) = verify {
-            running.tasks.spawn(serve(door, verify::router(Arc::clone(&gate))));
+            let asked = verify::router(Arc::clone(&gate)).merge(judge_api::router(Arc::clone(&gate)));
+            running.tasks.spawn(serve(door, asked));
         }
         running.tasks.spawn(feeds::keep(Arc::clone(&gate)));
         if let Some(reports) = &gate.reports {

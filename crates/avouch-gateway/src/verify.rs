@@ -8,9 +8,8 @@
 
 use std::sync::Arc;
 
-use avouch_engine::request::{Content, Request, Transport};
+use avouch_engine::request::Content;
 use avouch_wire::privacy_pass::is_private_token;
-use avouch_wire::target::NormalPath;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
@@ -23,9 +22,11 @@ use crate::answers::{self, Problem};
 use crate::body::AnswerBody;
 use crate::config::Disclose;
 use crate::gate::Gate;
+use crate::listen::Shown;
+use crate::received::Received;
 use crate::snapshot::Snapshot;
 use crate::trust::{Peer, Remote};
-use crate::{Refused, incoming, judge, outgoing};
+use crate::{Refused, outgoing};
 
 const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
 const ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
@@ -46,10 +47,11 @@ async fn verify(
     let (mut parts, _) = request.into_parts();
     let asked = snapshot.config.trusted_proxies.holds(remote) && original(&mut parts).is_some();
     let peer = snapshot.peer(remote, snapshot.default_scheme(), &parts.headers);
-    let mut entry = gate.begin(&peer, &http::Request::from_parts(parts.clone(), ()));
+    let received = Received { parts, peer, content: Content::Streaming, shown: Shown::Untold };
+    let mut entry = received.begin(&gate);
     let mut assertion = None;
     let outcome = match asked {
-        true => treat(&gate, &snapshot, &peer, &mut entry, &parts).await.map(|made| assertion = made),
+        true => received.treat(&gate, &snapshot, &mut entry).await.map(|made| assertion = made),
         false => Err(Problem::of(avouch_engine::reason::Reason::RequestMalformed).into()),
     };
     let mut answer = match outcome {
@@ -74,22 +76,6 @@ fn original(parts: &mut Parts) -> Option<()> {
     // nginx never writes it, so this one is the client's.
     parts.headers.remove(header::FORWARDED);
     Some(())
-}
-
-async fn treat(
-    gate: &Gate,
-    snapshot: &Snapshot,
-    peer: &Peer,
-    entry: &mut Entry,
-    parts: &Parts,
-) -> Result<Option<String>, Refused> {
-    entry.place = Some(gate.place()?);
-    incoming::bounded(parts, &snapshot.config.limits)?;
-    let request: Request<'_> = incoming::read(parts, peer, Content::Streaming)?.over(Transport::Elsewhere);
-    let path = NormalPath::of(request.path());
-    let to = snapshot.destination(&path)?;
-    judge(gate, snapshot, &request, &path, to, entry).await?;
-    Ok(gate.assert(&request, snapshot, to, entry))
 }
 
 fn allowed() -> Response<AnswerBody> {

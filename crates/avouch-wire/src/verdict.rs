@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 /// A verdict as written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VerdictDocument<'a> {
     /// 0–3 (VICDM draft section 4.2).
     pub class: u8,
@@ -40,6 +41,7 @@ pub struct VerdictDocument<'a> {
 
 /// An identity, in its parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IdentityDocument<'a> {
     /// The domain that answers for the agent.
     pub domain: Cow<'a, str>,
@@ -51,6 +53,7 @@ pub struct IdentityDocument<'a> {
 
 /// Where a key is kept, and on whose word.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KeyTierDocument<'a> {
     /// `unknown`, `software` or `tpm`.
     pub tier: &'static str,
@@ -60,6 +63,7 @@ pub struct KeyTierDocument<'a> {
 
 /// One check and how it came out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CheckDocument<'a> {
     /// What was checked.
     pub name: &'static str,

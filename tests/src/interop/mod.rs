@@ -4,6 +4,7 @@ mod bots;
 mod dns;
 mod front;
 mod openssl;
+mod own_server;
 mod partners;
 mod record;
 mod site;

@@ -4,12 +4,13 @@ mod connections;
 mod feeds;
 mod forwarding;
 mod framing;
+pub(crate) mod judging;
 mod operating;
 mod partners;
 mod reports;
 mod transport;
 mod unix;
-mod verdicts;
+pub(crate) mod verdicts;
 
 use avouch_dns::{Dns, ZoneFiles};
 use avouch_engine::evidence::Dnssec;

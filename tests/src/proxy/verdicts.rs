@@ -23,13 +23,15 @@ const SITE: &str = "authorities = ['www.shop.example']";
 const ENFORCING: &str =
     "authorities = ['www.shop.example']\nmode = 'enforce'\n[[route]]\npath = '/'\nrequire = 3";
 
-struct Agent {
+/// An agent of acme.example.
+pub(crate) struct Agent {
     signer: Signer,
-    record: String,
+    /// The record of its key.
+    pub(crate) record: String,
 }
 
 impl Agent {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy).unwrap();
         let record = format!("bot._saip TXT \"v=saip1; pk={}\"", b64u::encode(key.public().octets()));
         let domain = Some(Domain::parse("acme.example").unwrap());
@@ -38,7 +40,7 @@ impl Agent {
     }
 
     /// A request for `path` whose signature covers `signed` as content.
-    fn request(&self, path: &str, signed: Option<&[u8]>, content: &[u8]) -> Vec<u8> {
+    pub(crate) fn request(&self, path: &str, signed: Option<&[u8]>, content: &[u8]) -> Vec<u8> {
         let method = if content.is_empty() { "GET" } else { "POST" };
         let target = Target::parse(method, path).unwrap();
         let authority = Authority::parse("www.shop.example", Scheme::Http).unwrap();

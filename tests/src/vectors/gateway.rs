@@ -40,7 +40,8 @@ async fn come(case: &Case) -> Came {
     let upstream = Upstream::start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("access.log");
-    let config = config(case, &upstream, folder.path());
+    let trusted = if case.unlisted_proxy { "[]" } else { "['127.0.0.1']" };
+    let config = config(case, (&upstream, "", trusted), folder.path());
     let running = Gateway::start(config, surroundings(case)).await.unwrap();
     let answer = exchange(running.addresses[0], message(case)).await.unwrap().unwrap();
     running.stop().await;
@@ -50,13 +51,17 @@ async fn come(case: &Case) -> Came {
     Came { logged, answer, received: upstream.received().pop() }
 }
 
-fn config(case: &Case, upstream: &Upstream, folder: &Path) -> Config {
+/// The configuration of a case's verifier in front of `upstream`, with these lines more, which believes these proxies.
+pub(super) fn config(
+    case: &Case,
+    (upstream, more, trusted): (&Upstream, &str, &str),
+    folder: &Path,
+) -> Config {
     // Without authorities a gateway does not enforce; the decision is the same, and carried out less.
     let mode = if case.authorities.is_empty() { "advise" } else { "enforce" };
-    let trusted = if case.unlisted_proxy { "[]" } else { "['127.0.0.1']" };
     let text = format!(
         "listen = '127.0.0.1:0'\nupstream = '{}'\nmode = '{mode}'\nscheme = 'https'\nauthorities = {:?}\n\
-         trusted_proxies = {trusted}\naccept_draft = {}\nlimits.nonces = 16384\nstore.fresh = true\nlog.access = '{}'\n",
+         trusted_proxies = {trusted}\naccept_draft = {}\nlimits.nonces = 16384\nstore.fresh = true\nlog.access = '{}'\n{more}",
         upstream.url(),
         case.authorities,
         case.draft,
@@ -80,7 +85,8 @@ fn networks(case: &Case, folder: &Path) -> String {
     asn + &crawlers.collect::<String>()
 }
 
-fn surroundings(case: &Case) -> Surroundings {
+/// Clock, DNS and directories as the case says.
+pub(super) fn surroundings(case: &Case) -> Surroundings {
     let texts = case.zone_texts();
     let texts: Vec<_> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let zones = ZoneFiles::parse(&texts, Dnssec::Insecure).unwrap();

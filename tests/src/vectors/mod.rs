@@ -1,6 +1,7 @@
-//! The vectors of `tests/vectors`, judged offline and through a gateway.
+//! The vectors of `tests/vectors`, judged offline, through a gateway, and for those who ask one.
 
 mod gateway;
+mod judge_api;
 mod offline;
 mod program;
 

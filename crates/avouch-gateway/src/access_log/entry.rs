@@ -170,6 +170,16 @@ impl Entry {
         }
     }
 
+    /// What was decided, where it came to that.
+    pub(crate) const fn decision(&self) -> Option<&Decision> {
+        self.decision.as_ref()
+    }
+
+    /// The version of the policy that decided.
+    pub(crate) fn policy(&self) -> Option<&str> {
+        self.policy.as_deref()
+    }
+
     fn action(&self) -> Option<Action> {
         self.decision.as_ref().map(|decision| decision.action)
     }

@@ -38,6 +38,12 @@ impl Shown {
         }
     }
 
+    /// What another server saw of a connection that ended there.
+    pub(crate) fn elsewhere(server_name: Option<&str>, client_names: &[impl AsRef<str>]) -> Self {
+        let client = client_names.iter().filter_map(|name| certified_domain(name.as_ref())).collect();
+        Self::Told(Names { server: server_name.map(str::to_ascii_lowercase), client })
+    }
+
     /// What the handshake showed.
     pub(super) fn here<S>(stream: &Secured<S>, acceptor: &Acceptor) -> Self {
         let names = Names {

@@ -1,0 +1,103 @@
+//! `POST /v1/judge`: a server in any language asks who is behind a request, and what it deserves.
+//!
+//! The question is a request in JSON ([`question`]), the answer verdict and decision ([`answer`]). It goes the way of
+//! any other: the same claim, evidence, verdict and policy, one line in the log, its nonce used up. Whoever asks
+//! names the client's address, so only `trusted_proxies` may. `docs/formats/judge-api.md` says it all in words,
+//! `GET /v1/openapi.json` to programs.
+
+mod answer;
+mod openapi;
+mod question;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
+use axum::routing::{get, post};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+use crate::gate::Gate;
+use crate::received::Received;
+use crate::trust::Remote;
+use answer::{Answer, Next};
+use question::Question;
+
+/// Longest question in octets: the largest head there is, with every octet escaped, and room.
+const MAX_QUESTION: usize = 512 * 1024;
+
+pub(crate) fn router(gate: Arc<Gate>) -> Router {
+    let judge = post(judge).layer(DefaultBodyLimit::max(MAX_QUESTION));
+    Router::new()
+        .route("/v1/judge", judge)
+        .route("/v1/openapi.json", get(async || json(StatusCode::OK, openapi::document())))
+        .with_state(gate)
+}
+
+async fn judge(
+    State(gate): State<Arc<Gate>>,
+    ConnectInfo(remote): ConnectInfo<Remote>,
+    headers: HeaderMap,
+    text: Result<Bytes, BytesRejection>,
+) -> Response<Body> {
+    let snapshot = gate.snapshot();
+    let trusted = snapshot.config.trusted_proxies.holds(remote);
+    let received = match read(trusted, &headers, text) {
+        Ok(received) => received,
+        Err((status, detail)) => return problem(status, &detail),
+    };
+    let mut entry = received.begin(&gate);
+    let outcome = received.treat(&gate, &snapshot, &mut entry).await;
+    let next = Next::of(&snapshot, received.peer.scheme, &mut entry, outcome, gate.clock.now()).await;
+    entry.answered(next.status());
+    json(StatusCode::OK, serde_json::to_vec(&Answer::of(&entry, next)).unwrap_or_default())
+}
+
+/// The question, or what is wrong with it.
+fn read(
+    trusted: bool,
+    headers: &HeaderMap,
+    text: Result<Bytes, BytesRejection>,
+) -> Result<Received, (StatusCode, String)> {
+    if !trusted {
+        let detail =
+            "whoever asks says who the client is: name this address (or \"unix\") in `trusted_proxies`";
+        return Err((StatusCode::FORBIDDEN, detail.to_owned()));
+    }
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
+        let detail = "the question is JSON: send it with `Content-Type: application/json`";
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, detail.to_owned()));
+    }
+    let text = text.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            (StatusCode::PAYLOAD_TOO_LARGE, format!("the question is longer than {MAX_QUESTION} octets"))
+        }
+        status => (status, rejection.body_text()),
+    })?;
+    let question: Question<'_> = serde_json::from_slice(&text).map_err(|error| {
+        (StatusCode::BAD_REQUEST, format!("the question is not as it should be: {error}"))
+    })?;
+    question.received().map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
+}
+
+fn json(status: StatusCode, text: Vec<u8>) -> Response<Body> {
+    let mut answer = Response::new(Body::from(text));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// What is wrong with a question (RFC 9457); nothing was judged.
+fn problem(status: StatusCode, detail: &str) -> Response<Body> {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let document = openapi::Fault { kind: "about:blank", title, status: status.as_u16(), detail };
+    let mut answer = json(status, serde_json::to_vec(&document).unwrap_or_default());
+    let kind = HeaderValue::from_static("application/problem+json");
+    answer.headers_mut().insert(header::CONTENT_TYPE, kind);
+    answer
+}
