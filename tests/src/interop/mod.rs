@@ -5,6 +5,7 @@ mod dns;
 mod front;
 mod openssl;
 mod partners;
+mod proxies;
 mod record;
 mod site;
 mod world;
