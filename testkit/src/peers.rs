@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// Where programs are beside PATH: Debian leaves servers out of an ordinary user's PATH.
 const SYSTEM_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 
+/// Where programs are that come as packages of pip's.
+const PIP_PROGRAMS: &str = "../tests/partners/pip/venv/bin";
+
 /// The programs a test asked for, all of them installed.
 #[derive(Debug, Clone)]
 pub struct Peers(BTreeMap<String, PathBuf>);
@@ -29,12 +32,13 @@ impl Peers {
     }
 }
 
-/// Where `program` is installed, in PATH or in a folder for servers.
+/// Where `program` is installed, in PATH, in a folder for servers, or as a package of pip's.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "PATH is where programs are looked for")]
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(SYSTEM_FOLDERS.iter().map(PathBuf::from));
+    let folders = folders.chain([Path::new(env!("CARGO_MANIFEST_DIR")).join(PIP_PROGRAMS)]);
     folders.map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 

@@ -46,8 +46,8 @@ fn walk(folder: &Path, prefix: &str, files: &mut Vec<File>) -> io::Result<()> {
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = format!("{prefix}{name}");
         if entry.file_type()?.is_dir() {
-            let foreign =
-                matches!(path.as_str(), ".git" | "fuzz/corpus" | "fuzz/artifacts") || name == "target";
+            let foreign = matches!(path.as_str(), ".git" | "fuzz/corpus" | "fuzz/artifacts")
+                || matches!(name.as_str(), "target" | "node_modules" | "venv");
             if !foreign {
                 walk(&entry.path(), &format!("{path}/"), files)?;
             }

@@ -9,7 +9,7 @@ use crate::finding::Finding;
 use crate::house;
 
 /// Program and Debian package.
-const PEERS: [(&str, &str); 14] = [
+const PEERS: [(&str, &str); 16] = [
     ("c++", "g++"),
     ("named", "bind9"),
     ("dnssec-signzone", "bind9-utils"),
@@ -24,6 +24,8 @@ const PEERS: [(&str, &str); 14] = [
     ("node", "nodejs"),
     ("npm", "npm"),
     ("python3", "python3"),
+    ("caddy", "caddy"),
+    ("haproxy", "haproxy"),
 ];
 
 /// Packages of npm's that tests talk to: the folder that names them, at fixed versions, and where npm says what it
@@ -31,13 +33,21 @@ const PEERS: [(&str, &str); 14] = [
 const NPM: &str = "tests/partners/npm";
 const NPM_INSTALLED: &str = "node_modules/.package-lock.json";
 
+/// Programs that are packages of pip's: the folder that names them, at fixed versions, and where they are installed.
+const PIP: &str = "tests/partners/pip";
+const PIP_NAMED: &str = "requirements.txt";
+const PIP_FOLDER: &str = "venv";
+/// A copy of the names, made when all of them were installed.
+const PIP_INSTALLED: &str = "venv/installed.txt";
+
 /// Where programs are beside PATH: Debian leaves servers out of an ordinary user's PATH.
 const SYSTEM_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 
 /// Programs and packages that are not installed.
 pub(crate) fn missing() -> Vec<&'static str> {
     let programs = PEERS.iter().map(|(program, _)| *program).filter(|program| !is_installed(program));
-    programs.chain((!are_packages_installed()).then_some(NPM)).collect()
+    let packages = [(are_packages_installed(), NPM), (are_pip_packages_installed(), PIP)];
+    programs.chain(packages.into_iter().filter_map(|(there, name)| (!there).then_some(name))).collect()
 }
 
 /// A finding for each program that is not installed.
@@ -46,12 +56,14 @@ pub(crate) fn check() -> Vec<Finding> {
     missing().into_iter().map(|program| Finding::new(program, "is not installed", mend)).collect()
 }
 
-/// Installs what is missing: programs with apt, packages of npm's with npm, the test runner with cargo.
+/// Installs what is missing: programs with apt, packages with npm and pip, the test runner with cargo.
 ///
 /// Tests start their own instances; a service that a package starts, or fails to start, is not used.
 pub(crate) fn install() -> Vec<Finding> {
     let absent = PEERS.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package);
-    let absent: BTreeSet<&str> = absent.collect();
+    // What makes environments for pip is a package apart, and no program.
+    let venv = !are_pip_packages_installed() && !answers("python3", &["-c", "import ensurepip"]);
+    let absent: BTreeSet<&str> = absent.chain(venv.then_some("python3-venv")).collect();
     let mut findings = Vec::new();
     if !absent.is_empty() {
         // Lists that could not be refreshed matter only if the packages are then not found.
@@ -67,6 +79,9 @@ pub(crate) fn install() -> Vec<Finding> {
         let mut install = cargo::command("npm", &["ci"]);
         install.current_dir(house::root().join(NPM));
         findings.extend(cargo::open(&mut install, "run `npm ci` there by hand"));
+    }
+    if !are_pip_packages_installed() {
+        findings.extend(install_pip_packages());
     }
     if !answers("cargo", &["nextest", "--version"]) {
         // Without the code that updates itself it is built in a fraction of the time.
@@ -86,6 +101,29 @@ fn are_packages_installed() -> bool {
         (Ok(named), Ok(installed)) => named <= installed,
         _ => false,
     }
+}
+
+/// Whether pip's packages are there, as they are named now.
+fn are_pip_packages_installed() -> bool {
+    let read = |file: &str| std::fs::read(house::root().join(PIP).join(file)).ok();
+    read(PIP_NAMED).is_some_and(|named| read(PIP_INSTALLED).as_ref() == Some(&named))
+}
+
+/// Installs pip's packages in an environment of their own, which changes nothing of the system's.
+fn install_pip_packages() -> Vec<Finding> {
+    let folder = house::root().join(PIP);
+    let mend = "run `python3 -m venv venv` and `venv/bin/pip install -r requirements.txt` there by hand";
+    let own_pip = folder.join(PIP_FOLDER).join("bin/pip").display().to_string();
+    let steps: [(&str, &[&str]); 2] =
+        [("python3", &["-m", "venv", PIP_FOLDER]), (&own_pip, &["install", "--quiet", "-r", PIP_NAMED])];
+    for (program, arguments) in steps {
+        let findings = cargo::open(cargo::command(program, arguments).current_dir(&folder), mend);
+        if !findings.is_empty() {
+            return findings;
+        }
+    }
+    let noted = std::fs::copy(folder.join(PIP_NAMED), folder.join(PIP_INSTALLED));
+    noted.err().map(|error| Finding::new(PIP_INSTALLED, error.to_string(), mend)).into_iter().collect()
 }
 
 /// Runs apt-get, as root or through sudo, and waits for whoever else is installing.

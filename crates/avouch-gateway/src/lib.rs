@@ -20,6 +20,7 @@ mod ages;
 mod answers;
 mod body;
 pub mod config;
+mod dialect;
 mod feeds;
 mod forward;
 mod gate;

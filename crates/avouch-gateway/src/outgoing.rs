@@ -66,6 +66,14 @@ pub(crate) fn tell(headers: &mut HeaderMap, entry: &Entry, assertion: Option<&st
     headers.insert(ASSERTION, assertion.map_or(EMPTY, hygiene::value));
 }
 
+/// Sets the same fields where the answer goes on to whoever asked, who is told no more than its route allows.
+pub(crate) fn tell_nothing(headers: &mut HeaderMap, entry: &Entry) {
+    for name in [CLASS, STANDING, IDENTITY, MECHANISM, DECISION, ASSERTION] {
+        headers.insert(name, EMPTY);
+    }
+    headers.insert(REQUEST_ID, hygiene::shown(entry.id));
+}
+
 fn class(verdict: &Verdict) -> HeaderValue {
     HeaderValue::from_static(match verdict.class() {
         Class::Anonymous => "0",

@@ -111,7 +111,7 @@ pub struct Running {
     pub addresses: Vec<SocketAddr>,
     /// Where the operator's listener is.
     pub admin: Option<SocketAddr>,
-    /// Where `auth_request` is answered.
+    /// Where proxies ask.
     pub verify: Option<Endpoint>,
     gate: Arc<Gate>,
     stop: watch::Sender<bool>,
@@ -131,7 +131,8 @@ impl Gateway {
             doors.push(open_door(endpoint).await?);
         }
         let admin = open_maybe(config.admin.map(Endpoint::from).as_ref()).await?;
-        let verify = open_maybe(config.verify.as_ref()).await?;
+        let proxy = config.verify.as_ref().map(|verify| verify.proxy).unwrap_or_default();
+        let verify = open_maybe(config.verify.as_ref().map(|verify| &verify.listen)).await?;
         let gate = Arc::new(open(config, surroundings)?);
         let (stop, stopping) = watch::channel(false);
         let mut running = Running {
@@ -151,7 +152,7 @@ impl Gateway {
             running.tasks.spawn(serve(door, admin::router(Arc::clone(&gate))));
         }
         if let Some((_, door)) = verify {
-            let asked = verify::router(Arc::clone(&gate)).merge(judge_api::router(Arc::clone(&gate)));
+            let asked = verify::router(Arc::clone(&gate), proxy).merge(judge_api::router(Arc::clone(&gate)));
             running.tasks.spawn(serve(door, asked));
         }
         running.tasks.spawn(feeds::keep(Arc::clone(&gate)));

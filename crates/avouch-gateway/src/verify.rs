@@ -1,10 +1,10 @@
-//! The listener that nginx's `auth_request` asks.
+//! The listener that proxies ask about each request: nginx, Caddy, HAProxy, Traefik, Envoy.
 //!
-//! nginx sends the original request's fields and says in `X-Original-Method`, `X-Original-URI`,
-//! `X-Forwarded-Host`, `X-Forwarded-Proto` and `X-Forwarded-For` what it was; that is believed
-//! from `trusted_proxies` only. It understands 2xx, 401 and 403, so every refusal is one of the
-//! last two; `Avouch-Reason` and `Avouch-Retry-After` say more. Every answer carries all
-//! `Avouch-*` fields, `-` when empty. The body is not seen, which the verdict says.
+//! A proxy sends the original request's fields and says what it was, in its own [`Dialect`]; that is
+//! believed from `trusted_proxies` only. Where it does not understand a status, the refusal is another that
+//! it does; `Avouch-Reason` and `Avouch-Retry-After` say more. Every answer carries all `Avouch-*` fields,
+//! `-` when empty: a field that is missing some proxies leave as the client sent it. The body is not seen,
+//! which the verdict says.
 
 use std::sync::Arc;
 
@@ -20,7 +20,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri
 use crate::access_log::Entry;
 use crate::answers::{self, Problem};
 use crate::body::AnswerBody;
-use crate::config::Disclose;
+use crate::config::{Disclose, Proxy};
+use crate::dialect::{Dialect, Original};
 use crate::gate::Gate;
 use crate::listen::Shown;
 use crate::received::Received;
@@ -28,59 +29,93 @@ use crate::snapshot::Snapshot;
 use crate::trust::{Peer, Remote};
 use crate::{Refused, outgoing};
 
-const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
-const ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// What is asked for.
+const PATH: &str = "/verify";
+
 const REASON: HeaderName = HeaderName::from_static("avouch-reason");
 const RETRY_AFTER: HeaderName = HeaderName::from_static("avouch-retry-after");
 
-pub(crate) fn router(gate: Arc<Gate>) -> Router {
-    Router::new().route("/verify", any(verify)).with_state(gate)
+/// What every question is answered from.
+struct Desk {
+    gate: Arc<Gate>,
+    dialect: Dialect,
+}
+
+pub(crate) fn router(gate: Arc<Gate>, proxy: Proxy) -> Router {
+    let dialect = Dialect::of(proxy);
+    let router = match dialect.original {
+        Original::Fields { .. } => Router::new().route(PATH, any(verify)),
+        Original::Question => Router::new().fallback(verify),
+    };
+    router.with_state(Arc::new(Desk { gate, dialect }))
 }
 
 async fn verify(
-    State(gate): State<Arc<Gate>>,
+    State(desk): State<Arc<Desk>>,
     ConnectInfo(remote): ConnectInfo<Remote>,
     request: axum::extract::Request,
 ) -> Response<Body> {
+    let Desk { gate, dialect } = &*desk;
     let snapshot = gate.snapshot();
     let (mut parts, _) = request.into_parts();
-    let asked = snapshot.config.trusted_proxies.holds(remote) && original(&mut parts).is_some();
+    let asked =
+        snapshot.config.trusted_proxies.holds(remote) && original(&dialect.original, &mut parts).is_some();
     let peer = snapshot.peer(remote, snapshot.default_scheme(), &parts.headers);
     let received = Received { parts, peer, content: Content::Streaming, shown: Shown::Untold };
-    let mut entry = received.begin(&gate);
+    let mut entry = received.begin(gate);
     let mut assertion = None;
     let outcome = match asked {
-        true => received.treat(&gate, &snapshot, &mut entry).await.map(|made| assertion = made),
+        true => received.treat(gate, &snapshot, &mut entry).await.map(|made| assertion = made),
         false => Err(Problem::of(avouch_engine::reason::Reason::RequestMalformed).into()),
     };
     let mut answer = match outcome {
-        Ok(()) => allowed(),
+        Ok(()) => allowed(dialect),
         Err(Refused(problem, disclose)) => {
             entry.problem = Some(problem.reason.code());
-            refused(&snapshot, &gate, &peer, &entry, problem, disclose)
+            refused((&snapshot, gate, dialect), &peer, &entry, problem, disclose)
         }
     };
-    outgoing::tell(answer.headers_mut(), &entry, assertion.as_deref());
+    match dialect.passed_on && answer.status() != dialect.allowed {
+        true => outgoing::tell_nothing(answer.headers_mut(), &entry),
+        false => outgoing::tell(answer.headers_mut(), &entry, assertion.as_deref()),
+    }
     entry.answered(answer.status());
     answer.map(|body| Body::new(body.logged(entry)))
 }
 
-/// Puts the original request in place of the subrequest; `None` when the proxy does not say what
-/// it was, or says it in a way that cannot be read.
-fn original(parts: &mut Parts) -> Option<()> {
-    parts.method = Method::from_bytes(parts.headers.get(ORIGINAL_METHOD)?.as_bytes()).ok()?;
-    parts.uri = Uri::try_from(parts.headers.get(ORIGINAL_URI)?.as_bytes()).ok()?;
-    let host = parts.headers.get(FORWARDED_HOST)?.clone();
-    parts.headers.insert(header::HOST, host);
-    // nginx never writes it, so this one is the client's.
+/// Puts the original request in place of the question; `None` when the proxy does not say what it was, or
+/// says it twice, or in a way that cannot be read.
+fn original(said: &Original, parts: &mut Parts) -> Option<()> {
+    match said {
+        Original::Fields { method, target, host } => {
+            parts.method = Method::from_bytes(only(&parts.headers, method)?.as_bytes()).ok()?;
+            let target = only(&parts.headers, target)?;
+            parts.uri = Uri::try_from(target.as_bytes()).ok()?;
+            // Parsing leaves a fragment out, which the proxy may forward all the same.
+            (parts.uri.path_and_query()?.as_str().as_bytes() == target.as_bytes()).then_some(())?;
+            let host = only(&parts.headers, host)?.clone();
+            parts.headers.insert(header::HOST, host);
+        }
+        Original::Question => {
+            only(&parts.headers, &header::HOST)?;
+            let target = parts.uri.path_and_query()?.as_str().strip_prefix(PATH)?;
+            parts.uri = target.starts_with('/').then(|| Uri::try_from(target).ok()).flatten()?;
+        }
+    }
+    // None of the proxies writes it, so this one is the client's.
     parts.headers.remove(header::FORWARDED);
     Some(())
 }
 
-fn allowed() -> Response<AnswerBody> {
+/// The value of a field that a proxy sets, and sets once.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+fn allowed(dialect: &Dialect) -> Response<AnswerBody> {
     let mut answer = Response::new(AnswerBody::empty());
-    *answer.status_mut() = StatusCode::NO_CONTENT;
+    *answer.status_mut() = dialect.allowed;
     answer
 }
 
@@ -100,22 +135,21 @@ fn on_one_line(headers: &mut HeaderMap) {
 }
 
 fn refused(
-    snapshot: &Snapshot,
-    gate: &Gate,
+    (snapshot, gate, dialect): (&Snapshot, &Gate, &Dialect),
     peer: &Peer,
     entry: &Entry,
     problem: Problem,
     disclose: Disclose,
 ) -> Response<AnswerBody> {
     let status = match problem.status {
-        StatusCode::UNAUTHORIZED => StatusCode::UNAUTHORIZED,
+        status if !dialect.two_refusals || status == StatusCode::UNAUTHORIZED => status,
         _ => StatusCode::FORBIDDEN,
     };
     let problem = Problem { status, ..problem };
     let asked = snapshot.asks(&problem, entry.authority(), peer.scheme, gate.clock.now());
     let mut answer = answers::answer(problem, entry.id, disclose, asked);
     on_one_line(answer.headers_mut());
-    let retry = answer.headers_mut().remove(header::RETRY_AFTER);
+    let retry = answer.headers().get(header::RETRY_AFTER).cloned();
     answer.headers_mut().insert(RETRY_AFTER, retry.unwrap_or(HeaderValue::from_static("-")));
     if disclose != Disclose::None {
         answer.headers_mut().insert(REASON, HeaderValue::from_static(problem.reason.code()));

@@ -6,6 +6,7 @@ mod front;
 mod openssl;
 mod own_server;
 mod partners;
+mod proxies;
 mod record;
 mod site;
 mod world;

@@ -112,7 +112,7 @@ impl World {
                 ("/etc/avouch/chain.pem", &format!("{folder}/chain.pem")),
                 ("/etc/avouch/key.pem", &format!("{folder}/key.pem")),
                 ("127.0.0.1:8080", &format!("127.0.0.1:{}", self.site_port)),
-                ("127.0.0.1:9181", &gateway.verify.expect("the gateway answers auth_request").to_string()),
+                ("127.0.0.1:9181", &gateway.verify.expect("the gateway answers proxies").to_string()),
             ],
         );
         (Nginx::start(&self.tools, &change(text)).unwrap(), address)
@@ -226,7 +226,7 @@ impl Gateway {
         let heard = |words: &'static str| process.hear(move |line| line.strip_prefix(words)?.parse().ok());
         let address = heard("listening on ").unwrap();
         let asked = fs::read_to_string(folder.join("gateway.toml")).unwrap().contains("[verify]");
-        let verify = asked.then(|| heard("for auth_request on ").unwrap());
+        let verify = asked.then(|| heard("for proxies that ask on ").unwrap());
         Self { process, address, verify, log: folder.join("access.log") }
     }
 

@@ -1,6 +1,7 @@
 //! Requests through a gateway's socket, by what the upstream received.
 
 mod connections;
+mod dialects;
 mod feeds;
 mod forwarding;
 mod framing;

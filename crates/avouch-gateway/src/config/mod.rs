@@ -10,6 +10,7 @@ mod privacy_pass;
 mod reports;
 mod route;
 mod upstream;
+mod verify;
 mod web_bot_auth;
 
 use std::collections::BTreeSet;
@@ -33,6 +34,7 @@ pub use privacy_pass::PrivacyPass;
 pub use reports::Reports;
 pub use route::{Disclose, Route};
 pub use upstream::Upstream;
+pub use verify::{Proxy, Verify};
 pub use web_bot_auth::WebBotAuth;
 
 /// How a gateway is set up: `docs/formats/configuration.md` describes each key.
@@ -58,8 +60,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Where health, numbers and the assertion keys are served.
     pub admin: Option<SocketAddr>,
-    /// Where nginx's `auth_request` asks.
-    pub verify: Option<Endpoint>,
+    /// Where a proxy asks about each request.
+    pub verify: Option<Verify>,
     /// How names are looked up.
     pub dns: Dns,
     /// Whether and how signatures of bots are read, and their keys found.
@@ -205,7 +207,7 @@ impl Config {
         let upstream = root.required("upstream", Upstream::read);
         let tls = root.sub("tls").and_then(tls);
         let admin = root.sub("admin").and_then(|mut admin| admin.required("listen", |value| value.socket()));
-        let verify = root.sub("verify").and_then(|mut verify| verify.required("listen", Endpoint::read));
+        let verify = root.sub("verify").and_then(Verify::read);
         let dns = root.sub("dns").map(dns).unwrap_or_default();
         let web_bot_auth = root.sub("web_bot_auth").map(WebBotAuth::read).unwrap_or_default();
         let privacy_pass = privacy_pass::read(&mut root);
@@ -426,6 +428,7 @@ mod tests {
         listen = "127.0.0.1:9180"
         [verify]
         listen = "unix:/run/verify\"\\t.sock"
+        proxy = "traefik"
         [dns]
         resolvers = ["127.0.0.53", "[::1]:5353"]
         trust_anchor = "root.ds"

@@ -41,9 +41,7 @@ impl Config {
         if let Some(listen) = self.admin {
             writeln!(f, "\n[admin]\nlisten = \"{listen}\"")?;
         }
-        if let Some(listen) = &self.verify {
-            writeln!(f, "\n[verify]\nlisten = {}", Quoted(listen))?;
-        }
+        self.verify.iter().try_for_each(|verify| verify.write(f))?;
         self.dns(f)?;
         self.web_bot_auth(f)?;
         super::privacy_pass::write(&self.privacy_pass, f)?;

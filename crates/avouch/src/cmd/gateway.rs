@@ -75,7 +75,7 @@ fn announce(running: &Running) {
         output::talk(format_args!("for the operator on {address}"));
     }
     if let Some(address) = &running.verify {
-        output::talk(format_args!("for auth_request on {address}"));
+        output::talk(format_args!("for proxies that ask on {address}"));
     }
 }
 

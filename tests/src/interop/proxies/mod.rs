@@ -1,0 +1,13 @@
+//! The proxies that operators already have, in front of a site, asking avouch about each request.
+
+mod battery;
+mod caddy;
+mod cases;
+mod envoy;
+mod haproxy;
+mod nginx;
+mod outages;
+mod spellings;
+mod targets;
+mod traefik;
+mod world;
