@@ -169,12 +169,14 @@ impl Gate {
         entry: &Entry,
     ) -> Option<String> {
         let verdict = entry.verdict.as_deref().filter(|_| to.assertion)?;
+        let upstream = to.way.as_ref().map(|way| way.upstream.to_string());
+        let authority = request.authority().as_str();
         let assertion = Assertion {
             issuer: snapshot.config.authorities.first().map_or("avouch", |authority| authority.as_str()),
-            audience: &to.upstream.to_string(),
+            audience: upstream.as_deref().unwrap_or(authority),
             request_id: &entry.id.to_string(),
             method: request.method(),
-            authority: request.authority().as_str(),
+            authority,
             path: request.path(),
             class: verdict.class().number(),
             standing: verdict.standing().name(),

@@ -340,7 +340,7 @@ async fn open_door(endpoint: &Endpoint) -> Result<(Endpoint, Door), StartError> 
 async fn tend(gate: Arc<Gate>) {
     loop {
         tokio::time::sleep(TEND).await;
-        gate.snapshot().pools().iter().for_each(|(_, pool)| pool.sweep());
+        gate.snapshot().ways().iter().for_each(|way| way.pool.sweep());
         let gate = Arc::clone(&gate);
         let tending = move || {
             gate.judge.nonces().tend();

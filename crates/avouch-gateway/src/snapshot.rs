@@ -36,26 +36,33 @@ pub(crate) struct Snapshot {
 
 /// What applies to a part of the site.
 pub(crate) struct Destination {
-    pub(crate) upstream: Upstream,
-    pub(crate) pool: Arc<Pool>,
+    /// Where requests go; none where other servers receive them.
+    pub(crate) way: Option<Way>,
     pub(crate) policy: Versioned,
     pub(crate) terms: Terms,
     pub(crate) assertion: bool,
     pub(crate) disclose: Disclose,
 }
 
+/// An upstream, and the connections to it.
+#[derive(Clone)]
+pub(crate) struct Way {
+    pub(crate) upstream: Upstream,
+    pub(crate) pool: Arc<Pool>,
+}
+
 /// Gathers problems, so that all of them are told at once.
 #[derive(Default)]
 struct Loading {
     errors: Vec<LoadError>,
-    pools: Vec<(Upstream, Arc<Pool>)>,
+    ways: Vec<Way>,
 }
 
 impl Snapshot {
     /// Puts a configuration in force; idle connections to upstreams it shares with the one
     /// before are kept.
     pub(crate) fn after(config: Config, before: &Self) -> Result<Self, LoadErrors> {
-        Self::load(config, before.pass_key.clone(), before.pools())
+        Self::load(config, before.pass_key.clone(), before.ways())
     }
 
     /// Puts the first configuration in force. `pass_key` must be new at each start.
@@ -63,12 +70,8 @@ impl Snapshot {
         Self::load(config, pass_key, Vec::new())
     }
 
-    fn load(
-        config: Config,
-        pass_key: ContextKey,
-        pools: Vec<(Upstream, Arc<Pool>)>,
-    ) -> Result<Self, LoadErrors> {
-        let mut loading = Loading { pools, ..Loading::default() };
+    fn load(config: Config, pass_key: ContextKey, ways: Vec<Way>) -> Result<Self, LoadErrors> {
+        let mut loading = Loading { ways, ..Loading::default() };
         let acceptor =
             config.tls.as_ref().map(|tls| Acceptor::load(&tls.cert, &tls.key, tls.client_ca.as_deref()));
         let acceptor = acceptor.and_then(|loaded| loading.note(loaded));
@@ -157,10 +160,10 @@ impl Snapshot {
         Patience { head: self.config.limits.upstream_head, pause: self.config.limits.body_pause }
     }
 
-    /// The connections to every upstream.
-    pub(crate) fn pools(&self) -> Vec<(Upstream, Arc<Pool>)> {
+    /// Every upstream.
+    pub(crate) fn ways(&self) -> Vec<Way> {
         let destinations = self.routes.iter().map(|(_, destination)| destination).chain([&self.rest]);
-        destinations.map(|to| (to.upstream.clone(), Arc::clone(&to.pool))).collect()
+        destinations.filter_map(|to| to.way.clone()).collect()
     }
 }
 
@@ -172,12 +175,11 @@ impl Loading {
     fn destination(&mut self, config: &Config, route: Option<&Route>) -> Option<Destination> {
         let file = route.and_then(|route| route.policy.as_deref()).or(config.policy.as_deref());
         let policy = self.note(load::policy(file));
-        let upstream = route.and_then(|route| route.upstream.as_ref()).unwrap_or(&config.upstream);
-        let pool = self.pool(upstream, config);
+        let upstream = route.and_then(|route| route.upstream.as_ref()).or(config.upstream.as_ref());
+        let way = upstream.map(|upstream| self.way(upstream, config));
         let mode = route.and_then(|route| route.mode).unwrap_or(config.mode);
         Some(Destination {
-            upstream: upstream.clone(),
-            pool: pool?,
+            way: way.map_or(Some(None), |way| way.map(Some))?,
             policy: policy?,
             terms: Terms {
                 mode,
@@ -189,17 +191,18 @@ impl Loading {
         })
     }
 
-    fn pool(&mut self, upstream: &Upstream, config: &Config) -> Option<Arc<Pool>> {
-        if let Some((_, pool)) = self.pools.iter().find(|(known, _)| known == upstream) {
-            return Some(Arc::clone(pool));
+    fn way(&mut self, upstream: &Upstream, config: &Config) -> Option<Way> {
+        if let Some(known) = self.ways.iter().find(|way| way.upstream == *upstream) {
+            return Some(known.clone());
         }
         let connector = match upstream.tls {
             true => Some(self.note(Connector::system(&[Protocol::Http1]))?),
             false => None,
         };
         let pool = Pool::new(upstream.clone(), connector, &config.limits);
-        self.pools.push((upstream.clone(), Arc::clone(&pool)));
-        Some(pool)
+        let way = Way { upstream: upstream.clone(), pool };
+        self.ways.push(way.clone());
+        Some(way)
     }
 }
 

@@ -42,7 +42,7 @@ pub use web_bot_auth::WebBotAuth;
 pub struct Config {
     /// What happens with verdicts where no route says otherwise.
     pub mode: Mode,
-    /// Where clients connect; at least one.
+    /// Where clients connect; none where other servers receive requests, and ask at [`Config::verify`].
     pub listen: Vec<Endpoint>,
     /// The authorities this site answers for, which `aud` must be one of.
     pub authorities: Vec<Authority<'static>>,
@@ -54,8 +54,8 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// What connections from private addresses are.
     pub private_peers: PrivatePeers,
-    /// Where requests go when no route says otherwise.
-    pub upstream: Upstream,
+    /// Where requests go when no route says otherwise; there is one where clients connect.
+    pub upstream: Option<Upstream>,
     /// Certificate chain and key; without them the listeners are plain.
     pub tls: Option<TlsFiles>,
     /// Where health, numbers and the assertion keys are served.
@@ -204,7 +204,11 @@ impl Config {
                 value.one_of(&[("proxies", PrivatePeers::Proxies), ("clients", PrivatePeers::Clients)])
             })
             .unwrap_or_default();
-        let upstream = root.required("upstream", Upstream::read);
+        let forwards = root.has("listen") || !root.has("verify");
+        let upstream = match forwards {
+            true => root.required("upstream", Upstream::read),
+            false => root.optional("upstream", Upstream::read),
+        };
         let tls = root.sub("tls").and_then(tls);
         let admin = root.sub("admin").and_then(|mut admin| admin.required("listen", |value| value.socket()));
         let verify = root.sub("verify").and_then(Verify::read);
@@ -238,7 +242,7 @@ impl Config {
             scheme,
             trusted_proxies,
             private_peers,
-            upstream: upstream?,
+            upstream: if forwards { Some(upstream?) } else { upstream },
             tls,
             admin,
             verify,
@@ -309,9 +313,10 @@ impl Config {
 
 /// What can only be judged of several keys together.
 fn check(root: &Table<'_>, listen: &[Endpoint], authorities: &[Authority<'_>], mode: Mode, routes: &[Route]) {
-    if listen.is_empty() && !root.has("listen") {
-        root.complain("listen", Fault::new("is missing", "add `listen = [\"[::]:8443\"]`"));
-    } else if listen.is_empty() {
+    if listen.is_empty() && !root.has("listen") && !root.has("verify") {
+        let fix = "add `listen = [\"[::]:8443\"]`, or `[verify]` where another server asks";
+        root.complain("listen", Fault::new("is missing", fix));
+    } else if listen.is_empty() && root.has("listen") {
         root.complain("listen", Fault::new("names no address", "write `listen = [\"[::]:8443\"]`"));
     }
     let enforcing = mode == Mode::Enforce || routes.iter().any(|route| route.mode == Some(Mode::Enforce));
@@ -499,8 +504,21 @@ mod tests {
     }
 
     #[test]
+    fn where_other_servers_ask_nobody_need_connect() {
+        let asked = "[verify]\nlisten = '127.0.0.1:9181'\n";
+        let config = Config::parse("f", asked).unwrap();
+        assert!(config.listen.is_empty() && config.upstream.is_none());
+        let problem = |text: &str| Config::parse("f", text).unwrap_err().to_string();
+        assert!(problem(&format!("listen = '[::]:80'\n{asked}")).contains("`upstream` is missing"));
+        assert!(
+            problem(&format!("listen = []\nupstream = 'http://a.example'\n{asked}")).contains("no address")
+        );
+        assert!(problem("mode = 'observe'").contains("`upstream` is missing"));
+    }
+
+    #[test]
     fn what_is_printed_reads_back_the_same() {
-        for text in [WHOLE, LEAST] {
+        for text in [WHOLE, LEAST, "[verify]\nlisten = '127.0.0.1:9181'\n"] {
             let config = Config::parse("f", text).unwrap();
             let printed = config.to_string();
             assert_eq!(Config::parse("printed", &printed).unwrap(), config, "{printed}");

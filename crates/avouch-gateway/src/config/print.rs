@@ -11,7 +11,9 @@ use crate::trust::PrivatePeers;
 impl Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "mode = \"{}\"", self.mode.as_str())?;
-        writeln!(f, "listen = {}", List(&self.listen))?;
+        if !self.listen.is_empty() {
+            writeln!(f, "listen = {}", List(&self.listen))?;
+        }
         writeln!(f, "authorities = {}", List(&self.authorities))?;
         if self.accept_draft {
             writeln!(f, "accept_draft = true")?;
@@ -26,7 +28,9 @@ impl Display for Config {
         if self.private_peers == PrivatePeers::Clients {
             writeln!(f, "private_peers = \"clients\"")?;
         }
-        writeln!(f, "upstream = {}", Quoted(&self.upstream))?;
+        if let Some(upstream) = &self.upstream {
+            writeln!(f, "upstream = {}", Quoted(upstream))?;
+        }
         self.tables(f)?;
         self.routes.iter().try_for_each(|route| write_route(route, f))
     }
