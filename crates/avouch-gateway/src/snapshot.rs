@@ -11,7 +11,7 @@ use avouch_engine::reason::Reason;
 use avouch_tls::{Acceptor, Protocol};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::http_signature::{Algorithms, TimeRules};
-use avouch_wire::privacy_pass::ContextKey;
+use avouch_wire::privacy_pass::{ContextKey, ContextKeys};
 use avouch_wire::target::NormalPath;
 use avouch_wire::time::Time;
 use http::{HeaderMap, StatusCode};
@@ -87,7 +87,8 @@ impl Snapshot {
             .unwrap_or_default();
         match (catalogue, rest) {
             (Some(catalogue), Some(rest)) if loading.errors.is_empty() => {
-                let passes = (!issuers.is_empty()).then(|| PassRules { key: pass_key.clone(), issuers });
+                let passes = (!issuers.is_empty())
+                    .then(|| PassRules { keys: ContextKeys::always(pass_key.clone()), issuers });
                 let known = (catalogue, registered, passes);
                 let site = site(&config, known, routes.iter().map(|(_, to)| to).chain([&rest]));
                 Ok(Self { config, acceptor, site, pass_key, routes, rest })
