@@ -9,7 +9,7 @@ use crate::finding::Finding;
 use crate::house;
 
 /// Program and Debian package.
-const PEERS: [(&str, &str); 13] = [
+const PEERS: [(&str, &str); 15] = [
     ("c++", "g++"),
     ("named", "bind9"),
     ("dnssec-signzone", "bind9-utils"),
@@ -23,6 +23,8 @@ const PEERS: [(&str, &str); 13] = [
     ("h2load", "nghttp2-client"),
     ("node", "nodejs"),
     ("npm", "npm"),
+    ("redis-server", "redis-server"),
+    ("redis-cli", "redis-tools"),
 ];
 
 /// Packages of npm's that tests talk to: the folder that names them, at fixed versions, and where npm says what it
