@@ -29,6 +29,7 @@ mod listen;
 mod load;
 mod numbers;
 mod outgoing;
+mod passes;
 mod registered;
 mod reload;
 mod run;

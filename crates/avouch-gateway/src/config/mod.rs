@@ -9,6 +9,7 @@ mod print;
 mod privacy_pass;
 mod reports;
 mod route;
+mod store;
 mod upstream;
 mod web_bot_auth;
 
@@ -32,6 +33,7 @@ pub use limits::{Limits, Size};
 pub use privacy_pass::PrivacyPass;
 pub use reports::Reports;
 pub use route::{Disclose, Route};
+pub use store::{SharedStore, Store, StorePlace};
 pub use upstream::Upstream;
 pub use web_bot_auth::WebBotAuth;
 
@@ -110,25 +112,6 @@ pub struct Dns {
     pub trust_ad_from: Vec<IpAddr>,
     /// The longest a key is used whatever its TTL says.
     pub ttl_cap: Option<Duration>,
-}
-
-/// `[store]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Store {
-    /// Where the replay table is kept.
-    pub url: StoreUrl,
-    /// The operator asserts that no earlier instance served these authorities.
-    pub fresh: bool,
-}
-
-/// Where used nonces are remembered.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// In memory only: after a restart, requests signed before it are refused.
-    #[default]
-    Memory,
-    /// In memory, with the table and the high-water mark saved in this file.
-    File(PathBuf),
 }
 
 /// `[log]`.
@@ -214,7 +197,7 @@ impl Config {
         let policy = root.sub("policy").and_then(|mut policy| policy.required("file", path));
         let networks::Networks { sources: networks, feeds } = networks::read(&mut root);
         let fetch = root.sub("fetch").and_then(Fetch::read);
-        let store = root.sub("store").map(store).unwrap_or_default();
+        let store = root.sub("store").map(Store::read).unwrap_or_default();
         let log = root.sub("log").map(log).unwrap_or_default();
         let limits = root.sub("limits").map(Limits::read).unwrap_or_default();
         let routes: Vec<Route> = root.tables("route").into_iter().filter_map(Route::read).collect();
@@ -272,9 +255,7 @@ impl Config {
         for file in files {
             *file = folder.join(&file);
         }
-        if let StoreUrl::File(file) = &mut self.store.url {
-            *file = folder.join(&file);
-        }
+        self.store.resolve(folder);
         if let Some(fetch) = &mut self.fetch {
             fetch.folder = folder.join(&fetch.folder);
             fetch.ca = fetch.ca.as_ref().map(|ca| folder.join(ca));
@@ -376,21 +357,6 @@ fn loopback(value: Value<'_>) -> Result<IpAddr, Fault> {
         "a loopback address",
         "run a validating resolver on this machine, or leave it out: avouch validates by itself",
     ))
-}
-
-fn store(mut table: Table<'_>) -> Store {
-    Store {
-        url: table.optional("url", store_url).unwrap_or_default(),
-        fresh: table.optional("fresh", |value| value.switch()).unwrap_or_default(),
-    }
-}
-
-fn store_url(value: Value<'_>) -> Result<StoreUrl, Fault> {
-    match value.text()?.split_once(':') {
-        Some(("memory", "")) => Ok(StoreUrl::Memory),
-        Some(("file", path)) if !path.is_empty() => Ok(StoreUrl::File(path.into())),
-        _ => Err(value.fault("a store", "write \"memory:\" or \"file:/var/lib/avouch/replay\"")),
-    }
 }
 
 fn log(mut table: Table<'_>) -> LogTarget {

@@ -1,6 +1,7 @@
 //! Against a real Redis, which is killed, emptied, filled and held still.
 
 mod loss;
+mod tls;
 mod trouble;
 
 use std::sync::Arc;
@@ -48,8 +49,11 @@ impl Node {
     }
 
     async fn with(url: &str, fresh: bool, deadline: Duration) -> Self {
-        let (address, group) = (Address::parse(url).unwrap(), Group::parse("shop").unwrap());
-        let store = Arc::new(Store::new(Settings { address, group, deadline, tls: None, fresh }));
+        Self::of(settings_of(Address::parse(url).unwrap(), fresh, deadline)).await
+    }
+
+    async fn of(settings: Settings) -> Self {
+        let store = Arc::new(Store::new(settings));
         let ahead = Arc::new(AtomicU64::new(0));
         let clock = Arc::clone(&ahead);
         let clock = move || Time::from_seconds(now() + clock.load(Ordering::Relaxed));
@@ -85,6 +89,10 @@ impl Node {
         let came = tokio::time::timeout(PATIENCE, waiting).await;
         assert!(came.is_ok(), "{part} was never told, but: {}", self.store.told());
     }
+}
+
+fn settings_of(address: Address, fresh: bool, deadline: Duration) -> Settings {
+    Settings { address, group: Group::parse("shop").unwrap(), deadline, tls: None, fresh }
 }
 
 fn spent(number: u64, signed: u64) -> Spent {
