@@ -36,6 +36,8 @@ async fn wrong_passwords_and_databases_are_said_and_no_password_with_them() {
     assert_eq!(node.enter(1, now()).await, Ok(()));
     // As a user who may do what is needed, and nothing else.
     let words = crate::trouble::NEEDS.trim_matches('`');
+    let commands = words.trim_end_matches(" ~avouch:*");
+    assert!(include_str!("../../../../docs/operate/many-machines.md").contains(commands));
     let mut command = vec!["-a", "right", "ACL", "SETUSER", "avouch", "on", ">narrow"];
     command.extend(words.split(' '));
     assert!(redis.command(&command).unwrap().contains("OK"));
