@@ -23,8 +23,9 @@ pub(crate) const IN_FLIGHT: usize = 512;
 /// A connection, for as long as it lives.
 pub(crate) struct Line {
     connection: MultiplexedConnection,
-    driver: AbortHandle,
-    /// Which run of which server it leads to: another follows after a restart or a fail-over.
+    _driver: Driver,
+    /// Which run of which server it leads to, and as which primary: another follows after a restart or a fail-over, and
+    /// where a server is a primary again that was a replica for a while.
     run: String,
     enter: Script,
     draw: Script,
@@ -32,6 +33,15 @@ pub(crate) struct Line {
     dead: AtomicBool,
     trouble: Mutex<Option<Trouble>>,
     failed: Notify,
+}
+
+/// What carries questions and answers. It ends here: otherwise it would wait for answers that nobody wants any more.
+struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// What Redis says of itself.
@@ -54,22 +64,12 @@ impl Line {
         let opened = MultiplexedConnection::new_with_config(&address.greeting(), stream, config).await;
         let (mut connection, driver) =
             opened.map_err(|error| Trouble::of_greeting(error, address.database()))?;
-        let driver = tokio::spawn(driver).abort_handle();
-        let prepared = async {
-            let standing = Standing::ask(&mut connection).await?;
-            let enter = load(&mut connection, &script::ENTERING).await?;
-            Ok((standing.run, enter, load(&mut connection, &script::DRAWING).await?))
-        };
-        match prepared.await {
-            Ok((run, enter, draw)) => {
-                let (answers, dead, trouble, failed) = Default::default();
-                Ok(Self { connection, driver, run, enter, draw, answers, dead, trouble, failed })
-            }
-            Err(trouble) => {
-                driver.abort();
-                Err(trouble)
-            }
-        }
+        let driver = Driver(tokio::spawn(driver).abort_handle());
+        let Standing { run, .. } = Standing::ask(&mut connection).await?;
+        let enter = load(&mut connection, &script::ENTERING).await?;
+        let draw = load(&mut connection, &script::DRAWING).await?;
+        let (answers, dead, trouble, failed) = Default::default();
+        Ok(Self { connection, _driver: driver, run, enter, draw, answers, dead, trouble, failed })
     }
 
     /// Whether what was entered is kept; what has been asked otherwise would be entered for nothing.
@@ -178,29 +178,19 @@ impl Line {
     }
 }
 
-impl Drop for Line {
-    fn drop(&mut self) {
-        // Otherwise it would wait for answers that nobody wants any more.
-        self.driver.abort();
-    }
-}
-
 impl Standing {
     async fn ask(connection: &mut MultiplexedConnection) -> Result<Self, Trouble> {
         let told: String = redis::cmd("INFO").query_async(connection).await.map_err(Trouble::of)?;
         let value = |name: &str| {
-            told.lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-                .map(str::trim)
-                .map(str::to_owned)
+            let told = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            told.map(str::trim).filter(|value| !value.is_empty() && !value.contains(' '))
         };
-        let run =
-            value("run_id").filter(|run| !run.is_empty() && !run.contains(' ')).ok_or(Trouble::Untold)?;
+        let (run, history) = value("run_id").zip(value("master_replid")).ok_or(Trouble::Untold)?;
         Ok(Self {
-            run,
-            policy: value("maxmemory_policy").ok_or(Trouble::Untold)?,
-            is_replica: value("role").as_deref() != Some("master"),
-            is_cluster: value("cluster_enabled").as_deref() == Some("1"),
+            run: format!("{run}:{history}"),
+            policy: value("maxmemory_policy").ok_or(Trouble::Untold)?.to_owned(),
+            is_replica: value("role") != Some("master"),
+            is_cluster: value("cluster_enabled") == Some("1"),
         })
     }
 }

@@ -193,20 +193,20 @@ async fn while_redis_is_down_nothing_signed_is_accepted_and_who_signs_nothing_no
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_hangs_delays_what_is_signed_by_a_deadline_and_nobody_else() {
     let bot = Agent::new("bot", "acme.example");
-    let Some(pair) = Pair::start(&bot.record(), "store.deadline = '1s'").await else { return };
+    let Some(pair) = Pair::start(&bot.record(), "store.deadline = '4s'").await else { return };
     assert_eq!(pair.send(0, signed(&bot)).await.status(), 200);
     pair.redis.signal("STOP").unwrap();
     let waiting = async { is_undetermined(&pair.send(0, signed(&bot)).await, "replay-store-unreachable") };
     let quick = async {
         let begin = Instant::now();
         assert_eq!(pair.send(0, anonymous(OPEN)).await.status(), 200);
-        assert!(begin.elapsed() < Duration::from_millis(900), "{:?}", begin.elapsed());
+        assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
     };
     tokio::join!(waiting, quick);
     // Once it is known, nobody waits any more.
     let begin = Instant::now();
     is_undetermined(&pair.send(0, signed(&bot)).await, "replay-store-unreachable");
-    assert!(begin.elapsed() < Duration::from_millis(900), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
     pair.redis.signal("CONT").unwrap();
     pair.comes_to(0, 200, || signed(&bot)).await;
 }

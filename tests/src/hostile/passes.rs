@@ -189,22 +189,6 @@ async fn a_token_counts_until_the_end_of_the_epoch_after_its_challenge() {
     world.see(redeeming(VOUCHED, &tokens[0])).await.is_kept_out("replayed");
 }
 
-/// As at another gateway of a group, whose clock is a little behind.
-#[tokio::test]
-async fn a_token_of_the_next_epoch_counts_within_what_clocks_differ() {
-    let attester = Attester::new();
-    let world = attester.world().await;
-    world.clock.set(Time::from_seconds(NOW + 100));
-    let (one, other) = (attester.token(&world).await, attester.token(&world).await);
-    for (later, token, reason) in
-        [(89, &one, "pass-challenge-unknown"), (90, &one, ""), (90, &one, "replayed"), (101, &other, "")]
-    {
-        world.clock.set(Time::from_seconds(NOW + later));
-        let seen = world.see(redeeming(VOUCHED, token)).await;
-        if reason.is_empty() { seen.is_vouched_for() } else { seen.is_kept_out(reason) }
-    }
-}
-
 #[tokio::test]
 async fn a_token_counts_at_the_site_that_asked_for_it() {
     let attester = Attester::new();

@@ -10,15 +10,10 @@ use avouch_wire::privacy_pass::{
     Challenged, ContextKeyId, ContextKeys, Epoch, Held, IssuerKey, Token, TokenChallenge, read_authorization,
 };
 use avouch_wire::time::Time;
-use core::time::Duration;
 use thiserror::Error;
 
 /// How many epochs a token counts in: that of its challenge, and the next.
 const COUNTING: usize = 2;
-
-/// How far the clock of a gateway that asked for a token may be ahead of that of the one that takes it: each of a group
-/// is at most half as far off from the clock of what they share.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(10);
 
 /// How many are looked back to say that a token is too old, rather than not for a challenge of ours.
 const REMEMBERED: usize = 12;
@@ -198,12 +193,10 @@ impl PassRules {
                 Held::Unknown => return Err(Unrecognised::KeyNotFoundOut),
             }
         }
-        let soon = Epoch::at(now.after(CLOCKS_DIFFER));
-        if let Held::Key(key) = self.keys.of(soon)
-            && soon > Epoch::at(now)
-            && is_for(origin, &soon)
+        if let Some((epoch, key)) = self.keys.soon(now)
+            && is_for(origin, &epoch)
         {
-            return Ok((soon, key.id()));
+            return Ok((epoch, key.id()));
         }
         if latest(REMEMBERED).skip(COUNTING).any(|epoch| is_for(origin, &epoch)) {
             return Err(Unrecognised::NotOurs(Reason::PassExpired));

@@ -12,6 +12,18 @@ async fn begins_anew(node: &Node, entered: u64, signed: u64) {
     assert_eq!(node.enter(entered + 2, later).await, Err(NotCommitted::Replayed));
 }
 
+/// Makes a server a replica of another, and waits until it has what that has.
+async fn follow(server: &Redis, primary: &Redis) {
+    let port = primary.url().rsplit(':').next().unwrap().to_owned();
+    server.command(&["REPLICAOF", "127.0.0.1", &port]).unwrap();
+    let synchronised = async {
+        while !server.command(&["INFO", "replication"]).unwrap().contains("master_link_status:up") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, synchronised).await.expect("the replica follows");
+}
+
 #[tokio::test]
 async fn a_group_that_begins_refuses_what_may_have_been_accepted_before() {
     let Some(redis) = redis(&[]) else { return };
@@ -76,17 +88,10 @@ async fn a_redis_that_restarts_with_older_data_lets_no_replay_through() {
 #[tokio::test]
 async fn a_replica_that_takes_over_lets_no_replay_through() {
     let (Some(first), Some(second)) = (redis(&[]), redis(&[])) else { return };
-    let port = first.url().rsplit(':').next().unwrap().to_owned();
     let node = Node::at(&first.url(), true).await;
     let signed = now();
     assert_eq!(node.enter(1, signed).await, Ok(()));
-    second.command(&["REPLICAOF", "127.0.0.1", &port]).unwrap();
-    let synchronised = async {
-        while !second.command(&["INFO", "replication"]).unwrap().contains("master_link_status:up") {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, synchronised).await.expect("the replica follows");
+    follow(&second, &first).await;
     // A replica takes nothing.
     let reader = Node::at(&second.url(), false).await;
     assert_eq!(reader.enter(3, signed).await, Err(NotCommitted::StoreUnreachable));
@@ -95,6 +100,24 @@ async fn a_replica_that_takes_over_lets_no_replay_through() {
     assert!(second.command(&["GET", "avouch:shop:marker"]).unwrap().contains(' '), "it has the marker");
     reader.comes_to(Err(NotCommitted::StartRule), signed).await;
     begins_anew(&reader, 1, signed).await;
+}
+
+#[tokio::test]
+async fn a_primary_that_was_a_replica_for_a_while_lets_no_replay_through() {
+    let (Some(first), Some(second)) = (redis(&[]), redis(&[])) else { return };
+    follow(&second, &first).await;
+    let node = Node::at(&first.url(), true).await;
+    let signed = now();
+    assert_eq!(node.enter(1, signed).await, Ok(()));
+    second.command(&["REPLICAOF", "NO", "ONE"]).unwrap();
+    assert_eq!(node.enter(2, signed).await, Ok(()), "of which the second does not hear");
+    drop(node);
+    follow(&first, &second).await;
+    first.command(&["REPLICAOF", "NO", "ONE"]).unwrap();
+    let marker = first.command(&["GET", "avouch:shop:marker"]).unwrap();
+    let run = first.command(&["INFO", "server"]).unwrap();
+    assert!(run.contains(marker.split(':').next().unwrap()), "the marker is of the same run");
+    begins_anew(&Node::at(&first.url(), false).await, 2, signed).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,12 @@
 //! Which key contexts are derived by: one from a start to its end, or one for each epoch, shared by several gateways.
 
 use super::{ContextKey, Epoch};
+use crate::time::Time;
+use std::time::Duration;
+
+/// How far the clocks of two that share keys may be apart: each is at most half as far off from the clock of what they
+/// share.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(10);
 
 /// The keys that a gateway holds.
 #[derive(Clone, Debug)]
@@ -47,6 +53,15 @@ impl ContextKeys {
             }
         }
     }
+
+    /// The next epoch and its key, within 10 s of its beginning and where it is shared: somebody whose clock is ahead
+    /// may challenge by it already.
+    #[must_use]
+    pub fn soon(&self, now: Time) -> Option<(Epoch, &ContextKey)> {
+        let Keys::ByEpoch { keys, .. } = &self.0 else { return None };
+        let soon = Some(Epoch::at(now.after(CLOCKS_DIFFER))).filter(|soon| *soon > Epoch::at(now))?;
+        keys.iter().find(|(epoch, _)| *epoch == soon).map(|(epoch, key)| (*epoch, key))
+    }
 }
 
 /// The same keys for the same epochs, as far as their ids tell.
@@ -73,7 +88,6 @@ impl Eq for ContextKeys {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Time;
 
     #[test]
     fn what_has_no_key_and_what_nobody_asked_for_are_told_apart() {
@@ -84,6 +98,21 @@ mod tests {
         assert!(matches!(keys.of(epochs[0]), Held::Unknown));
         assert!(matches!(ContextKeys::by_epoch(Vec::new(), None).of(epochs[2]), Held::Unknown));
         assert!(matches!(ContextKeys::always(ContextKey::new(&[1; 32])).of(epochs[0]), Held::Key(_)));
+    }
+
+    #[test]
+    fn the_next_epoch_counts_within_what_clocks_differ_and_where_it_is_shared() {
+        // The next epoch begins 100 s later.
+        let at = |second: u64| Time::from_seconds(1_790_000_000 + second);
+        let next = Epoch::at(at(0)).next();
+        let shared = ContextKeys::by_epoch(vec![(next, ContextKey::new(&[1; 32]))], Some(next));
+        let soon = |keys: &ContextKeys, second| keys.soon(at(second)).map(|(epoch, _)| epoch);
+        assert_eq!(
+            [89, 90, 99, 100].map(|second| soon(&shared, second)),
+            [None, Some(next), Some(next), None]
+        );
+        assert_eq!(soon(&ContextKeys::by_epoch(Vec::new(), Some(next)), 95), None);
+        assert_eq!(soon(&ContextKeys::always(ContextKey::new(&[1; 32])), 95), None);
     }
 
     #[test]
