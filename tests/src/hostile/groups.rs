@@ -50,11 +50,16 @@ impl Pair {
     async fn gateway(&self, lines: &str) -> Running {
         let zone = format!("$ORIGIN .\n$TTL 300\n@ SOA ns. host. 1 2 3 4 30\n{}\n", self.records);
         let zones = ZoneFiles::parse(&[("zone", zone.as_str())], Dnssec::Insecure).unwrap();
-        let config =
-            Config::parse("test", &format!("listen = '127.0.0.1:0'\n{}", self.config(lines))).unwrap();
-        Gateway::start(config, Surroundings { dns: Some(Dns::Zones(zones)), ..Surroundings::default() })
-            .await
-            .unwrap()
+        Gateway::start(
+            self.parsed(lines),
+            Surroundings { dns: Some(Dns::Zones(zones)), ..Surroundings::default() },
+        )
+        .await
+        .unwrap()
+    }
+
+    fn parsed(&self, lines: &str) -> Config {
+        Config::parse("test", &format!("listen = '127.0.0.1:0'\n{}", self.config(lines))).unwrap()
     }
 
     fn config(&self, lines: &str) -> String {
@@ -270,6 +275,7 @@ async fn a_token_asked_for_by_one_gateway_is_redeemed_at_the_other_and_once_over
         assert!(refused.text().contains("pass-challenge-unknown"), "{}", refused.text());
     }
     let anew = attester.answer(&pair.challenge(0).await);
+    pair.gateways[1].reload(pair.parsed(&lines)).unwrap();
     assert_eq!(pair.send(1, redeeming(VOUCHED, &anew)).await.status(), 200);
     assert_eq!(pair.send(0, redeeming(VOUCHED, &anew)).await.status(), 403);
 }
