@@ -41,8 +41,8 @@ pub struct Settings {
     pub deadline: Duration,
     /// What opens TLS, where the address asks for it.
     pub tls: Option<Connector>,
-    /// The operator asserts that no gateway of the group has served these authorities before: where there is no marker
-    /// when this start first connects, nothing is refused for it.
+    /// The operator asserts that no gateway of the group has served these authorities before: where the first attempt to
+    /// connect finds no marker, nothing is refused for that.
     pub fresh: bool,
 }
 
@@ -91,6 +91,8 @@ impl Store {
                 Err(trouble) => trouble,
             };
             self.tell(Some(&trouble));
+            // Whoever connects later may find what another gateway has begun and Redis lost.
+            self.fresh.store(false, Ordering::Relaxed);
             self.tried.notify_one();
             failures = failures.saturating_add(1);
             let whole = pauses::after(failures, FIRST_PAUSE, LONGEST_PAUSE);
@@ -133,16 +135,14 @@ impl Store {
 
     /// Whether a connection can be used: Redis keeps what it is given, its clock is ours, and the marker stands.
     async fn look(&self, line: &Line, now: Time) -> Result<(), Trouble> {
+        let fresh = self.fresh.swap(false, Ordering::Relaxed);
         let looked = line.look(CONNECT).await;
         if let Err(Trouble::Evicts(_)) = &looked {
             // What was forgotten meanwhile nobody will know: at its end the memory begins anew.
             line.forget(&self.marker, CONNECT).await;
         }
         looked?;
-        let fresh = self.fresh.load(Ordering::Relaxed);
-        self.draw_on(line, &[], (now, fresh), CONNECT).await?;
-        self.fresh.store(false, Ordering::Relaxed);
-        Ok(())
+        self.draw_on(line, &[], (now, fresh), CONNECT).await.map(drop)
     }
 
     /// The secrets of these epochs, for which those are drawn that come with one; of the others what there is.
