@@ -117,6 +117,12 @@ impl Store {
                     self.put(Some(Arc::clone(&line)));
                     self.tried.notify_one();
                 }
+                // It is asked all the same: what has ended makes room.
+                Err(Trouble::Full) => {
+                    self.note(&line, Trouble::Full);
+                    self.put(Some(Arc::clone(&line)));
+                    self.tried.notify_one();
+                }
                 Err(trouble) => {
                     self.put(None);
                     if trouble.ends_connection() {

@@ -79,6 +79,11 @@ async fn a_full_redis_refuses_and_forgets_nothing() {
     redis.command(&["SET", "ballast", &"a".repeat(1 << 16)]).unwrap();
     assert_eq!(node.enter(2, signed).await, Err(NotCommitted::TableFull), "{}", node.store.told());
     assert!(node.store.told().contains("raise `maxmemory`"));
+    // Also when it has been looked at again.
+    for number in 3..16 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(node.enter(number, signed).await, Err(NotCommitted::TableFull));
+    }
     redis.command(&["CONFIG", "SET", "maxmemory", "0"]).unwrap();
     assert_eq!(node.enter(1, signed).await, Err(NotCommitted::Replayed));
     assert_eq!((node.enter(2, signed).await, node.store.told()), (Ok(()), String::new()));
