@@ -31,6 +31,7 @@ mod listen;
 mod load;
 mod numbers;
 mod outgoing;
+mod passes;
 mod received;
 mod registered;
 mod reload;

@@ -11,7 +11,7 @@ use avouch_engine::reason::Reason;
 use avouch_tls::{Acceptor, Protocol};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::http_signature::{Algorithms, TimeRules};
-use avouch_wire::privacy_pass::ContextKey;
+use avouch_wire::privacy_pass::ContextKeys;
 use avouch_wire::target::NormalPath;
 use avouch_wire::time::Time;
 use http::{HeaderMap, StatusCode};
@@ -24,17 +24,19 @@ use crate::registered;
 use crate::trust::{Peer, Remote, Through};
 
 /// Everything that a reload replaces at once.
+#[derive(Clone)]
 pub(crate) struct Snapshot {
     pub(crate) config: Config,
     pub(crate) acceptor: Option<Acceptor>,
     pub(crate) site: Site,
-    /// What Privacy Pass challenges are bound to, from the gateway's start to its end.
-    pass_key: ContextKey,
+    /// What Privacy Pass challenges are bound to: from the gateway's start to its end, or as its group shares it.
+    pass_keys: ContextKeys,
     routes: Vec<(Route, Destination)>,
     rest: Destination,
 }
 
 /// What applies to a part of the site.
+#[derive(Clone)]
 pub(crate) struct Destination {
     /// Where requests go; none where other servers receive them.
     pub(crate) way: Option<Way>,
@@ -62,15 +64,29 @@ impl Snapshot {
     /// Puts a configuration in force; idle connections to upstreams it shares with the one
     /// before are kept.
     pub(crate) fn after(config: Config, before: &Self) -> Result<Self, LoadErrors> {
-        Self::load(config, before.pass_key.clone(), before.ways())
+        Self::load(config, before.pass_keys.clone(), before.ways())
     }
 
-    /// Puts the first configuration in force. `pass_key` must be new at each start.
-    pub(crate) fn first(config: Config, pass_key: ContextKey) -> Result<Self, LoadErrors> {
-        Self::load(config, pass_key, Vec::new())
+    /// Puts the first configuration in force. `pass_keys` must be new at each start, or a group's.
+    pub(crate) fn first(config: Config, pass_keys: ContextKeys) -> Result<Self, LoadErrors> {
+        Self::load(config, pass_keys, Vec::new())
     }
 
-    fn load(config: Config, pass_key: ContextKey, ways: Vec<Way>) -> Result<Self, LoadErrors> {
+    /// The same, which challenges by other keys.
+    pub(crate) fn with_pass_keys(&self, pass_keys: ContextKeys) -> Self {
+        let mut after = self.clone();
+        if let Some(passes) = &mut after.site.passes {
+            passes.keys = pass_keys.clone();
+        }
+        Self { pass_keys, ..after }
+    }
+
+    /// The keys by which it challenges.
+    pub(crate) const fn pass_keys(&self) -> &ContextKeys {
+        &self.pass_keys
+    }
+
+    fn load(config: Config, pass_keys: ContextKeys, ways: Vec<Way>) -> Result<Self, LoadErrors> {
         let mut loading = Loading { ways, ..Loading::default() };
         let acceptor =
             config.tls.as_ref().map(|tls| Acceptor::load(&tls.cert, &tls.key, tls.client_ca.as_deref()));
@@ -90,10 +106,10 @@ impl Snapshot {
             .unwrap_or_default();
         match (catalogue, rest) {
             (Some(catalogue), Some(rest)) if loading.errors.is_empty() => {
-                let passes = (!issuers.is_empty()).then(|| PassRules { key: pass_key.clone(), issuers });
+                let passes = (!issuers.is_empty()).then(|| PassRules { keys: pass_keys.clone(), issuers });
                 let known = (catalogue, registered, passes);
                 let site = site(&config, known, routes.iter().map(|(_, to)| to).chain([&rest]));
-                Ok(Self { config, acceptor, site, pass_key, routes, rest })
+                Ok(Self { config, acceptor, site, pass_keys, routes, rest })
             }
             _ => Err(LoadErrors(loading.errors)),
         }

@@ -9,6 +9,7 @@ mod print;
 mod privacy_pass;
 mod reports;
 mod route;
+mod store;
 mod upstream;
 mod verify;
 mod web_bot_auth;
@@ -33,6 +34,7 @@ pub use limits::{Limits, Size};
 pub use privacy_pass::PrivacyPass;
 pub use reports::Reports;
 pub use route::{Disclose, Route};
+pub use store::{SharedStore, Store, StorePlace};
 pub use upstream::Upstream;
 pub use verify::{Proxy, Verify};
 pub use web_bot_auth::WebBotAuth;
@@ -114,25 +116,6 @@ pub struct Dns {
     pub ttl_cap: Option<Duration>,
 }
 
-/// `[store]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Store {
-    /// Where the replay table is kept.
-    pub url: StoreUrl,
-    /// The operator asserts that no earlier instance served these authorities.
-    pub fresh: bool,
-}
-
-/// Where used nonces are remembered.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// In memory only: after a restart, requests signed before it are refused.
-    #[default]
-    Memory,
-    /// In memory, with the table and the high-water mark saved in this file.
-    File(PathBuf),
-}
-
 /// `[log]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum LogTarget {
@@ -204,11 +187,7 @@ impl Config {
                 value.one_of(&[("proxies", PrivatePeers::Proxies), ("clients", PrivatePeers::Clients)])
             })
             .unwrap_or_default();
-        let forwards = root.has("listen") || !root.has("verify");
-        let upstream = match forwards {
-            true => root.required("upstream", Upstream::read),
-            false => root.optional("upstream", Upstream::read),
-        };
+        let upstream = upstream(&mut root);
         let tls = root.sub("tls").and_then(tls);
         let admin = root.sub("admin").and_then(|mut admin| admin.required("listen", |value| value.socket()));
         let verify = root.sub("verify").and_then(Verify::read);
@@ -220,7 +199,7 @@ impl Config {
         let policy = root.sub("policy").and_then(|mut policy| policy.required("file", path));
         let networks::Networks { sources: networks, feeds } = networks::read(&mut root);
         let fetch = root.sub("fetch").and_then(Fetch::read);
-        let store = root.sub("store").map(store).unwrap_or_default();
+        let store = root.sub("store").map(Store::read).unwrap_or_default();
         let log = root.sub("log").map(log).unwrap_or_default();
         let limits = root.sub("limits").map(Limits::read).unwrap_or_default();
         let routes: Vec<Route> = root.tables("route").into_iter().filter_map(Route::read).collect();
@@ -242,7 +221,7 @@ impl Config {
             scheme,
             trusted_proxies,
             private_peers,
-            upstream: if forwards { Some(upstream?) } else { upstream },
+            upstream: upstream?,
             tls,
             admin,
             verify,
@@ -278,9 +257,7 @@ impl Config {
         for file in files {
             *file = folder.join(&file);
         }
-        if let StoreUrl::File(file) = &mut self.store.url {
-            *file = folder.join(&file);
-        }
+        self.store.resolve(folder);
         if let Some(fetch) = &mut self.fetch {
             fetch.folder = folder.join(&fetch.folder);
             fetch.ca = fetch.ca.as_ref().map(|ca| folder.join(ca));
@@ -309,6 +286,15 @@ impl Config {
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Path> {
         self.http_signatures.iter().filter(|one| one.is_secret()).map(|one| one.key.as_path())
     }
+}
+
+/// Where requests go, which has to be said unless other servers receive them; `None` for a problem.
+#[expect(clippy::option_option, reason = "that there is none is not that it cannot be read")]
+fn upstream(root: &mut Table<'_>) -> Option<Option<Upstream>> {
+    if root.has("listen") || !root.has("verify") {
+        return root.required("upstream", Upstream::read).map(Some);
+    }
+    Some(root.optional("upstream", Upstream::read))
 }
 
 /// What can only be judged of several keys together.
@@ -383,21 +369,6 @@ fn loopback(value: Value<'_>) -> Result<IpAddr, Fault> {
         "a loopback address",
         "run a validating resolver on this machine, or leave it out: avouch validates by itself",
     ))
-}
-
-fn store(mut table: Table<'_>) -> Store {
-    Store {
-        url: table.optional("url", store_url).unwrap_or_default(),
-        fresh: table.optional("fresh", |value| value.switch()).unwrap_or_default(),
-    }
-}
-
-fn store_url(value: Value<'_>) -> Result<StoreUrl, Fault> {
-    match value.text()?.split_once(':') {
-        Some(("memory", "")) => Ok(StoreUrl::Memory),
-        Some(("file", path)) if !path.is_empty() => Ok(StoreUrl::File(path.into())),
-        _ => Err(value.fault("a store", "write \"memory:\" or \"file:/var/lib/avouch/replay\"")),
-    }
 }
 
 fn log(mut table: Table<'_>) -> LogTarget {

@@ -4,7 +4,7 @@ use core::fmt;
 use std::fmt::Display;
 use std::path::Path;
 
-use super::{Config, Disclose, LogTarget, Route, StoreUrl};
+use super::{Config, Disclose, LogTarget, Route};
 use crate::trust::PrivatePeers;
 
 /// As TOML that reads back as the same configuration.
@@ -56,13 +56,7 @@ impl Config {
         }
         super::networks::write(&self.networks, &self.feeds, f)?;
         self.fetch.iter().try_for_each(|fetch| fetch.write(f))?;
-        match &self.store.url {
-            StoreUrl::Memory => writeln!(f, "\n[store]\nurl = \"memory:\"")?,
-            StoreUrl::File(path) => {
-                writeln!(f, "\n[store]\nurl = {}", Quoted(format_args!("file:{}", path.display())))?;
-            }
-        }
-        writeln!(f, "fresh = {}", self.store.fresh)?;
+        self.store.write(f)?;
         match &self.log {
             LogTarget::Stderr => writeln!(f, "\n[log]\naccess = \"stderr\"")?,
             LogTarget::Stdout => writeln!(f, "\n[log]\naccess = \"stdout\"")?,
