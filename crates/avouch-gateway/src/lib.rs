@@ -20,6 +20,7 @@ mod ages;
 mod answers;
 mod body;
 pub mod config;
+mod desk;
 mod dialect;
 mod feeds;
 mod forward;
@@ -56,6 +57,7 @@ use listen::Origin;
 use snapshot::{Destination, Snapshot};
 use trust::Peer;
 
+pub use desk::{Desk, Judged};
 pub use load::{LoadError, LoadErrors};
 pub use registered::{KeyFault, RegisterFault, RegisterFileError, from_file as registered_keys};
 pub use reload::ReloadError;

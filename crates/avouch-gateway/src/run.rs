@@ -29,6 +29,7 @@ use tokio::task::JoinSet;
 
 use crate::access_log::AccessLog;
 use crate::config::{Config, ConfigError, Endpoint, StorePlace};
+use crate::desk::Desk;
 use crate::gate::{Gate, Parts};
 use crate::listen::{self, Door, Room};
 use crate::load::{self, LoadError, LoadErrors};
@@ -368,6 +369,12 @@ async fn tend(gate: Arc<Gate>) {
 }
 
 impl Running {
+    /// Where the program that it runs in asks about requests it received.
+    #[must_use]
+    pub fn desk(&self) -> Desk {
+        Desk(Arc::clone(&self.gate))
+    }
+
     /// Puts another configuration in force; requests under way keep the one they began with.
     /// Gives the keys whose change waits for the next start.
     ///

@@ -92,6 +92,15 @@ pub struct Config {
     pub limits: Limits,
 }
 
+/// What a gateway is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    /// For those who connect to it.
+    Alone,
+    /// For the program it runs in, perhaps alone.
+    Embedded,
+}
+
 /// `[tls]`: PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -153,9 +162,16 @@ impl Config {
     ///
     /// The file cannot be read, or has problems: all of them, with line and fix.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::load_for(path, Self::parse)
+    }
+
+    fn load_for(
+        path: &Path,
+        parse: impl Fn(&str, &str) -> Result<Self, Problems>,
+    ) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let mut config = Self::parse(&path.display().to_string(), &text)?;
+        let mut config = parse(&path.display().to_string(), &text)?;
         if let Some(folder) = path.parent() {
             config.resolve(folder);
         }
@@ -169,11 +185,31 @@ impl Config {
     /// All problems at once, each with line and fix.
     pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
         let reader = Reader::new(file, text);
-        let config = Self::read(reader.root());
+        let config = Self::read(reader.root(), Use::Alone);
         reader.into_result(config)
     }
 
-    fn read(mut root: Table<'_>) -> Option<Self> {
+    /// As [`Config::load`], for a gateway that the program asks which it runs in: it may serve nobody else.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn load_embedded(path: &Path) -> Result<Self, ConfigError> {
+        Self::load_for(path, Self::parse_embedded)
+    }
+
+    /// As [`Config::parse`], for a gateway that the program asks which it runs in.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn parse_embedded(file: &str, text: &str) -> Result<Self, Problems> {
+        let reader = Reader::new(file, text);
+        let config = Self::read(reader.root(), Use::Embedded);
+        reader.into_result(config)
+    }
+
+    fn read(mut root: Table<'_>, by: Use) -> Option<Self> {
         let mode = root.optional("mode", route::mode).unwrap_or_default();
         let listen = root.list("listen", Endpoint::read).unwrap_or_default();
         let schemes = [("http", Scheme::Http), ("https", Scheme::Https)];
@@ -187,7 +223,7 @@ impl Config {
                 value.one_of(&[("proxies", PrivatePeers::Proxies), ("clients", PrivatePeers::Clients)])
             })
             .unwrap_or_default();
-        let upstream = upstream(&mut root);
+        let upstream = upstream(&mut root, by);
         let tls = root.sub("tls").and_then(tls);
         let admin = root.sub("admin").and_then(|mut admin| admin.required("listen", |value| value.socket()));
         let verify = root.sub("verify").and_then(Verify::read);
@@ -203,7 +239,7 @@ impl Config {
         let log = root.sub("log").map(log).unwrap_or_default();
         let limits = root.sub("limits").map(Limits::read).unwrap_or_default();
         let routes: Vec<Route> = root.tables("route").into_iter().filter_map(Route::read).collect();
-        check(&root, &listen, &authorities, mode, &routes);
+        check(&root, by, &listen, (&authorities, mode), &routes);
         if !privacy_pass.is_empty() && authorities.is_empty() {
             let fix = "add the names clients use, for example `authorities = [\"www.shop.example\"]`: without them another site could ask its own visitors for tokens that count here";
             root.complain("authorities", Fault::new("is needed to take Privacy Pass tokens", fix));
@@ -290,16 +326,22 @@ impl Config {
 
 /// Where requests go, which has to be said unless other servers receive them; `None` for a problem.
 #[expect(clippy::option_option, reason = "that there is none is not that it cannot be read")]
-fn upstream(root: &mut Table<'_>) -> Option<Option<Upstream>> {
-    if root.has("listen") || !root.has("verify") {
+fn upstream(root: &mut Table<'_>, by: Use) -> Option<Option<Upstream>> {
+    if root.has("listen") || (by == Use::Alone && !root.has("verify")) {
         return root.required("upstream", Upstream::read).map(Some);
     }
     Some(root.optional("upstream", Upstream::read))
 }
 
 /// What can only be judged of several keys together.
-fn check(root: &Table<'_>, listen: &[Endpoint], authorities: &[Authority<'_>], mode: Mode, routes: &[Route]) {
-    if listen.is_empty() && !root.has("listen") && !root.has("verify") {
+fn check(
+    root: &Table<'_>,
+    by: Use,
+    listen: &[Endpoint],
+    (authorities, mode): (&[Authority<'_>], Mode),
+    routes: &[Route],
+) {
+    if by == Use::Alone && listen.is_empty() && !root.has("listen") && !root.has("verify") {
         let fix = "add `listen = [\"[::]:8443\"]`, or `[verify]` where another server asks";
         root.complain("listen", Fault::new("is missing", fix));
     } else if listen.is_empty() && root.has("listen") {
