@@ -86,6 +86,12 @@ async fn a_request_that_nobody_can_read_is_refused_and_not_judged() {
     assert_eq!((&two_hosts["verdict"], &two_hosts["refusal"]["status"]), (&Value::Null, &json!(400)));
     let long = format!("/{}", "a".repeat(32 * 1024));
     assert_eq!(json(&ask(address, &question(&long, &[])).await)["refusal"]["status"], 414);
+    let fields: Vec<_> = (0..20).map(|n| [format!("x-{n}"), "a".repeat(4 * 1024)]).collect();
+    let mut wide = question("/", &[]);
+    wide["headers"].as_array_mut().unwrap().extend(fields.iter().map(|field| json!(field)));
+    assert_eq!(json(&ask(address, &wide).await)["refusal"]["status"], 431, "80 KiB in all");
+    wide["headers"].as_array_mut().unwrap().truncate(17);
+    assert!(json(&ask(address, &wide).await)["refusal"].is_null(), "less than 64 KiB");
     let connect =
         json!({ "method": "CONNECT", "scheme": "http", "target": "www.shop.example:443", "headers": [] });
     assert_eq!(json(&ask(address, &connect).await)["refusal"]["status"], 405);
