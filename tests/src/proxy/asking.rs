@@ -12,8 +12,7 @@ use super::gateway;
 
 const STRANGER: [u8; 4] = [127, 0, 0, 2];
 
-const HEAD: &str =
-    "POST /v1/judge HTTP/1.1\r\nHost: avouch\r\nContent-Type: application/json\r\nContent-Length: 524288\r\n\r\n";
+const HEAD: &str = "POST /v1/judge HTTP/1.1\r\nHost: avouch\r\nContent-Type: application/json\r\nContent-Length: 524288\r\n\r\n";
 
 async fn listener(limits: &str) -> (Running, SocketAddr, Upstream) {
     let upstream = Upstream::start().await.unwrap();
