@@ -105,6 +105,20 @@ async fn a_question_that_is_none_is_answered_with_what_is_wrong() {
     let cases = [
         (post("text/plain", &good), 415, "application/json"),
         (post("application/json", "{"), 400, "EOF while parsing an object at line 1 column 1"),
+        (
+            post(
+                "application/json",
+                r#"["GET","http","/",null,[["Host","www.shop.example"]],null,null,"none"]"#,
+            ),
+            400,
+            "expected an object",
+        ),
+        (
+            post("application/json", &good.replacen('{', "{\"method\":\"PUT\",", 1)),
+            400,
+            "duplicate field `method`",
+        ),
+        (post("application/json", &good.replace("\"/\"", "\"/\\ud800\"")), 400, "hex escape"),
         (post("application/json", &good.replace("scheme", "schema")), 400, "unknown field `schema`"),
         (post("application/json", &good.replace("203.0.113.9", "0.0.0.0")), 400, "`address`"),
         (post("application/json; charset=utf-8", &good.replace("\"http\"", "\"gopher\"")), 400, "`scheme`"),

@@ -23,7 +23,7 @@ use crate::received::Received;
 use crate::snapshot::Snapshot;
 use crate::trust::Remote;
 use answer::{Answer, Next};
-use question::Question;
+use question::{Object, Question};
 
 /// Longest question in octets: the largest head there is, with every octet escaped, and room.
 const MAX_QUESTION: usize = 512 * 1024;
@@ -81,10 +81,12 @@ async fn read(
         }
         status => (status, rejection.body_text()),
     })?;
-    let question: Question<'_> = serde_json::from_slice(&text).map_err(|error| {
+    let Object(question): Object<Question<'_>> = serde_json::from_slice(&text).map_err(|error| {
         (StatusCode::BAD_REQUEST, format!("the question is not as it should be: {error}"))
     })?;
-    question.received().map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
+    question
+        .received(&snapshot.config.trusted_proxies)
+        .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
 }
 
 fn json(status: StatusCode, text: Vec<u8>) -> Response<Body> {

@@ -1,6 +1,8 @@
 //! A request, as whoever received it describes it.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr};
 
 use avouch_engine::request::Content;
@@ -10,11 +12,13 @@ use avouch_wire::content::{ContentDigest, ContentDigests};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use utoipa::ToSchema;
 
 use crate::listen::Shown;
 use crate::received::Received;
-use crate::trust::{Peer, Through};
+use crate::trust::{Peer, Through, TrustedProxies};
 
 /// A request as it was received, with nothing added and nothing left out: a signature may cover any field.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -39,15 +43,40 @@ pub(super) struct Question<'a> {
     /// character of a value stands for an octet, U+0000 to U+00FF (ISO-8859-1).
     #[schema(example = json!([["Host", "www.shop.example"], ["User-Agent", "Googlebot"]]))]
     headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    /// The client's address, IPv4 or IPv6. Without one, what rests on the address cannot be checked.
+    /// The client's address, IPv4 or IPv6 without zone. Without one, or where it is one of `trusted_proxies` and so no
+    /// client's, what rests on the address cannot be checked.
     #[schema(value_type = Option<String>, example = "203.0.113.9")]
     address: Option<IpAddr>,
     /// What was seen of its TLS connection.
     #[serde(borrow)]
-    tls: Option<TlsQuestion<'a>>,
+    #[schema(value_type = Option<TlsQuestion<'_>>)]
+    tls: Option<Object<TlsQuestion<'a>>>,
     /// What is known of the content.
     #[serde(default)]
     content: ContentQuestion<'a>,
+}
+
+/// What is written as an object, its members by their names: by themselves, types with members take a list of them
+/// as well.
+#[derive(Debug)]
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members))
+            }
+        }
+        deserializer.deserialize_map(Members(PhantomData)).map(Self)
+    }
 }
 
 /// What was seen of a TLS connection. It may lower what a request comes to, and never raises it.
@@ -111,25 +140,27 @@ const MAX_FIELDS: usize = 1_024;
 
 impl Question<'_> {
     /// The request that is described.
-    pub(super) fn received(&self) -> Result<Received, QuestionError> {
+    pub(super) fn received(&self, proxies: &TrustedProxies) -> Result<Received, QuestionError> {
         let method = Method::from_bytes(self.method.as_bytes()).map_err(|_| QuestionError::Method)?;
         let scheme = Scheme::parse(&self.scheme).ok_or(QuestionError::Scheme)?;
         let mut request = http::Request::new(());
         *request.method_mut() = method;
         *request.uri_mut() = self.uri()?;
         *request.headers_mut() = self.fields()?;
-        let peer = self.peer(scheme)?;
+        let peer = self.peer(scheme, proxies)?;
         let shown = match &self.tls {
-            Some(tls) => Shown::elsewhere(tls.server_name.as_deref(), &tls.certificate_names),
+            Some(Object(tls)) => Shown::elsewhere(tls.server_name.as_deref(), &tls.certificate_names),
             None => Shown::Untold,
         };
         Ok(Received { parts: request.into_parts().0, peer, content: self.content.known()?, shown })
     }
 
-    fn peer(&self, scheme: Scheme) -> Result<Peer, QuestionError> {
-        let (address, through) = match self.address {
+    fn peer(&self, scheme: Scheme, proxies: &TrustedProxies) -> Result<Peer, QuestionError> {
+        let (address, through) = match self.address.map(|address| address.to_canonical()) {
             Some(address) if address.is_unspecified() => return Err(QuestionError::Address),
-            Some(address) => (address.to_canonical(), Through::TrustedProxy),
+            // What a server behind a proxy takes for the client's.
+            Some(address) if proxies.contains(address) => (address, Through::UntrustedProxy),
+            Some(address) => (address, Through::TrustedProxy),
             None => (Ipv4Addr::UNSPECIFIED.into(), Through::UntrustedProxy),
         };
         Ok(Peer { address, through, scheme })
@@ -202,8 +233,10 @@ mod tests {
         });
         change(&mut question);
         let text = question.to_string();
-        let question: Question<'_> = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-        question.received().map_err(|error| error.to_string())
+        let Object(question): Object<Question<'_>> =
+            serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let proxies = TrustedProxies { networks: vec!["127.0.0.0/8".parse().unwrap()], unix: false };
+        question.received(&proxies).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -218,6 +251,14 @@ mod tests {
         assert_eq!(mapped.peer.address, peer.address, "an address has one spelling");
         let unknown = ask(|question| question["address"] = serde_json::Value::Null).unwrap();
         assert_eq!(unknown.peer.through, Through::UntrustedProxy, "nobody's, and no evidence");
+        for (proxys, through) in [
+            ("127.0.0.1", Through::UntrustedProxy),
+            ("::ffff:127.0.0.1", Through::UntrustedProxy),
+            ("128.0.0.1", Through::TrustedProxy),
+        ] {
+            let asked = ask(|question| question["address"] = proxys.into()).unwrap();
+            assert_eq!(asked.peer.through, through, "{proxys}: a proxy's address is no evidence of a client");
+        }
     }
 
     #[test]
@@ -265,7 +306,7 @@ mod tests {
 
     #[test]
     fn what_describes_no_request_is_refused_and_says_where() {
-        let cases: [(&str, serde_json::Value, &str); 16] = [
+        let cases: [(&str, serde_json::Value, &str); 17] = [
             ("method", "GE T".into(), "`method`"),
             ("method", "".into(), "`method`"),
             ("scheme", "ftp".into(), "`scheme`"),
@@ -283,6 +324,7 @@ mod tests {
             ("headers", serde_json::json!({ "a": "b" }), "invalid type: map"),
             ("headers", vec![["a", "b"]; MAX_FIELDS + 1].into(), "more than"),
             ("header", serde_json::json!([]), "unknown field `header`"),
+            ("tls", serde_json::json!(["www.shop.example", []]), "expected an object"),
         ];
         for (member, value, why) in cases {
             let error = ask(|question| question[member] = value.clone()).err().unwrap_or_default();
