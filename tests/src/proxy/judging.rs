@@ -158,6 +158,22 @@ async fn every_member_of_question_and_answer_is_described_for_programs() {
         exchange(address, "GET /v1/openapi.json HTTP/1.1\r\nHost: avouch\r\n\r\n").await.unwrap().unwrap();
     let document = json(&text);
     assert_eq!(document["openapi"], "3.1.0");
+    for always in [
+        "Answer",
+        "VerdictDocument",
+        "DecisionDocument",
+        "IdentityDocument",
+        "KeyTierDocument",
+        "RefusalDocument",
+    ] {
+        let described = schema(&document, always);
+        let required = described["required"].as_array().map_or(0, Vec::len);
+        assert_eq!(
+            required,
+            described["properties"].as_object().unwrap().len(),
+            "{always}: every member is there"
+        );
+    }
     let members = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     let described = |name: &str| members(&schema(&document, name)["properties"]);
     let answer = json(&ask(address, &question("/", &[])).await);
