@@ -85,6 +85,10 @@ async fn a_question_under_way_is_answered_before_the_end() {
     let (running, address, _upstream) = listener("").await;
     let question = r#"{"method":"GET","scheme":"http","target":"/","headers":[["Host","a.example"]]}"#;
     let head = HEAD.replace("524288", &question.len().to_string());
+    let _silent = Raw::connect(address).await.unwrap();
+    let mut idle = Raw::connect(address).await.unwrap();
+    idle.send("GET /v1/openapi.json HTTP/1.1\r\nHost: avouch\r\n\r\n").await.unwrap();
+    assert!(in_time(idle.answer()).await.unwrap().is_some());
     let mut asks = Raw::connect(address).await.unwrap();
     asks.send(&head).await.unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -93,5 +97,5 @@ async fn a_question_under_way_is_answered_before_the_end() {
     assert!(Raw::connect(address).await.is_err(), "no more are taken");
     asks.send(question).await.unwrap();
     assert_eq!(in_time(asks.answer()).await.unwrap().unwrap().status(), 200);
-    in_time(stopping).await.unwrap();
+    in_time(stopping).await.expect("connections without a question keep nobody waiting");
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use avouch_engine::decision::Action;
 use avouch_gateway::Running;
 use avouch_gateway::config::Endpoint;
 use serde_json::{Value, json};
@@ -180,6 +181,14 @@ async fn every_member_of_question_and_answer_is_described_for_programs() {
     assert_eq!(described("Answer"), members(&answer));
     assert_eq!(described("VerdictDocument"), members(&answer["verdict"]));
     assert_eq!(described("DecisionDocument"), members(&answer["decision"]));
+    let action =
+        schema(&document, "DecisionDocument")["properties"]["action"]["description"].as_str().unwrap();
+    let actions = Action::WORDS.iter().map(|(word, _)| *word).chain([Action::Unavailable.as_str()]);
+    let mut named: Vec<_> = action.split('`').skip(1).step_by(2).collect();
+    named.sort_unstable();
+    let mut actions: Vec<_> = actions.collect();
+    actions.sort_unstable();
+    assert_eq!(named, actions, "{action}");
     assert_eq!(described("PermitDocument"), members(&answer["permit"]));
     let refused = json(&ask(address, &question("/members", &[])).await);
     assert_eq!(described("RefusalDocument"), members(&refused["refusal"]));

@@ -41,7 +41,7 @@ pub(super) struct Answer<'a> {
 /// What policy and route ask for.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DecisionDocument<'a> {
-    /// `accept`, `audit`, `throttle`, `challenge` or `reject`, whatever the mode made of it.
+    /// `accept`, `monitor`, `throttle`, `challenge`, `reject` or `unavailable`, whatever the mode made of it.
     action: &'static str,
     /// The rule that decided; `null` where it was the route's `require` or a fault on this side.
     #[schema(required)]
