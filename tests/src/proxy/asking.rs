@@ -59,6 +59,27 @@ async fn who_is_slow_to_ask_is_let_go() {
     running.stop().await;
 }
 
+/// What is beyond the limits of a site is refused by name; what is far beyond is not even kept.
+#[tokio::test]
+async fn a_head_may_be_as_long_as_at_the_site() {
+    let (running, address, _upstream) = listener("head_fields = 200, head_size = '64KiB'").await;
+    let head = "GET /verify HTTP/1.1\r\nHost: auth\r\nX-Original-Method: GET\r\nX-Original-URI: /\r\n\
+                X-Forwarded-Host: www.shop.example\r\nX-Forwarded-For: 203.0.113.9\r\n";
+    let ask = async |fields: usize, length: usize| {
+        let fields: String = (0..fields).map(|n| format!("x-{n}: {}\r\n", "a".repeat(length))).collect();
+        let mut proxy = Raw::connect(address).await.unwrap();
+        let _ = proxy.send(format!("{head}{fields}\r\n")).await;
+        let answer = in_time(proxy.answer()).await.ok().flatten()?;
+        Some((answer.status(), answer.field("avouch-class").is_some()))
+    };
+    assert_eq!(ask(190, 8).await, Some((204, true)));
+    assert_eq!(ask(210, 8).await, Some((403, true)), "more fields than there may be");
+    assert_eq!(ask(15, 4 << 10).await, Some((204, true)));
+    assert_eq!(ask(17, 4 << 10).await, Some((403, true)), "more octets than there may be");
+    assert!(ask(90, 4 << 10).await.is_none_or(|answer| answer == (431, false)));
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn a_stranger_cannot_take_every_connection_that_proxies_ask_by() {
     let (running, address, _upstream) = listener("connections_per_source = 2").await;

@@ -22,6 +22,12 @@ use super::{ACCEPT_PAUSE, Door, Room, until_stopped};
 use crate::gate::Gate;
 use crate::trust::Remote;
 
+/// Fields that a proxy adds to a client's when it asks; those of the manual add six at most.
+const OWN_FIELDS: usize = 16;
+
+/// Room for them: a target stands there once more.
+const OWN_SIZE: usize = 16 << 10;
+
 /// Has a router answer at a door, by HTTP/1.1, until a stop is asked for.
 pub(crate) async fn attend(gate: Arc<Gate>, door: Door, router: Router, mut stop: watch::Receiver<bool>) {
     let room = Arc::new(Room::new(gate.snapshot().config.limits.connections));
@@ -97,7 +103,11 @@ async fn answer<S>(
         router.call(request)
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(patience);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .max_buf_size(limits.head_size.0 + OWN_SIZE)
+        .max_headers(limits.head_fields + OWN_FIELDS);
     let stream = TokioIo::new(Prefixed::new(stream, limits.body_pause));
     let connection = builder.serve_connection(stream, service);
     if let Err(error) = until_stopped(connection, stop, |connection| connection.graceful_shutdown()).await {
