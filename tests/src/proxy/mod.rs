@@ -7,6 +7,7 @@ mod feeds;
 mod forwarding;
 mod framing;
 pub(crate) mod judging;
+mod layer;
 mod operating;
 mod partners;
 mod reports;
