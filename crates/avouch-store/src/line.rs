@@ -82,7 +82,7 @@ impl Line {
             Standing { is_replica: true, .. } => Err(Trouble::ReadOnly),
             Standing { policy, .. } if policy != "noeviction" => Err(Trouble::Evicts(policy)),
             // A proxy in between may lead a connection elsewhere, and Redis may have evicted since the last look.
-            Standing { run, .. } if run != self.run => Err(Trouble::Broken),
+            Standing { run, .. } if run != self.run => Err(Trouble::Another),
             Standing { .. } => Ok(()),
         }
     }

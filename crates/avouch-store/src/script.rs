@@ -42,14 +42,20 @@ pub(crate) mod code {
     pub(crate) const FORGOTTEN: i64 = -2;
     pub(crate) const ENDED: i64 = -3;
     pub(crate) const CLOCK: i64 = -4;
+    pub(crate) const ANOTHER: i64 = -5;
 }
 
 /// `KEYS`: the marker. `ARGV`: the run of the server, the time at the gateway, whether the group is new.
+///
+/// A server that was a replica and is a primary again has taken over the memory of another, marker and all, and may have
+/// kept the connection: its history tells.
 ///
 /// The marker is `run floor made seen`: the server's run, the last second that is refused, when it was made, and the
 /// latest second at which anybody asked, which never goes back: so a clock that returns by small steps is noticed, too.
 /// The first three are the life of this memory.
 const BEGINNING: &str = "
+local history = 'master_replid:' .. string.match(ARGV[1], ':(%x+):')
+if not string.find(redis.call('INFO', 'replication'), history, 1, true) then return {@ANOTHER, 0} end
 local time = redis.call('TIME')
 local server = tonumber(time[1])
 local off = server - tonumber(ARGV[2])
@@ -124,6 +130,7 @@ fn filled(rest: &str) -> String {
         ("@FORGOTTEN", code::FORGOTTEN.to_string()),
         ("@ENDED", code::ENDED.to_string()),
         ("@CLOCK", code::CLOCK.to_string()),
+        ("@ANOTHER", code::ANOTHER.to_string()),
     ];
     numbers.iter().fold(text, |text, (name, number)| text.replace(name, number))
 }

@@ -185,6 +185,7 @@ impl Store {
         let mut number = || told.next().and_then(|value| redis::from_redis_value::<i64>(value).ok());
         match (number(), number()) {
             (Some(code::CLOCK), Some(off)) => return Err(Trouble::Clock(off)),
+            (Some(code::ANOTHER), Some(_)) => return Err(Trouble::Another),
             (Some(code::DONE), Some(_)) => {}
             _ => return Err(Trouble::Untold),
         }
@@ -216,6 +217,7 @@ impl Store {
             Ok((code::FLOOR | code::FORGOTTEN, _)) => Err(NotCommitted::StartRule),
             Ok((code::ENDED, _)) => Err(NotCommitted::Expired),
             Ok((code::CLOCK, off)) => Err(self.note(&line, Trouble::Clock(off)).into()),
+            Ok((code::ANOTHER, _)) => Err(self.note(&line, Trouble::Another).into()),
             Ok(_) => Err(self.note(&line, Trouble::Untold).into()),
             Err(Trouble::Full) => {
                 self.note(&line, Trouble::Full);

@@ -20,6 +20,8 @@ pub(crate) enum Trouble {
     Silent(Duration),
     #[error("broke the connection")]
     Broken,
+    #[error("is another server than when the connection began, or has evicted since")]
+    Another,
     #[error(
         "may forget what is used (maxmemory-policy {0}), so a replay could get through: set `maxmemory-policy noeviction` in Redis"
     )]

@@ -121,6 +121,24 @@ async fn a_primary_that_was_a_replica_for_a_while_lets_no_replay_through() {
 }
 
 #[tokio::test]
+async fn a_primary_that_was_a_replica_and_kept_its_connections_lets_no_replay_through() {
+    let quick = ["--repl-diskless-sync-delay", "0"];
+    let (Some(first), Some(second)) = (redis(&quick), redis(&quick)) else { return };
+    follow(&second, &first).await;
+    let node = Node::at(&first.url(), true).await;
+    let signed = now();
+    assert_eq!(node.enter(1, signed).await, Ok(()));
+    second.command(&["REPLICAOF", "NO", "ONE"]).unwrap();
+    assert_eq!(node.enter(2, signed).await, Ok(()), "of which the second does not hear");
+    follow(&first, &second).await;
+    first.command(&["REPLICAOF", "NO", "ONE"]).unwrap();
+    // Before anybody has looked again.
+    assert_eq!(node.enter(2, signed).await, Err(NotCommitted::StoreUnreachable));
+    node.comes_to(Err(NotCommitted::StartRule), signed).await;
+    begins_anew(&node, 2, signed).await;
+}
+
+#[tokio::test]
 async fn tokens_for_secrets_that_were_lost_are_not_redeemed_again_and_new_ones_are_at_once() {
     let Some(redis) = redis(&[]) else { return };
     let (one, other) = (Node::at(&redis.url(), false).await, Node::at(&redis.url(), false).await);
