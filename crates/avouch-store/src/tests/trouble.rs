@@ -165,7 +165,7 @@ async fn what_is_given_up_on_frees_its_place_and_is_entered_once_at_most() {
             let store = Arc::clone(&node.store);
             asking.spawn(async move { store.enter(spent(number, signed)).await });
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
         // One more than fit is answered at once.
         let (begin, unasked) = (tokio::time::Instant::now(), node.store.figures().unasked);
         assert_eq!(node.enter(1 << 30, signed).await, OUT);
