@@ -24,6 +24,7 @@ mod dialect;
 mod feeds;
 mod forward;
 mod gate;
+mod grpc;
 mod hygiene;
 mod incoming;
 mod judge_api;

@@ -28,6 +28,7 @@ use tokio::task::JoinSet;
 
 use crate::access_log::AccessLog;
 use crate::config::{Config, ConfigError, Endpoint, StoreUrl};
+use crate::dialect::Dialect;
 use crate::gate::{Gate, Parts};
 use crate::listen::{self, Door, Room};
 use crate::load::{self, LoadError, LoadErrors};
@@ -152,8 +153,17 @@ impl Gateway {
             running.tasks.spawn(serve(door, admin::router(Arc::clone(&gate))));
         }
         if let Some((_, door)) = verify {
-            let asked = verify::router(Arc::clone(&gate), proxy).merge(judge_api::router(Arc::clone(&gate)));
-            running.tasks.spawn(serve(door, asked));
+            match Dialect::of(proxy) {
+                Some(dialect) => {
+                    let asked = verify::router(Arc::clone(&gate), dialect);
+                    running.tasks.spawn(serve(door, asked.merge(judge_api::router(Arc::clone(&gate)))));
+                }
+                None => {
+                    let room = Arc::new(Room::new(gate.snapshot().config.limits.connections));
+                    let asked = listen::answer_questions(Arc::clone(&gate), door, room, stopping.clone());
+                    running.tasks.spawn(asked);
+                }
+            }
         }
         running.tasks.spawn(feeds::keep(Arc::clone(&gate)));
         if let Some(reports) = &gate.reports {

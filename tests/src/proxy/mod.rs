@@ -5,6 +5,7 @@ mod dialects;
 mod feeds;
 mod forwarding;
 mod framing;
+mod grpc;
 pub(crate) mod judging;
 mod operating;
 mod partners;

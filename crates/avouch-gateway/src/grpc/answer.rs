@@ -1,0 +1,128 @@
+//! What Envoy is told to do, and what it may show in its own log.
+
+use std::collections::HashMap;
+
+use envoy_types::ext_authz::v3::pb::{
+    CheckResponse, DeniedHttpResponse, HeaderAppendAction, HeaderValue as FieldValue,
+    HeaderValueOption as Field, HttpResponse, HttpStatus, OkHttpResponse,
+};
+use envoy_types::pb::google::protobuf::value::Kind;
+use envoy_types::pb::google::protobuf::{Struct, Value};
+use envoy_types::pb::google::rpc;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http_body_util::BodyExt as _;
+use tonic::Code;
+
+use super::QuestionError;
+use crate::Refused;
+use crate::access_log::Entry;
+use crate::gate::Gate;
+use crate::snapshot::Snapshot;
+use crate::trust::Peer;
+use crate::{answers, hygiene, outgoing};
+
+/// The request goes on with our fields, all of them, and with none of ours that the client sent. Where tokens of
+/// Privacy Pass are taken, they stay here.
+pub(super) fn permit(
+    entry: &mut Entry,
+    sent: &HeaderMap,
+    assertion: Option<&str>,
+    takes_tokens: bool,
+) -> CheckResponse {
+    entry.answered(StatusCode::OK);
+    let mut told = HeaderMap::new();
+    outgoing::tell(&mut told, entry, assertion);
+    let mut removed: Vec<String> =
+        hygiene::foreign(sent, &outgoing::TOLD).map(|name| name.as_str().to_owned()).collect();
+    let dynamic_metadata = Some(metadata(&told));
+    if takes_tokens {
+        let credentials = |headers: &HeaderMap| -> Vec<HeaderValue> {
+            headers.get_all(header::AUTHORIZATION).iter().cloned().collect()
+        };
+        let mut kept = sent.clone();
+        hygiene::keep_tokens_back(&mut kept);
+        let (kept, sent) = (credentials(&kept), credentials(sent));
+        if kept.is_empty() && !sent.is_empty() {
+            removed.push(header::AUTHORIZATION.as_str().to_owned());
+        } else if kept != sent {
+            kept.into_iter().for_each(|value| _ = told.append(header::AUTHORIZATION, value));
+        }
+    }
+    let ok = OkHttpResponse { headers: fields(&told), headers_to_remove: removed, ..Default::default() };
+    CheckResponse {
+        status: Some(status(Code::Ok, String::new())),
+        dynamic_metadata,
+        http_response: Some(HttpResponse::OkResponse(ok)),
+    }
+}
+
+/// The client is answered as the gateway itself would. `error` says to Envoy alone what is wrong with its question.
+pub(super) async fn refuse(
+    (snapshot, gate): (&Snapshot, &Gate),
+    peer: &Peer,
+    entry: &mut Entry,
+    Refused(problem, disclose): Refused,
+    error: Option<&QuestionError>,
+) -> CheckResponse {
+    entry.problem = Some(problem.reason.code());
+    let asked = snapshot.asks(&problem, entry.authority(), peer.scheme, gate.clock.now());
+    let (parts, body) = answers::answer(problem, entry.id, disclose, asked).into_parts();
+    // It is one of ours, held in memory.
+    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    entry.answered(parts.status);
+    entry.sent(body.len());
+    let mut told = HeaderMap::new();
+    outgoing::tell(&mut told, entry, None);
+    let code =
+        if parts.status == StatusCode::UNAUTHORIZED { Code::Unauthenticated } else { Code::PermissionDenied };
+    let message = error.map_or_else(|| problem.reason.code().to_owned(), ToString::to_string);
+    let denied = DeniedHttpResponse {
+        status: Some(HttpStatus { code: i32::from(parts.status.as_u16()) }),
+        headers: fields(&parts.headers),
+        body: String::from_utf8_lossy(&body).into_owned(),
+    };
+    CheckResponse {
+        status: Some(status(code, message)),
+        dynamic_metadata: Some(metadata(&told)),
+        http_response: Some(HttpResponse::DeniedResponse(denied)),
+    }
+}
+
+fn status(code: Code, message: String) -> rpc::Status {
+    rpc::Status { code: code.into(), message, details: Vec::new() }
+}
+
+/// Fields to set in place of any by the same names; of several lines of one, the later are added to the first.
+fn fields(headers: &HeaderMap) -> Vec<Field> {
+    let lines = |name: &HeaderName| {
+        let further = std::iter::repeat(HeaderAppendAction::AppendIfExistsOrAdd);
+        let actions = std::iter::once(HeaderAppendAction::OverwriteIfExistsOrAdd).chain(further);
+        let lines = headers.get_all(name).iter().zip(actions);
+        lines.map(|(value, action)| field(name, value, action)).collect::<Vec<_>>()
+    };
+    headers.keys().flat_map(lines).collect()
+}
+
+fn field(name: &HeaderName, value: &HeaderValue, action: HeaderAppendAction) -> Field {
+    let key = name.as_str().to_owned();
+    // One of the two is read. The client's own credentials need not be text.
+    let (value, raw_value) = match value.to_str() {
+        Ok(text) => (text.to_owned(), Vec::new()),
+        Err(_) => (String::new(), value.as_bytes().to_vec()),
+    };
+    Field {
+        header: Some(FieldValue { key, value, raw_value }),
+        append_action: action.into(),
+        ..Default::default()
+    }
+}
+
+/// What Envoy's access log and its other filters may know: what the site is told, but for the signed word to it.
+fn metadata(told: &HeaderMap) -> Struct {
+    let members = told.iter().filter(|(name, _)| **name != outgoing::ASSERTED).filter_map(|(name, value)| {
+        let name = name.as_str().strip_prefix("avouch-")?.replace('-', "_");
+        let value = Kind::StringValue(value.to_str().ok()?.to_owned());
+        Some((name, Value { kind: Some(value) }))
+    });
+    Struct { fields: members.collect::<HashMap<_, _>>() }
+}
