@@ -36,17 +36,7 @@ pub(super) fn permit(
         hygiene::foreign(sent, &outgoing::TOLD).map(|name| name.as_str().to_owned()).collect();
     let dynamic_metadata = Some(metadata(&told));
     if takes_tokens {
-        let credentials = |headers: &HeaderMap| -> Vec<HeaderValue> {
-            headers.get_all(header::AUTHORIZATION).iter().cloned().collect()
-        };
-        let mut kept = sent.clone();
-        hygiene::keep_tokens_back(&mut kept);
-        let (kept, sent) = (credentials(&kept), credentials(sent));
-        if kept.is_empty() && !sent.is_empty() {
-            removed.push(header::AUTHORIZATION.as_str().to_owned());
-        } else if kept != sent {
-            kept.into_iter().for_each(|value| _ = told.append(header::AUTHORIZATION, value));
-        }
+        keep_tokens_back(sent, &mut told, &mut removed);
     }
     let ok = OkHttpResponse { headers: fields(&told), headers_to_remove: removed, ..Default::default() };
     CheckResponse {
@@ -88,6 +78,21 @@ pub(super) async fn refuse(
     }
 }
 
+/// Has Envoy take tokens away from the client's credentials, and leave the others.
+fn keep_tokens_back(sent: &HeaderMap, told: &mut HeaderMap, removed: &mut Vec<String>) {
+    let credentials = |headers: &HeaderMap| -> Vec<HeaderValue> {
+        headers.get_all(header::AUTHORIZATION).iter().cloned().collect()
+    };
+    let mut kept = sent.clone();
+    hygiene::keep_tokens_back(&mut kept);
+    let (kept, sent) = (credentials(&kept), credentials(sent));
+    if kept.is_empty() && !sent.is_empty() {
+        removed.push(header::AUTHORIZATION.as_str().to_owned());
+    } else if kept != sent {
+        kept.into_iter().for_each(|value| _ = told.append(header::AUTHORIZATION, value));
+    }
+}
+
 fn status(code: Code, message: String) -> rpc::Status {
     rpc::Status { code: code.into(), message, details: Vec::new() }
 }
@@ -125,4 +130,52 @@ fn metadata(told: &HeaderMap) -> Struct {
         Some((name, Value { kind: Some(value) }))
     });
     Struct { fields: members.collect::<HashMap<_, _>>() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: &HeaderName, values: &[&'static [u8]]) -> HeaderMap {
+        let values = values.iter().map(|value| (name.clone(), HeaderValue::from_bytes(value).unwrap()));
+        let mut headers = HeaderMap::new();
+        values.for_each(|(name, value)| _ = headers.append(name, value));
+        headers
+    }
+
+    /// Name, value and whether it stands in place of others, of each field.
+    fn shown(told: &HeaderMap) -> Vec<(String, Vec<u8>, bool)> {
+        let shown = |option: Field| {
+            let overwrites = option.append_action() == HeaderAppendAction::OverwriteIfExistsOrAdd;
+            let FieldValue { key, value, raw_value } = option.header.unwrap();
+            assert!(value.is_empty() || raw_value.is_empty(), "one of the two is read");
+            (key, [value.into_bytes(), raw_value].concat(), overwrites)
+        };
+        fields(told).into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn lines_of_one_field_replace_the_clients_and_not_one_another() {
+        let told = headers(&header::WWW_AUTHENTICATE, &[b"SAIP", b"PrivateToken challenge=\"a\""]);
+        let expected = [(b"SAIP".to_vec(), true), (b"PrivateToken challenge=\"a\"".to_vec(), false)];
+        let expected = expected.map(|(value, first)| ("www-authenticate".to_owned(), value, first));
+        assert_eq!(shown(&told), expected);
+        let octets = headers(&header::AUTHORIZATION, &[b"Basic \xe9"]);
+        assert_eq!(shown(&octets)[0].1, b"Basic \xe9");
+    }
+
+    #[test]
+    fn tokens_stay_here_and_other_credentials_go_on() {
+        let after = |sent: &[&'static [u8]]| {
+            let (mut told, mut removed) = (HeaderMap::new(), Vec::new());
+            keep_tokens_back(&headers(&header::AUTHORIZATION, sent), &mut told, &mut removed);
+            let kept: Vec<_> = shown(&told).into_iter().map(|(_, value, _)| value).collect();
+            (kept, removed)
+        };
+        let token = b"PrivateToken token=\"AA\"";
+        assert_eq!(after(&[token]), (vec![], vec!["authorization".to_owned()]));
+        assert_eq!(after(&[token, b"Basic YQ=="]), (vec![b"Basic YQ==".to_vec()], vec![]));
+        assert_eq!(after(&[b"Basic YQ=="]), (vec![], vec![]), "nothing to change");
+        assert_eq!(after(&[]), (vec![], vec![]));
+    }
 }

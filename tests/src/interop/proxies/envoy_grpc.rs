@@ -120,6 +120,23 @@ async fn every_field_is_judged_as_it_was_sent() {
     assert_eq!(said("x-octets"), [b"\xe9\xff"]);
 }
 
+/// As some who set Envoy up leave it, such as Envoy Gateway.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_raw_fields_and_tls_a_signature_holds_all_the_same() {
+    let Some(world) = World::new(&PROXY).await else { return };
+    let running = world.gateway().await;
+    let lines = "encode_raw_headers: true\n                      include_tls_session: true";
+    let front = world.front_with(verify(&running), (lines, "encode_raw_headers: false")).await;
+    let key = ["--key", "file:agent.key", "--dom", "acme.example", "--id", "crawler-7"];
+    let signed = world.sign(&[&key[..], &[&format!("https://{SITE}/closed")]].concat());
+    for (fields, status) in [(&*signed, 200), (&signed, 403), ("", 401)] {
+        let answer = world.send(front.address, CLIENT, get("/closed", fields)).await.unwrap();
+        assert_eq!(answer.status(), status, "{}", answer.head);
+    }
+    running.stop().await;
+    assert_eq!(world.log()[0]["verdict"]["class"], 3, "{}", world.log()[0]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn content_that_is_sent_along_whole_is_held_to_its_digest() {
     let Some(world) = World::new(&PROXY).await else { return };
