@@ -174,6 +174,25 @@ async fn content_that_is_sent_along_whole_is_held_to_its_digest() {
     assert_eq!(log[1]["verdict"]["reasons"][0], "body-mismatch", "{}", log[1]);
 }
 
+/// Why `Content-Length` is asked: Envoy calls content whole that fills what it may hold, before it knows the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn envoy_calls_content_whole_that_fills_what_it_may_hold() {
+    let Some(world) = World::new(&PROXY).await else { return };
+    let asked = Asked::default();
+    let (address, _accepting) = grpc_verifier::remembering(asked.clone()).await;
+    let line =
+        ("# with_request_body: { max_request_bytes: 65536", "with_request_body: { max_request_bytes: 2");
+    let front = world.front_with(address, line).await;
+    let answered = world.post_by_http2(front.address, ("x-envoy-auth-partial-body", "true"), "x-end").await;
+    assert_eq!(answered, Some(200));
+    let http = asked.last().attributes.unwrap().request.unwrap().http.unwrap();
+    let fields = http.header_map.unwrap().headers;
+    let said = fields.iter().filter(|field| field.key == "x-envoy-auth-partial-body");
+    let said: Vec<_> = said.map(|field| (field.value.as_str(), &field.raw_value[..])).collect();
+    assert_eq!(said, [("", &b"false"[..])], "the client's word is not there");
+    assert_eq!(http.raw_body, b"hi");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn envoys_own_log_says_who_asked() {
     let Some(world) = World::new(&PROXY).await else { return };
