@@ -13,6 +13,7 @@ pub mod process;
 pub mod proxy;
 pub mod raw;
 pub mod receiver;
+pub mod redis;
 pub mod smtp;
 pub mod upstream;
 pub mod vector;

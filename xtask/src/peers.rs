@@ -9,7 +9,7 @@ use crate::finding::Finding;
 use crate::house;
 
 /// Program and Debian package.
-const PEERS: [(&str, &str); 16] = [
+const PEERS: [(&str, &str); 18] = [
     ("c++", "g++"),
     ("named", "bind9"),
     ("dnssec-signzone", "bind9-utils"),
@@ -26,6 +26,8 @@ const PEERS: [(&str, &str); 16] = [
     ("python3", "python3"),
     ("caddy", "caddy"),
     ("haproxy", "haproxy"),
+    ("redis-server", "redis-server"),
+    ("redis-cli", "redis-tools"),
 ];
 
 /// Packages of npm's that tests talk to: the folder that names them, at fixed versions, and where npm says what it

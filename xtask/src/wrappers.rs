@@ -40,6 +40,11 @@ const WRAPPERS: &[Wrapper] = &[
         reason: "mail leaves by one way: to the operator's relay, within bounds",
     },
     Wrapper {
+        libraries: &["redis"],
+        only: Only::Crate("avouch-store"),
+        reason: "what is entered there is entered once, which one crate is read to know",
+    },
+    Wrapper {
         libraries: &["mail-parser"],
         only: Only::Crate("avouch-wire"),
         reason: "bytes of strangers are read in one crate, which is fuzzed",

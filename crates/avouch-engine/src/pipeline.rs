@@ -284,7 +284,7 @@ impl Proved<'_> {
         if let Some((token, vouching)) = self.claim.vouching() {
             let share = self.site.share_of(vouching.issuer.attester().registrable());
             let times = (vouching.epoch.begins(), vouching.epoch.ends());
-            let nonce = Nonce::new(token.key_id(), token.nonce(), times, share).of_this_start();
+            let nonce = Nonce::new(token.key_id(), token.nonce(), times, share).answering(vouching.key);
             return (!self.proof.testing).then_some(nonce);
         }
         if let Some(presented) = self.proved_presented() {

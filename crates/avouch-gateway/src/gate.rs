@@ -17,6 +17,7 @@ use avouch_gather::networks::Networks;
 use avouch_gather::networks::feeds::Feeds;
 use avouch_keys::assertion::{Assertion, AssertionKey};
 use avouch_reports::Reports;
+use avouch_store::Store;
 use http::Request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -45,6 +46,8 @@ pub(crate) struct Gate {
     /// Held while data on networks are put in place of those before.
     replacing: Mutex<()>,
     pub(crate) reports: Option<Arc<Reports>>,
+    /// What a group of gateways shares, where this one is of a group.
+    pub(crate) store: Option<Arc<Store>>,
     meter: RateTable,
     requests: Arc<Semaphore>,
     stopping: AtomicBool,
@@ -62,6 +65,7 @@ pub(crate) struct Parts {
     pub(crate) assertion_key: AssertionKey,
     pub(crate) feeds: Option<Feeds>,
     pub(crate) reports: Option<Arc<Reports>>,
+    pub(crate) store: Option<Arc<Store>>,
 }
 
 impl Gate {
@@ -85,6 +89,7 @@ impl Gate {
             feeds: parts.feeds,
             replacing: Mutex::default(),
             reports: parts.reports,
+            store: parts.store,
         }
     }
 
@@ -169,12 +174,14 @@ impl Gate {
         entry: &Entry,
     ) -> Option<String> {
         let verdict = entry.verdict.as_deref().filter(|_| to.assertion)?;
+        let upstream = to.way.as_ref().map(|way| way.upstream.to_string());
+        let authority = request.authority().as_str();
         let assertion = Assertion {
             issuer: snapshot.config.authorities.first().map_or("avouch", |authority| authority.as_str()),
-            audience: &to.upstream.to_string(),
+            audience: upstream.as_deref().unwrap_or(authority),
             request_id: &entry.id.to_string(),
             method: request.method(),
-            authority: request.authority().as_str(),
+            authority,
             path: request.path(),
             class: verdict.class().number(),
             standing: verdict.standing().name(),

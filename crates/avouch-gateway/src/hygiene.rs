@@ -60,6 +60,14 @@ pub(crate) fn clean(headers: &mut HeaderMap) {
     join_cookies(headers);
 }
 
+/// Removes every spelling of our own fields and nothing else, for a server that received the request itself.
+pub(crate) fn clear_ours(headers: &mut HeaderMap) {
+    let forged: Vec<HeaderName> = headers.keys().filter(|name| begins(name, b"avouch-")).cloned().collect();
+    for name in &forged {
+        headers.remove(name);
+    }
+}
+
 /// Removes Privacy Pass tokens, which are for us: an upstream that read them would take a token for good that
 /// was redeemed already. Other credentials stay.
 pub(crate) fn keep_tokens_back(headers: &mut HeaderMap) {
@@ -190,23 +198,24 @@ fn may_trail(name: &HeaderName) -> bool {
     !is_ours_to_set(name) && !HOP_BY_HOP.contains(name) && !frames && !END_TO_END.contains(&text)
 }
 
-/// Whether the name, every octet outside `a-z0-9` read as `-`, begins `avouch-` or is that of a
-/// forwarding header. CGI and its heirs fold names that way, so all spellings are one.
+/// Whether the name begins `avouch-` or is that of a forwarding header, in any spelling.
 fn is_ours_to_set(name: &HeaderName) -> bool {
-    let name = name.as_str().as_bytes();
-    let folded = |expected: &[u8]| {
-        name.len() >= expected.len()
-            && name.iter().zip(expected).all(|(octet, expected)| match expected {
-                b'-' => !octet.is_ascii_lowercase() && !octet.is_ascii_digit(),
-                letter => octet == letter,
-            })
-    };
-    match name.first() {
-        Some(b'a') => folded(b"avouch-"),
-        Some(b'x') => folded(b"x-forwarded-") || (name.len() == 9 && folded(b"x-real-ip")),
-        Some(b'f') => name == b"forwarded",
-        _ => false,
+    match name.as_str().as_bytes() {
+        [b'a', ..] => begins(name, b"avouch-"),
+        [b'x', rest @ ..] => begins(name, b"x-forwarded-") || (rest.len() == 8 && begins(name, b"x-real-ip")),
+        name => name == b"forwarded",
     }
+}
+
+/// Whether the name, every octet outside `a-z0-9` read as `-`, begins so. CGI and its heirs fold names that way, so
+/// all spellings are one.
+fn begins(name: &HeaderName, expected: &[u8]) -> bool {
+    let name = name.as_str().as_bytes();
+    name.len() >= expected.len()
+        && name.iter().zip(expected).all(|(octet, expected)| match expected {
+            b'-' => !octet.is_ascii_lowercase() && !octet.is_ascii_digit(),
+            letter => octet == letter,
+        })
 }
 
 #[cfg(test)]
@@ -241,6 +250,9 @@ mod tests {
             "avouch^1",
         ];
         for name in forged {
+            let mut map = headers(&[(name, "3")]);
+            clear_ours(&mut map);
+            assert!(map.is_empty(), "{name}");
             let mut map = headers(&[(name, "3")]);
             clean(&mut map);
             assert!(map.is_empty(), "{name}");

@@ -20,6 +20,7 @@ mod ages;
 mod answers;
 mod body;
 pub mod config;
+mod desk;
 mod dialect;
 mod feeds;
 mod forward;
@@ -32,6 +33,7 @@ mod listen;
 mod load;
 mod numbers;
 mod outgoing;
+mod passes;
 mod received;
 mod registered;
 mod reload;
@@ -56,6 +58,7 @@ use listen::Origin;
 use snapshot::{Destination, Snapshot};
 use trust::Peer;
 
+pub use desk::{Desk, Judged};
 pub use load::{LoadError, LoadErrors};
 pub use registered::{KeyFault, RegisterFault, RegisterFileError, from_file as registered_keys};
 pub use reload::ReloadError;
@@ -108,6 +111,8 @@ async fn treat(
     let request = request.over(shown);
     let path = NormalPath::of(request.path());
     let to = snapshot.destination(&path)?;
+    // Where clients connect the configuration names one.
+    let way = to.way.as_ref().ok_or_else(|| Problem::of(Reason::UpstreamUnreachable))?;
 
     let permit = judge(gate, snapshot, &request, &path, to, entry).await?;
     if content == Content::Streaming && entry.holds_to_content() {
@@ -121,11 +126,11 @@ async fn treat(
     let slot = gate.admission.enter(permit.priority()).await.map_err(|_| Problem::of(Reason::Overloaded))?;
     let outgoing = outgoing::request(parts, body, peer, entry, assertion.as_deref());
     let answered = match switch {
-        Some(switch) => Box::pin(switch.send(&permit, &to.pool, outgoing, snapshot.patience())).await,
-        None => forward::send(&permit, &to.pool, outgoing, snapshot.patience()).await,
+        Some(switch) => Box::pin(switch.send(&permit, &way.pool, outgoing, snapshot.patience())).await,
+        None => forward::send(&permit, &way.pool, outgoing, snapshot.patience()).await,
     };
     let mut answer =
-        answered.map_err(|error| Refused(Problem::not_forwarded(&error, &to.upstream), to.disclose))?;
+        answered.map_err(|error| Refused(Problem::not_forwarded(&error, &way.upstream), to.disclose))?;
     hygiene::clean_answer(&mut answer);
     Ok(answer.map(|relay| AnswerBody::relayed(relay, slot)))
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::{Fetch, PrivacyPass, Reports, WebBotAuth};
+use crate::config::{Fetch, PrivacyPass, Reports, SharedStore, Store, StorePlace, WebBotAuth};
 use avouch_dns::{AnchorError, Dns, Resolver, ResolverSettings, SettingsError, TrustAnchor};
 use avouch_engine::claim::{Issuer, IssuerError};
 use avouch_engine::decision::Policy;
@@ -13,6 +13,7 @@ use avouch_gather::networks::SourceError;
 use avouch_gather::networks::feeds::PATIENCE;
 use avouch_gather::{Directories, FetchSettings, Fetcher};
 use avouch_reports::Connectors;
+use avouch_store::{Password, PasswordError};
 use avouch_tls::CertificateError;
 use avouch_tls::{Connector, Protocol};
 use avouch_wire::b64u;
@@ -69,6 +70,9 @@ pub enum LoadError {
     /// A key of a partner cannot be registered.
     #[error("{0}")]
     Registered(#[from] RegisterFault),
+    /// The password of the store cannot be read.
+    #[error("{0}")]
+    Password(#[from] PasswordError),
     /// No resolver can be used.
     #[error("[dns]: {0}")]
     Resolver(#[from] SettingsError),
@@ -210,6 +214,19 @@ fn connector(ca: Option<&Path>, protocols: &[Protocol]) -> Result<Connector, Loa
         Some(path) => Connector::trusting(read(path)?.as_bytes(), protocols)?,
         None => Connector::system(protocols)?,
     })
+}
+
+/// Sets up how the store of a group is reached; `None` for a gateway that stands alone.
+pub(crate) fn store(config: &Store) -> Result<Option<avouch_store::Settings>, LoadError> {
+    let StorePlace::Shared(shared) = &config.place else { return Ok(None) };
+    let SharedStore { address, group, password_file, deadline, ca } = &**shared;
+    let address = match password_file {
+        Some(path) => address.clone().with_password(Password::read(path)?),
+        None => address.clone(),
+    };
+    let tls = address.is_tls().then(|| connector(ca.as_deref(), &[])).transpose()?;
+    let (group, deadline, fresh) = (group.clone(), *deadline, config.fresh);
+    Ok(Some(avouch_store::Settings { address, group, deadline, tls, fresh }))
 }
 
 /// Sets up how TLS is spoken to those who get reports. Whoever wants reports sent needs roots to trust.

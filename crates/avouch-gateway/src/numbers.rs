@@ -6,6 +6,7 @@ use std::time::Duration;
 use avouch_engine::decision::Action;
 use avouch_engine::verdict::{Class, Verdict};
 use avouch_reports::Figures;
+use avouch_store::Figures as StoreFigures;
 use http::StatusCode;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -127,6 +128,26 @@ impl Numbers {
             }
             gauge!("avouch_reports_waiting").set(waiting as f64);
             counter!("avouch_reports_uncounted_requests_total").absolute(uncounted);
+        });
+    }
+
+    /// What became of nonces at the store of a group.
+    pub(crate) fn store(&self, figures: StoreFigures) {
+        let StoreFigures { reachable, new, held, refused, failed, late, unasked, waited_micros } = figures;
+        metrics::with_local_recorder(&*self.recorder, || {
+            let outcomes = [
+                ("new", new),
+                ("held", held),
+                ("refused", refused),
+                ("failed", failed),
+                ("late", late),
+                ("unasked", unasked),
+            ];
+            for (outcome, number) in outcomes {
+                counter!("avouch_store_nonces_total", "outcome" => outcome).absolute(number);
+            }
+            counter!("avouch_store_wait_microseconds_total").absolute(waited_micros);
+            gauge!("avouch_store_reachable").set(if reachable { 1.0 } else { 0.0 });
         });
     }
 

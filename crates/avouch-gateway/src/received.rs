@@ -3,13 +3,15 @@
 use avouch_engine::request::{Content, Request};
 use avouch_wire::target::NormalPath;
 use http::request::Parts;
+use http::{HeaderMap, Response, StatusCode};
 
 use crate::access_log::Entry;
+use crate::body::AnswerBody;
 use crate::gate::Gate;
 use crate::listen::Shown;
 use crate::snapshot::Snapshot;
 use crate::trust::Peer;
-use crate::{Refused, incoming, judge};
+use crate::{Refused, answers, incoming, judge, outgoing};
 
 /// What that server says of it.
 pub(crate) struct Received {
@@ -23,7 +25,38 @@ pub(crate) struct Received {
     pub(crate) shown: Shown,
 }
 
+/// What that server is to do.
+pub(crate) enum Next {
+    /// Go on, with these fields in place of any the client sent by their names.
+    Permit(HeaderMap),
+    /// Answer so.
+    Refuse(Response<AnswerBody>),
+}
+
 impl Received {
+    /// Who it is, what happens, and what that server is to do. The line in the log is written with the entry's end; its
+    /// status is 200 where that server is to say.
+    pub(crate) async fn judge(&self, gate: &Gate, snapshot: &Snapshot) -> (Box<Entry>, Next) {
+        let mut entry = self.begin(gate);
+        let next = match self.treat(gate, snapshot, &mut entry).await {
+            Ok(assertion) => {
+                let mut told = HeaderMap::new();
+                outgoing::tell(&mut told, &entry, assertion.as_deref());
+                Next::Permit(told)
+            }
+            Err(Refused(problem, disclose)) => {
+                entry.problem = Some(problem.reason.code());
+                let asked = snapshot.asks(&problem, entry.authority(), self.peer.scheme, gate.clock.now());
+                Next::Refuse(answers::answer(problem, entry.id, disclose, asked))
+            }
+        };
+        entry.answered(match &next {
+            Next::Permit(_) => StatusCode::OK,
+            Next::Refuse(answer) => answer.status(),
+        });
+        (entry, next)
+    }
+
     /// Begins its line in the log.
     pub(crate) fn begin(&self, gate: &Gate) -> Box<Entry> {
         gate.begin(&self.peer, &http::Request::from_parts(self.parts.clone(), ()))

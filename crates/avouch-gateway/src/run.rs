@@ -11,14 +11,15 @@ use avouch_gather::Judge;
 use avouch_gather::clock::{Clock, SystemClock};
 use avouch_gather::networks::Networks;
 use avouch_gather::networks::feeds::Feeds;
-use avouch_gather::replay::StoreError;
+use avouch_gather::replay::{Shared, StoreError};
 use avouch_gather::{cache, replay};
 use avouch_keys::KeyError;
 use avouch_keys::assertion::AssertionKey;
-use avouch_keys::entropy::{Entropy, NoRandomness, SystemEntropy};
+use avouch_keys::entropy::{NoRandomness, SystemEntropy};
 use avouch_reports::Reports;
+use avouch_store::Store;
 use avouch_wire::content::ContentDigest;
-use avouch_wire::privacy_pass::ContextKey;
+use avouch_wire::privacy_pass::ContextKeys;
 use avouch_wire::time::Time;
 use axum::Router;
 use metrics_exporter_prometheus::BuildError;
@@ -27,7 +28,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::access_log::AccessLog;
-use crate::config::{Config, ConfigError, Endpoint, StoreUrl};
+use crate::config::{Config, ConfigError, Endpoint, StorePlace};
+use crate::desk::Desk;
 use crate::dialect::Dialect;
 use crate::gate::{Gate, Parts};
 use crate::listen::{self, Door, Room};
@@ -35,10 +37,13 @@ use crate::load::{self, LoadError, LoadErrors};
 use crate::numbers::Numbers;
 use crate::snapshot::Snapshot;
 use crate::trust::Remote;
-use crate::{admin, feeds, judge_api, reload, verify};
+use crate::{admin, feeds, judge_api, passes, reload, verify};
 
 /// How often the replay table and idle upstream connections are looked through.
 const TEND: Duration = Duration::from_secs(1);
+
+/// How long a start waits for the store that a group shares.
+const STORE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often the files of a configuration are looked at.
 const WATCH: Duration = Duration::from_secs(1);
@@ -88,7 +93,7 @@ pub struct Surroundings {
     pub dns: Option<Dns>,
     /// Where key directories come from; `None`: they are fetched, as the configuration says.
     pub directories: Option<Directories>,
-    /// What Privacy Pass challenges are bound to; `None`: 32 octets from the system. Whoever gives them draws
+    /// What Privacy Pass challenges of a gateway that stands alone are bound to; `None`: 32 octets from the system. Whoever gives them draws
     /// them anew for each start, for a token of an earlier one is told by nothing else.
     pub pass_secret: Option<[u8; 32]>,
 }
@@ -145,6 +150,13 @@ impl Gateway {
             stop,
             tasks: JoinSet::new(),
         };
+        if let Some(store) = &gate.store {
+            let clock = Arc::clone(&gate.clock);
+            running.tasks.spawn(Arc::clone(store).keep(move || clock.now()));
+            running.tasks.spawn(passes::keep(Arc::clone(&gate), Arc::clone(store)));
+            // Whoever is not answered by then is answered as while the store is down.
+            let _ = tokio::time::timeout(STORE_PATIENCE, store.tried()).await;
+        }
         for (_, door) in doors {
             let accepting = listen::accept(Arc::clone(&gate), door, Arc::clone(&room), stopping.clone());
             running.tasks.spawn(accepting);
@@ -181,13 +193,14 @@ impl Gateway {
     pub fn check(config: Config) -> Result<(), LoadErrors> {
         let dns = load::dns(&config.dns);
         let roots = config.reports.as_ref().and_then(|reports| load::reports(reports).err());
+        let store = load::store(&config.store).err();
         let (_, broken) = config.networks.load(&Networks::default(), SystemClock::new().now());
-        let broken: Vec<_> = broken.into_iter().map(LoadError::from).chain(roots).collect();
+        let broken: Vec<_> = broken.into_iter().map(LoadError::from).chain(roots).chain(store).collect();
         let fetch = config.fetch.clone();
         let client = dns.and_then(|dns| fetch.map(|fetch| load::range_client(&fetch, &dns)).transpose());
         // Nobody is challenged by it.
-        let pass_key = ContextKey::new(&[0; 32]);
-        match load::both(Snapshot::first(config, pass_key), client) {
+        let pass_keys = ContextKeys::by_epoch(Vec::new(), None);
+        match load::both(Snapshot::first(config, pass_keys), client) {
             Ok(_) if broken.is_empty() => Ok(()),
             Ok(_) => Err(LoadErrors(broken)),
             Err(LoadErrors(errors)) => Err(LoadErrors(errors.into_iter().chain(broken).collect())),
@@ -271,12 +284,15 @@ async fn serve(door: Door, router: Router) {
 
 fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> {
     let Surroundings { clock, dns, directories, pass_secret } = surroundings;
-    let pass_key = pass_secret.map_or_else(draw_pass_key, |secret| Ok(ContextKey::new(&secret)))?;
+    let is_shared = matches!(config.store.place, StorePlace::Shared(_));
+    let pass_keys = passes::first_keys(is_shared, pass_secret)?;
+    let store = load::store(&config.store).map_err(|error| LoadErrors(vec![error]))?;
+    let store = store.map(|settings| Arc::new(Store::new(settings)));
     let log = AccessLog::open(&config.log, config.limits.log_buffer.0).map_err(StartError::Log)?;
     let dns = dns.map_or_else(|| load::dns(&config.dns), Ok);
     let judge = judge_settings(&config);
     let bots = config.web_bot_auth.clone();
-    let (snapshot, dns) = load::both(Snapshot::first(config, pass_key), dns)?;
+    let (snapshot, dns) = load::both(Snapshot::first(config, pass_keys), dns)?;
     let directories = match directories {
         Some(directories) => directories,
         None => load::directories(&bots, &dns).map_err(|error| LoadErrors(vec![error]))?,
@@ -290,19 +306,16 @@ fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> 
     };
     snapshot.say_what_is_missing();
     let reports = reports(&snapshot.config, &dns, clock.now())?;
-    let judge = Judge::new(&judge, dns, directories, Arc::clone(&clock))?;
+    let mut judge = Judge::new(&judge, dns, directories, Arc::clone(&clock))?;
+    if let Some(store) = &store {
+        judge = judge.sharing(Arc::clone(store) as Arc<dyn Shared>);
+    }
     let assertion_key = AssertionKey::generate(&mut SystemEntropy)?;
     let numbers = Numbers::new()?;
-    let gate = Gate::new(Parts { snapshot, judge, clock, log, numbers, assertion_key, feeds, reports });
+    let gate =
+        Gate::new(Parts { snapshot, judge, clock, log, numbers, assertion_key, feeds, reports, store });
     gate.load_networks(&gate.snapshot().config);
     Ok(gate)
-}
-
-/// New at each start, so that a token which was redeemed before is for no challenge of this one.
-fn draw_pass_key() -> Result<ContextKey, NoRandomness> {
-    let mut secret = [0; 32];
-    SystemEntropy.fill(&mut secret)?;
-    Ok(ContextKey::new(&secret))
 }
 
 /// The counts of claims and their delivery, where the operator wants them.
@@ -321,13 +334,15 @@ fn reports(config: &Config, dns: &Dns, now: Time) -> Result<Option<Arc<Reports>>
 }
 
 fn judge_settings(config: &Config) -> avouch_gather::Settings {
-    let folder = match &config.store.url {
-        StoreUrl::Memory => None,
-        StoreUrl::File(path) => Some(path.clone()),
+    // What a group shares is known to nobody better: the table in front of it needs no start rule of its own.
+    let (folder, fresh) = match &config.store.place {
+        StorePlace::Memory => (None, config.store.fresh),
+        StorePlace::File(path) => (Some(path.clone()), config.store.fresh),
+        StorePlace::Shared(_) => (None, true),
     };
     avouch_gather::Settings {
         cache: cache::Settings { ttl_cap: config.dns.ttl_cap, ..cache::Settings::default() },
-        replay: replay::Settings { capacity: config.limits.nonces, folder, fresh: config.store.fresh },
+        replay: replay::Settings { capacity: config.limits.nonces, folder, fresh },
         ..avouch_gather::Settings::default()
     }
 }
@@ -350,12 +365,13 @@ async fn open_door(endpoint: &Endpoint) -> Result<(Endpoint, Door), StartError> 
 async fn tend(gate: Arc<Gate>) {
     loop {
         tokio::time::sleep(TEND).await;
-        gate.snapshot().pools().iter().for_each(|(_, pool)| pool.sweep());
+        gate.snapshot().ways().iter().for_each(|way| way.pool.sweep());
         let gate = Arc::clone(&gate);
         let tending = move || {
             gate.judge.nonces().tend();
             gate.ages.look(&gate.judge.networks(), gate.clock.now(), &gate.numbers);
             gate.reports.iter().for_each(|reports| gate.numbers.reports(reports.figures()));
+            gate.store.iter().for_each(|store| gate.numbers.store(store.figures()));
             gate.numbers.tend();
         };
         let _ = tokio::task::spawn_blocking(tending).await;
@@ -363,6 +379,12 @@ async fn tend(gate: Arc<Gate>) {
 }
 
 impl Running {
+    /// Where the program that it runs in asks about requests it received.
+    #[must_use]
+    pub fn desk(&self) -> Desk {
+        Desk(Arc::clone(&self.gate))
+    }
+
     /// Puts another configuration in force; requests under way keep the one they began with.
     /// Gives the keys whose change waits for the next start.
     ///

@@ -11,7 +11,7 @@ use avouch_engine::reason::Reason;
 use avouch_tls::{Acceptor, Protocol};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::http_signature::{Algorithms, TimeRules};
-use avouch_wire::privacy_pass::ContextKey;
+use avouch_wire::privacy_pass::ContextKeys;
 use avouch_wire::target::NormalPath;
 use avouch_wire::time::Time;
 use http::{HeaderMap, StatusCode};
@@ -24,51 +24,70 @@ use crate::registered;
 use crate::trust::{Peer, Remote, Through};
 
 /// Everything that a reload replaces at once.
+#[derive(Clone)]
 pub(crate) struct Snapshot {
     pub(crate) config: Config,
     pub(crate) acceptor: Option<Acceptor>,
     pub(crate) site: Site,
-    /// What Privacy Pass challenges are bound to, from the gateway's start to its end.
-    pass_key: ContextKey,
+    /// What Privacy Pass challenges are bound to: from the gateway's start to its end, or as its group shares it.
+    pass_keys: ContextKeys,
     routes: Vec<(Route, Destination)>,
     rest: Destination,
 }
 
 /// What applies to a part of the site.
+#[derive(Clone)]
 pub(crate) struct Destination {
-    pub(crate) upstream: Upstream,
-    pub(crate) pool: Arc<Pool>,
+    /// Where requests go; none where other servers receive them.
+    pub(crate) way: Option<Way>,
     pub(crate) policy: Versioned,
     pub(crate) terms: Terms,
     pub(crate) assertion: bool,
     pub(crate) disclose: Disclose,
 }
 
+/// An upstream, and the connections to it.
+#[derive(Clone)]
+pub(crate) struct Way {
+    pub(crate) upstream: Upstream,
+    pub(crate) pool: Arc<Pool>,
+}
+
 /// Gathers problems, so that all of them are told at once.
 #[derive(Default)]
 struct Loading {
     errors: Vec<LoadError>,
-    pools: Vec<(Upstream, Arc<Pool>)>,
+    ways: Vec<Way>,
 }
 
 impl Snapshot {
     /// Puts a configuration in force; idle connections to upstreams it shares with the one
     /// before are kept.
     pub(crate) fn after(config: Config, before: &Self) -> Result<Self, LoadErrors> {
-        Self::load(config, before.pass_key.clone(), before.pools())
+        Self::load(config, before.pass_keys.clone(), before.ways())
     }
 
-    /// Puts the first configuration in force. `pass_key` must be new at each start.
-    pub(crate) fn first(config: Config, pass_key: ContextKey) -> Result<Self, LoadErrors> {
-        Self::load(config, pass_key, Vec::new())
+    /// Puts the first configuration in force. `pass_keys` must be new at each start, or a group's.
+    pub(crate) fn first(config: Config, pass_keys: ContextKeys) -> Result<Self, LoadErrors> {
+        Self::load(config, pass_keys, Vec::new())
     }
 
-    fn load(
-        config: Config,
-        pass_key: ContextKey,
-        pools: Vec<(Upstream, Arc<Pool>)>,
-    ) -> Result<Self, LoadErrors> {
-        let mut loading = Loading { pools, ..Loading::default() };
+    /// The same, which challenges by other keys.
+    pub(crate) fn with_pass_keys(&self, pass_keys: ContextKeys) -> Self {
+        let mut after = self.clone();
+        if let Some(passes) = &mut after.site.passes {
+            passes.keys = pass_keys.clone();
+        }
+        Self { pass_keys, ..after }
+    }
+
+    /// The keys by which it challenges.
+    pub(crate) const fn pass_keys(&self) -> &ContextKeys {
+        &self.pass_keys
+    }
+
+    fn load(config: Config, pass_keys: ContextKeys, ways: Vec<Way>) -> Result<Self, LoadErrors> {
+        let mut loading = Loading { ways, ..Loading::default() };
         let acceptor =
             config.tls.as_ref().map(|tls| Acceptor::load(&tls.cert, &tls.key, tls.client_ca.as_deref()));
         let acceptor = acceptor.and_then(|loaded| loading.note(loaded));
@@ -87,10 +106,10 @@ impl Snapshot {
             .unwrap_or_default();
         match (catalogue, rest) {
             (Some(catalogue), Some(rest)) if loading.errors.is_empty() => {
-                let passes = (!issuers.is_empty()).then(|| PassRules { key: pass_key.clone(), issuers });
+                let passes = (!issuers.is_empty()).then(|| PassRules { keys: pass_keys.clone(), issuers });
                 let known = (catalogue, registered, passes);
                 let site = site(&config, known, routes.iter().map(|(_, to)| to).chain([&rest]));
-                Ok(Self { config, acceptor, site, pass_key, routes, rest })
+                Ok(Self { config, acceptor, site, pass_keys, routes, rest })
             }
             _ => Err(LoadErrors(loading.errors)),
         }
@@ -157,10 +176,10 @@ impl Snapshot {
         Patience { head: self.config.limits.upstream_head, pause: self.config.limits.body_pause }
     }
 
-    /// The connections to every upstream.
-    pub(crate) fn pools(&self) -> Vec<(Upstream, Arc<Pool>)> {
+    /// Every upstream.
+    pub(crate) fn ways(&self) -> Vec<Way> {
         let destinations = self.routes.iter().map(|(_, destination)| destination).chain([&self.rest]);
-        destinations.map(|to| (to.upstream.clone(), Arc::clone(&to.pool))).collect()
+        destinations.filter_map(|to| to.way.clone()).collect()
     }
 }
 
@@ -172,12 +191,11 @@ impl Loading {
     fn destination(&mut self, config: &Config, route: Option<&Route>) -> Option<Destination> {
         let file = route.and_then(|route| route.policy.as_deref()).or(config.policy.as_deref());
         let policy = self.note(load::policy(file));
-        let upstream = route.and_then(|route| route.upstream.as_ref()).unwrap_or(&config.upstream);
-        let pool = self.pool(upstream, config);
+        let upstream = route.and_then(|route| route.upstream.as_ref()).or(config.upstream.as_ref());
+        let way = upstream.map(|upstream| self.way(upstream, config));
         let mode = route.and_then(|route| route.mode).unwrap_or(config.mode);
         Some(Destination {
-            upstream: upstream.clone(),
-            pool: pool?,
+            way: way.map_or(Some(None), |way| way.map(Some))?,
             policy: policy?,
             terms: Terms {
                 mode,
@@ -189,17 +207,18 @@ impl Loading {
         })
     }
 
-    fn pool(&mut self, upstream: &Upstream, config: &Config) -> Option<Arc<Pool>> {
-        if let Some((_, pool)) = self.pools.iter().find(|(known, _)| known == upstream) {
-            return Some(Arc::clone(pool));
+    fn way(&mut self, upstream: &Upstream, config: &Config) -> Option<Way> {
+        if let Some(known) = self.ways.iter().find(|way| way.upstream == *upstream) {
+            return Some(known.clone());
         }
         let connector = match upstream.tls {
             true => Some(self.note(Connector::system(&[Protocol::Http1]))?),
             false => None,
         };
         let pool = Pool::new(upstream.clone(), connector, &config.limits);
-        self.pools.push((upstream.clone(), Arc::clone(&pool)));
-        Some(pool)
+        let way = Way { upstream: upstream.clone(), pool };
+        self.ways.push(way.clone());
+        Some(way)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::directories::Directories;
 use crate::lookups::Lookups;
 use crate::networks::Networks;
-use crate::replay::{Nonces, StoreError, Used};
+use crate::replay::{Nonces, Shared, StoreError, Used};
 use crate::{budget, cache, replay};
 use avouch_dns::Dns;
 use avouch_engine::evidence::{Epoch, Network};
@@ -33,6 +33,7 @@ pub struct Settings {
 pub struct Judge {
     lookups: Lookups,
     nonces: Nonces,
+    shared: Option<Arc<dyn Shared>>,
     private: bool,
     epoch: AtomicU64,
     clock: Arc<dyn Clock>,
@@ -52,10 +53,17 @@ impl Judge {
         Ok(Self {
             lookups: Lookups::new(dns, directories, settings.cache, settings.budget, Arc::clone(&clock)),
             nonces: Nonces::open(&settings.replay, Arc::clone(&clock))?,
+            shared: None,
             private: settings.private,
             epoch: AtomicU64::new(0),
             clock,
         })
+    }
+
+    /// The same, which commits nonces among all that share this table, after its own.
+    #[must_use]
+    pub fn sharing(self, shared: Arc<dyn Shared>) -> Self {
+        Self { shared: Some(shared), ..self }
     }
 
     /// Judges one request for `site`.
@@ -81,7 +89,11 @@ impl Judge {
             Step::Settled(verdict) => return verdict,
             Step::Next(proved) => proved,
         };
-        let committed = proved.nonce().map(|nonce| self.commit(nonce));
+        let committed = match (proved.nonce(), &self.shared) {
+            (None, _) => None,
+            (Some(nonce), None) => Some(self.commit(nonce)),
+            (Some(nonce), Some(shared)) => Some(Box::pin(self.commit_among(&**shared, nonce)).await),
+        };
         proved.conclude(committed, self.epoch())
     }
 
@@ -113,15 +125,24 @@ impl Judge {
     }
 
     fn commit(&self, nonce: Nonce<'_>) -> Result<Committed, NotCommitted> {
-        self.nonces.commit(Used {
-            key: nonce.key(),
-            nonce: nonce.nonce(),
-            signed: nonce.timestamp(),
-            until: nonce.until(),
-            share: nonce.share(),
-            of_this_start: nonce.is_of_this_start(),
-        })?;
+        self.nonces.commit(used(&nonce))?;
         Ok(if self.private { nonce.committed_privately() } else { nonce.committed() })
+    }
+
+    async fn commit_among(&self, shared: &dyn Shared, nonce: Nonce<'_>) -> Result<Committed, NotCommitted> {
+        self.nonces.commit_among(shared, used(&nonce), nonce.challenge(), self.clock.now()).await?;
+        Ok(nonce.committed())
+    }
+}
+
+const fn used<'a>(nonce: &Nonce<'a>) -> Used<'a> {
+    Used {
+        key: nonce.key(),
+        nonce: nonce.nonce(),
+        signed: nonce.timestamp(),
+        until: nonce.until(),
+        share: nonce.share(),
+        of_this_start: nonce.challenge().is_some(),
     }
 }
 

@@ -10,17 +10,20 @@ pub const REQUEST: &[u8] = b"avouch request v1\0";
 /// A rolling certificate: the master key's signature over a rolling key and its request.
 pub const RCERT: &[u8] = b"avouch rcert v1\0";
 
-/// Fingerprints in the replay table.
+/// Fingerprints in the replay table of a group.
 pub const REPLAY: &[u8] = b"avouch replay v1\0";
 
 /// The context of a Privacy Pass challenge.
 pub const PASS_CONTEXT: &[u8] = b"avouch pass context v1\0";
 
+/// What stands for the key that a challenge's context was derived by.
+pub const PASS_KEY: &[u8] = b"avouch pass key v1\0";
+
 /// What stands for the name of a registered key in the replay table.
 pub const REGISTERED_KEY: &[u8] = b"avouch registered key v1\0";
 
 /// All of the above; the test below holds them apart.
-pub const ALL: &[&[u8]] = &[REQUEST, RCERT, REPLAY, PASS_CONTEXT, REGISTERED_KEY];
+pub const ALL: &[&[u8]] = &[REQUEST, RCERT, REPLAY, PASS_CONTEXT, PASS_KEY, REGISTERED_KEY];
 
 #[cfg(test)]
 mod tests {

@@ -87,11 +87,20 @@ fn every_file_that_does_not_load_is_listed() {
         .unwrap();
     let text = format!(
         "listen = '127.0.0.1:0'\nupstream = 'http://127.0.0.1:8080'\ntls.cert = '/no/such.pem'\ntls.key = '/no/such.key'\n\
-         dns.trust_anchor = '/no/such.anchor'\npolicy.file = '{}'\n",
+         dns.trust_anchor = '/no/such.anchor'\npolicy.file = '{}'\n\
+         store.url = 'redis://127.0.0.1:1'\nstore.group = 'a'\nstore.password_file = '/no/such.password'\n",
         policy.display()
     );
     let errors = Gateway::check(Config::parse("f", &text).unwrap()).unwrap_err().to_string();
-    for said in ["/no/such.", "/no/such.anchor", "policy.toml:3:", "policy.toml:4:", "clas", "shrug"] {
+    for said in [
+        "/no/such.",
+        "/no/such.anchor",
+        "/no/such.password",
+        "policy.toml:3:",
+        "policy.toml:4:",
+        "clas",
+        "shrug",
+    ] {
         assert!(errors.contains(said), "{said} in:\n{errors}");
     }
 }

@@ -37,6 +37,10 @@ impl Program {
         Self { process, address: said.expect("the gateway says where it listens") }
     }
 
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(super) async fn send(&self, request: &[u8]) -> Message {
         exchange(self.address, request).await.unwrap().unwrap()
     }

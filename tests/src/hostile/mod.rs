@@ -11,6 +11,7 @@ mod crash;
 mod dnssec;
 mod floods;
 mod framing;
+mod groups;
 mod headers;
 mod http2;
 mod hygiene;

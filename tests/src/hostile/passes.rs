@@ -25,22 +25,22 @@ use super::crash::{self, Program};
 use super::world::{Agent, Ask, CLOSED, NOW, OPEN, Plan, SITE, Seen, World, anonymous, request};
 
 /// Where class 2 gets through, and nothing less.
-const VOUCHED: &str = "/vouched";
+pub(super) const VOUCHED: &str = "/vouched";
 
 /// An attester, and an issuer that it has issue tokens.
-struct Attester {
+pub(super) struct Attester {
     issuer: Issuer,
     key: SecretKey,
     folder: tempfile::TempDir,
 }
 
 impl Attester {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let key = SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy).unwrap();
         Self { issuer: Issuer::generate().unwrap(), key, folder: tempfile::tempdir().unwrap() }
     }
 
-    fn record(&self) -> String {
+    pub(super) fn record(&self) -> String {
         self.record_with("")
     }
 
@@ -49,7 +49,7 @@ impl Attester {
         format!("_saip.attester.example. 300 TXT \"v=saip1; pk={key}{more}\"\n")
     }
 
-    fn grant(&self) -> Grant {
+    pub(super) fn grant(&self) -> Grant {
         Grant {
             issuer: Domain::parse("attester.example").unwrap(),
             subject: Subject::Key(*self.issuer.key().id()),
@@ -62,7 +62,7 @@ impl Attester {
     }
 
     /// What a gateway is told of it, whose attester says this.
-    fn lines(&self, grant: &Grant) -> String {
+    pub(super) fn lines(&self, grant: &Grant) -> String {
         let file = self.folder.path().join("issuer.jwt");
         fs::write(&file, delegation::issue(&self.key, grant).unwrap() + "\n").unwrap();
         self.table(&file)
@@ -90,11 +90,11 @@ impl Attester {
     }
 
     /// A token for the challenge that this answer holds.
-    fn answer(&self, answer: &Message) -> Token {
+    pub(super) fn answer(&self, answer: &Message) -> Token {
         issue(&self.issuer, &self.challenge(answer)).unwrap()
     }
 
-    fn challenge(&self, answer: &Message) -> TokenChallenge {
+    pub(super) fn challenge(&self, answer: &Message) -> TokenChallenge {
         assert_eq!(answer.status(), 401, "{}", answer.head);
         let fields = answer.fields("www-authenticate");
         challenge_by(self.issuer.key(), fields.into_iter()).expect("a challenge")
@@ -106,7 +106,7 @@ impl Attester {
     }
 }
 
-fn redeeming(path: &str, token: &Token) -> Vec<u8> {
+pub(super) fn redeeming(path: &str, token: &Token) -> Vec<u8> {
     request(Ask::get(path), &field(token))
 }
 

@@ -7,6 +7,7 @@ mod forwarding;
 mod framing;
 mod grpc;
 pub(crate) mod judging;
+mod layer;
 mod operating;
 mod partners;
 mod reports;

@@ -20,7 +20,7 @@ use avouch_wire::capture::Capture;
 use avouch_wire::content::ContentDigests;
 use avouch_wire::delegation::Token as Delegation;
 use avouch_wire::name::Domain;
-use avouch_wire::privacy_pass::ContextKey;
+use avouch_wire::privacy_pass::{ContextKey, ContextKeys};
 use avouch_wire::target::NormalPath;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -106,7 +106,7 @@ fn passes(case: &Case) -> Option<PassRules> {
     let issuer = Config::parse("vector", &lines).unwrap().privacy_pass.remove(0);
     let delegation = Delegation::parse(delegation).unwrap().into_owned();
     let issuer = Issuer::new(issuer.issuer, issuer.key, delegation, issuer.trust).unwrap();
-    Some(PassRules { key: ContextKey::new(&PASS_SECRET), issuers: vec![issuer] })
+    Some(PassRules { keys: ContextKeys::always(ContextKey::new(&PASS_SECRET)), issuers: vec![issuer] })
 }
 
 fn registered(case: &Case) -> KeyRegister {

@@ -14,7 +14,7 @@ pub use catalogue::{Catalogue, Crawler};
 pub use coverage::{Coverage, Needed};
 pub(crate) use delegated::Misfit;
 pub use pass::{Issuer, IssuerError, PassRules, Trust};
-pub(crate) use pass::{Pass, Vouching};
+pub(crate) use pass::{Pass, Unrecognised, Vouching};
 pub use registered::{KeyRegister, RegisterError, RegisteredKey};
 pub(crate) use registered::{Partner, Presented};
 pub(crate) use signature::{check_site, check_times, used_once};

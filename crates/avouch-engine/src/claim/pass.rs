@@ -7,7 +7,7 @@ use avouch_wire::authority::Authority;
 use avouch_wire::delegation::{Subject, Token as Delegation};
 use avouch_wire::name::Domain;
 use avouch_wire::privacy_pass::{
-    Challenged, ContextKey, Epoch, IssuerKey, Token, TokenChallenge, read_authorization,
+    Challenged, ContextKeyId, ContextKeys, Epoch, Held, IssuerKey, Token, TokenChallenge, read_authorization,
 };
 use avouch_wire::time::Time;
 use thiserror::Error;
@@ -25,9 +25,10 @@ const MAX_ELSEWHERE: usize = 8;
 /// What a site asks of Privacy Pass tokens.
 #[derive(Clone, Debug)]
 pub struct PassRules {
-    /// What challenges are bound to follows from this key. It is made at each start, so no token that an
-    /// earlier one accepted can be for a challenge of this one.
-    pub key: ContextKey,
+    /// What challenges are bound to follows from these keys. They are made at each start, or by the store that a
+    /// group of gateways shares and that forgets them before it forgets what was redeemed: so no token that was
+    /// accepted before can be for a challenge of theirs.
+    pub keys: ContextKeys,
     /// Whose tokens count.
     pub issuers: Vec<Issuer>,
 }
@@ -80,6 +81,17 @@ pub(crate) struct Pass<'a> {
 pub(crate) struct Vouching<'a> {
     pub(crate) issuer: &'a Issuer,
     pub(crate) epoch: Epoch,
+    /// The key that the challenge was made by.
+    pub(crate) key: ContextKeyId,
+}
+
+/// Why a token is for no challenge that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unrecognised {
+    /// It is for another, or for none of ours.
+    NotOurs(Reason),
+    /// What challenges of an epoch that counts were bound to could not be found out.
+    KeyNotFoundOut,
 }
 
 impl Issuer {
@@ -148,10 +160,10 @@ impl PassRules {
         })
     }
 
-    /// The challenge of an epoch. `None` cannot be where the issuer's name is one.
+    /// The challenge of an epoch, where there is a key for it.
     fn challenge(&self, issuer: &Issuer, origin: &Authority<'_>, epoch: Epoch) -> Option<TokenChallenge> {
-        let context = self.key.context(origin.as_str(), epoch);
-        TokenChallenge::new(&issuer.name, context, origin.as_str())
+        let Held::Key(key) = self.keys.of(epoch) else { return None };
+        TokenChallenge::new(&issuer.name, key.context(origin.as_str(), epoch), origin.as_str())
     }
 
     /// The issuer whose key a token names.
@@ -159,7 +171,8 @@ impl PassRules {
         self.issuers.iter().find(|issuer| issuer.key.id().as_bytes() == token.key_id())
     }
 
-    /// The epoch of the challenge that a token was made for, if that was one of ours, for this origin, and counts.
+    /// The epoch and the key of the challenge that a token was made for, if that was one of ours, for this origin, and
+    /// counts.
     pub(crate) fn recognise(
         &self,
         token: &Token,
@@ -167,23 +180,34 @@ impl PassRules {
         origin: &Authority<'_>,
         ours: &[Authority<'static>],
         now: Time,
-    ) -> Result<Epoch, Reason> {
+    ) -> Result<(Epoch, ContextKeyId), Unrecognised> {
         let is_for = |origin: &Authority<'_>, epoch: &Epoch| {
             let challenge = self.challenge(issuer, origin, *epoch);
             challenge.is_some_and(|challenge| challenge.digest() == *token.challenge_digest())
         };
         let latest = |most| Epoch::at(now).and_before().take(most);
-        if let Some(epoch) = latest(COUNTING).find(|epoch| is_for(origin, epoch)) {
-            return Ok(epoch);
+        for epoch in latest(COUNTING) {
+            match self.keys.of(epoch) {
+                Held::Key(key) if is_for(origin, &epoch) => return Ok((epoch, key.id())),
+                Held::Key(_) | Held::None => {}
+                Held::Unknown => return Err(Unrecognised::KeyNotFoundOut),
+            }
+        }
+        if let Some((epoch, key)) = self.keys.soon(now)
+            && is_for(origin, &epoch)
+        {
+            return Ok((epoch, key.id()));
         }
         if latest(REMEMBERED).skip(COUNTING).any(|epoch| is_for(origin, &epoch)) {
-            return Err(Reason::PassExpired);
+            return Err(Unrecognised::NotOurs(Reason::PassExpired));
         }
         let elsewhere = |other: &Authority<'_>| latest(COUNTING).any(|epoch| is_for(other, &epoch));
-        Err(match ours.iter().filter(|other| *other != origin).take(MAX_ELSEWHERE).any(elsewhere) {
-            true => Reason::PassElsewhere,
-            false => Reason::PassChallengeUnknown,
-        })
+        Err(Unrecognised::NotOurs(
+            match ours.iter().filter(|other| *other != origin).take(MAX_ELSEWHERE).any(elsewhere) {
+                true => Reason::PassElsewhere,
+                false => Reason::PassChallengeUnknown,
+            },
+        ))
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::proof::decisive;
 use super::token::issued;
-use super::{Evidence, Proof, Shortfall, Trail};
-use crate::claim::{Claim, Issuer, PassRules, Vouching};
+use super::{Evidence, Persistence, Proof, Shortfall, Trail};
+use crate::claim::{Claim, Issuer, PassRules, Unrecognised, Vouching};
 use crate::reason::Reason;
 use crate::request::{Content, Request};
 use crate::verdict::{CheckName, Mechanism, Outcome, Unchecked};
@@ -29,14 +29,14 @@ pub(crate) fn admit_pass<'a>(
         if ours.contains(origin) { Ok(()) } else { Err(Shortfall::Failed(Reason::AuthorityNotOurs)) };
     trail.record(CheckName::Authority, authority)?;
     let issuer = rules.issuer(token).ok_or(Shortfall::Failed(Reason::PassKeyUnknown))?;
-    let epoch = rules.recognise(token, issuer, origin, ours, now).map_err(Shortfall::Failed);
-    let epoch = trail.record(CheckName::Challenge, epoch)?;
+    let challenge = rules.recognise(token, issuer, origin, ours, now).map_err(Shortfall::from);
+    let (epoch, key) = trail.record(CheckName::Challenge, challenge)?;
     let signed = issuer.key().verify(token).map_err(|_| Shortfall::Failed(Reason::PassInvalid));
     trail.record(CheckName::Signature, signed)?;
     if claim.names_somebody() {
         trail.noticed.push(Reason::PassUnneeded);
     } else {
-        claim.vouched_for_by(Vouching { issuer, epoch });
+        claim.vouched_for_by(Vouching { issuer, epoch, key });
     }
     Ok(())
 }
@@ -71,6 +71,17 @@ pub(crate) fn vouched(
     }
     let mechanism = Mechanism::PrivacyPass;
     Ok(Proof { mechanism, key: None, candidate: None, published: true, testing })
+}
+
+impl From<Unrecognised> for Shortfall {
+    fn from(unrecognised: Unrecognised) -> Self {
+        match unrecognised {
+            Unrecognised::NotOurs(reason) => Self::Failed(reason),
+            Unrecognised::KeyNotFoundOut => {
+                Self::Unknown(Reason::ReplayStoreUnreachable, Persistence::Temporary)
+            }
+        }
+    }
 }
 
 /// What it means for the client that its attester falls short.

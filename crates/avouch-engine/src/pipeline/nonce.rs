@@ -3,6 +3,7 @@
 use crate::evidence::{Persistence, Shortfall, Trail};
 use crate::reason::Reason;
 use crate::verdict::{CheckName, Outcome, Unchecked};
+use avouch_wire::privacy_pass::ContextKeyId;
 
 /// What the replay table keeps of a request: it is new if no other had the same long-term key,
 /// nonce and timestamp.
@@ -13,7 +14,7 @@ pub struct Nonce<'a> {
     timestamp: u64,
     until: u64,
     share: Share<'a>,
-    of_this_start: bool,
+    challenge: Option<ContextKeyId>,
 }
 
 /// Whose share of the replay table a nonce is counted against.
@@ -46,19 +47,19 @@ impl<'a> Nonce<'a> {
         (timestamp, until): (u64, u64),
         share: Share<'a>,
     ) -> Self {
-        Self { key, nonce, timestamp, until, share, of_this_start: false }
+        Self { key, nonce, timestamp, until, share, challenge: None }
     }
 
-    /// The same, made for something that this verifier drew at its start: no earlier start can have
-    /// accepted it.
-    pub(super) const fn of_this_start(self) -> Self {
-        Self { of_this_start: true, ..self }
+    /// The same, made for a challenge by this key, which was drawn at the start of this verifier, or of what a group
+    /// of them remembers: nobody who has forgotten it can have accepted it.
+    pub(super) const fn answering(self, key: ContextKeyId) -> Self {
+        Self { challenge: Some(key), ..self }
     }
 
-    /// Whether no earlier start of this verifier can have accepted it.
+    /// The key of the challenge that it was made for, if it was made for one.
     #[must_use]
-    pub const fn is_of_this_start(&self) -> bool {
-        self.of_this_start
+    pub const fn challenge(&self) -> Option<ContextKeyId> {
+        self.challenge
     }
 
     /// What stands for the long-term key: its fingerprint, or of Web Bot Auth its thumbprint.

@@ -9,6 +9,7 @@ mod print;
 mod privacy_pass;
 mod reports;
 mod route;
+mod store;
 mod upstream;
 mod verify;
 mod web_bot_auth;
@@ -33,6 +34,7 @@ pub use limits::{Limits, Size};
 pub use privacy_pass::PrivacyPass;
 pub use reports::Reports;
 pub use route::{Disclose, Route};
+pub use store::{SharedStore, Store, StorePlace};
 pub use upstream::Upstream;
 pub use verify::{Proxy, Verify};
 pub use web_bot_auth::WebBotAuth;
@@ -42,7 +44,7 @@ pub use web_bot_auth::WebBotAuth;
 pub struct Config {
     /// What happens with verdicts where no route says otherwise.
     pub mode: Mode,
-    /// Where clients connect; at least one.
+    /// Where clients connect; none where other servers receive requests, and ask at [`Config::verify`].
     pub listen: Vec<Endpoint>,
     /// The authorities this site answers for, which `aud` must be one of.
     pub authorities: Vec<Authority<'static>>,
@@ -54,8 +56,8 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// What connections from private addresses are.
     pub private_peers: PrivatePeers,
-    /// Where requests go when no route says otherwise.
-    pub upstream: Upstream,
+    /// Where requests go when no route says otherwise; there is one where clients connect.
+    pub upstream: Option<Upstream>,
     /// Certificate chain and key; without them the listeners are plain.
     pub tls: Option<TlsFiles>,
     /// Where health, numbers and the assertion keys are served.
@@ -90,6 +92,15 @@ pub struct Config {
     pub limits: Limits,
 }
 
+/// What a gateway is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    /// For those who connect to it.
+    Alone,
+    /// For the program it runs in, perhaps alone.
+    Embedded,
+}
+
 /// `[tls]`: PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -112,25 +123,6 @@ pub struct Dns {
     pub trust_ad_from: Vec<IpAddr>,
     /// The longest a key is used whatever its TTL says.
     pub ttl_cap: Option<Duration>,
-}
-
-/// `[store]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Store {
-    /// Where the replay table is kept.
-    pub url: StoreUrl,
-    /// The operator asserts that no earlier instance served these authorities.
-    pub fresh: bool,
-}
-
-/// Where used nonces are remembered.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// In memory only: after a restart, requests signed before it are refused.
-    #[default]
-    Memory,
-    /// In memory, with the table and the high-water mark saved in this file.
-    File(PathBuf),
 }
 
 /// `[log]`.
@@ -170,9 +162,16 @@ impl Config {
     ///
     /// The file cannot be read, or has problems: all of them, with line and fix.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::load_for(path, Self::parse)
+    }
+
+    fn load_for(
+        path: &Path,
+        parse: impl Fn(&str, &str) -> Result<Self, Problems>,
+    ) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let mut config = Self::parse(&path.display().to_string(), &text)?;
+        let mut config = parse(&path.display().to_string(), &text)?;
         if let Some(folder) = path.parent() {
             config.resolve(folder);
         }
@@ -186,11 +185,31 @@ impl Config {
     /// All problems at once, each with line and fix.
     pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
         let reader = Reader::new(file, text);
-        let config = Self::read(reader.root());
+        let config = Self::read(reader.root(), Use::Alone);
         reader.into_result(config)
     }
 
-    fn read(mut root: Table<'_>) -> Option<Self> {
+    /// As [`Config::load`], for a gateway that the program asks which it runs in: it may serve nobody else.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn load_embedded(path: &Path) -> Result<Self, ConfigError> {
+        Self::load_for(path, Self::parse_embedded)
+    }
+
+    /// As [`Config::parse`], for a gateway that the program asks which it runs in.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn parse_embedded(file: &str, text: &str) -> Result<Self, Problems> {
+        let reader = Reader::new(file, text);
+        let config = Self::read(reader.root(), Use::Embedded);
+        reader.into_result(config)
+    }
+
+    fn read(mut root: Table<'_>, by: Use) -> Option<Self> {
         let mode = root.optional("mode", route::mode).unwrap_or_default();
         let listen = root.list("listen", Endpoint::read).unwrap_or_default();
         let schemes = [("http", Scheme::Http), ("https", Scheme::Https)];
@@ -204,7 +223,7 @@ impl Config {
                 value.one_of(&[("proxies", PrivatePeers::Proxies), ("clients", PrivatePeers::Clients)])
             })
             .unwrap_or_default();
-        let upstream = root.required("upstream", Upstream::read);
+        let upstream = upstream(&mut root, by);
         let tls = root.sub("tls").and_then(tls);
         let admin = root.sub("admin").and_then(|mut admin| admin.required("listen", |value| value.socket()));
         let verify = root.sub("verify").and_then(Verify::read);
@@ -216,11 +235,11 @@ impl Config {
         let policy = root.sub("policy").and_then(|mut policy| policy.required("file", path));
         let networks::Networks { sources: networks, feeds } = networks::read(&mut root);
         let fetch = root.sub("fetch").and_then(Fetch::read);
-        let store = root.sub("store").map(store).unwrap_or_default();
+        let store = root.sub("store").map(Store::read).unwrap_or_default();
         let log = root.sub("log").map(log).unwrap_or_default();
         let limits = root.sub("limits").map(Limits::read).unwrap_or_default();
         let routes: Vec<Route> = root.tables("route").into_iter().filter_map(Route::read).collect();
-        check(&root, &listen, &authorities, mode, &routes);
+        check(&root, by, &listen, (&authorities, mode), &routes);
         if !privacy_pass.is_empty() && authorities.is_empty() {
             let fix = "add the names clients use, for example `authorities = [\"www.shop.example\"]`: without them another site could ask its own visitors for tokens that count here";
             root.complain("authorities", Fault::new("is needed to take Privacy Pass tokens", fix));
@@ -274,9 +293,7 @@ impl Config {
         for file in files {
             *file = folder.join(&file);
         }
-        if let StoreUrl::File(file) = &mut self.store.url {
-            *file = folder.join(&file);
-        }
+        self.store.resolve(folder);
         if let Some(fetch) = &mut self.fetch {
             fetch.folder = folder.join(&fetch.folder);
             fetch.ca = fetch.ca.as_ref().map(|ca| folder.join(ca));
@@ -307,11 +324,27 @@ impl Config {
     }
 }
 
+/// Where requests go, which has to be said unless other servers receive them; `None` for a problem.
+#[expect(clippy::option_option, reason = "that there is none is not that it cannot be read")]
+fn upstream(root: &mut Table<'_>, by: Use) -> Option<Option<Upstream>> {
+    if root.has("listen") || (by == Use::Alone && !root.has("verify")) {
+        return root.required("upstream", Upstream::read).map(Some);
+    }
+    Some(root.optional("upstream", Upstream::read))
+}
+
 /// What can only be judged of several keys together.
-fn check(root: &Table<'_>, listen: &[Endpoint], authorities: &[Authority<'_>], mode: Mode, routes: &[Route]) {
-    if listen.is_empty() && !root.has("listen") {
-        root.complain("listen", Fault::new("is missing", "add `listen = [\"[::]:8443\"]`"));
-    } else if listen.is_empty() {
+fn check(
+    root: &Table<'_>,
+    by: Use,
+    listen: &[Endpoint],
+    (authorities, mode): (&[Authority<'_>], Mode),
+    routes: &[Route],
+) {
+    if by == Use::Alone && listen.is_empty() && !root.has("listen") && !root.has("verify") {
+        let fix = "add `listen = [\"[::]:8443\"]`, or `[verify]` where another server asks";
+        root.complain("listen", Fault::new("is missing", fix));
+    } else if listen.is_empty() && root.has("listen") {
         root.complain("listen", Fault::new("names no address", "write `listen = [\"[::]:8443\"]`"));
     }
     let enforcing = mode == Mode::Enforce || routes.iter().any(|route| route.mode == Some(Mode::Enforce));
@@ -378,21 +411,6 @@ fn loopback(value: Value<'_>) -> Result<IpAddr, Fault> {
         "a loopback address",
         "run a validating resolver on this machine, or leave it out: avouch validates by itself",
     ))
-}
-
-fn store(mut table: Table<'_>) -> Store {
-    Store {
-        url: table.optional("url", store_url).unwrap_or_default(),
-        fresh: table.optional("fresh", |value| value.switch()).unwrap_or_default(),
-    }
-}
-
-fn store_url(value: Value<'_>) -> Result<StoreUrl, Fault> {
-    match value.text()?.split_once(':') {
-        Some(("memory", "")) => Ok(StoreUrl::Memory),
-        Some(("file", path)) if !path.is_empty() => Ok(StoreUrl::File(path.into())),
-        _ => Err(value.fault("a store", "write \"memory:\" or \"file:/var/lib/avouch/replay\"")),
-    }
 }
 
 fn log(mut table: Table<'_>) -> LogTarget {
@@ -499,8 +517,21 @@ mod tests {
     }
 
     #[test]
+    fn where_other_servers_ask_nobody_need_connect() {
+        let asked = "[verify]\nlisten = '127.0.0.1:9181'\n";
+        let config = Config::parse("f", asked).unwrap();
+        assert!(config.listen.is_empty() && config.upstream.is_none());
+        let problem = |text: &str| Config::parse("f", text).unwrap_err().to_string();
+        assert!(problem(&format!("listen = '[::]:80'\n{asked}")).contains("`upstream` is missing"));
+        assert!(
+            problem(&format!("listen = []\nupstream = 'http://a.example'\n{asked}")).contains("no address")
+        );
+        assert!(problem("mode = 'observe'").contains("`upstream` is missing"));
+    }
+
+    #[test]
     fn what_is_printed_reads_back_the_same() {
-        for text in [WHOLE, LEAST] {
+        for text in [WHOLE, LEAST, "[verify]\nlisten = '127.0.0.1:9181'\n"] {
             let config = Config::parse("f", text).unwrap();
             let printed = config.to_string();
             assert_eq!(Config::parse("printed", &printed).unwrap(), config, "{printed}");

@@ -4,14 +4,16 @@ use core::fmt;
 use std::fmt::Display;
 use std::path::Path;
 
-use super::{Config, Disclose, LogTarget, Route, StoreUrl};
+use super::{Config, Disclose, LogTarget, Route};
 use crate::trust::PrivatePeers;
 
 /// As TOML that reads back as the same configuration.
 impl Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "mode = \"{}\"", self.mode.as_str())?;
-        writeln!(f, "listen = {}", List(&self.listen))?;
+        if !self.listen.is_empty() {
+            writeln!(f, "listen = {}", List(&self.listen))?;
+        }
         writeln!(f, "authorities = {}", List(&self.authorities))?;
         if self.accept_draft {
             writeln!(f, "accept_draft = true")?;
@@ -26,7 +28,9 @@ impl Display for Config {
         if self.private_peers == PrivatePeers::Clients {
             writeln!(f, "private_peers = \"clients\"")?;
         }
-        writeln!(f, "upstream = {}", Quoted(&self.upstream))?;
+        if let Some(upstream) = &self.upstream {
+            writeln!(f, "upstream = {}", Quoted(upstream))?;
+        }
         self.tables(f)?;
         self.routes.iter().try_for_each(|route| write_route(route, f))
     }
@@ -52,13 +56,7 @@ impl Config {
         }
         super::networks::write(&self.networks, &self.feeds, f)?;
         self.fetch.iter().try_for_each(|fetch| fetch.write(f))?;
-        match &self.store.url {
-            StoreUrl::Memory => writeln!(f, "\n[store]\nurl = \"memory:\"")?,
-            StoreUrl::File(path) => {
-                writeln!(f, "\n[store]\nurl = {}", Quoted(format_args!("file:{}", path.display())))?;
-            }
-        }
-        writeln!(f, "fresh = {}", self.store.fresh)?;
+        self.store.write(f)?;
         match &self.log {
             LogTarget::Stderr => writeln!(f, "\n[log]\naccess = \"stderr\"")?,
             LogTarget::Stdout => writeln!(f, "\n[log]\naccess = \"stdout\"")?,

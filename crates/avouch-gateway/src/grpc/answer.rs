@@ -9,29 +9,18 @@ use envoy_types::ext_authz::v3::pb::{
 use envoy_types::pb::google::protobuf::value::Kind;
 use envoy_types::pb::google::protobuf::{Struct, Value};
 use envoy_types::pb::google::rpc;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use tonic::Code;
 
 use super::QuestionError;
-use crate::Refused;
 use crate::access_log::Entry;
-use crate::gate::Gate;
-use crate::snapshot::Snapshot;
-use crate::trust::Peer;
-use crate::{answers, hygiene, outgoing};
+use crate::body::AnswerBody;
+use crate::{hygiene, outgoing};
 
 /// The request goes on with our fields, all of them, and with none of ours that the client sent. Where tokens of
 /// Privacy Pass are taken, they stay here.
-pub(super) fn permit(
-    entry: &mut Entry,
-    sent: &HeaderMap,
-    assertion: Option<&str>,
-    takes_tokens: bool,
-) -> CheckResponse {
-    entry.answered(StatusCode::OK);
-    let mut told = HeaderMap::new();
-    outgoing::tell(&mut told, entry, assertion);
+pub(super) fn permit(mut told: HeaderMap, sent: &HeaderMap, takes_tokens: bool) -> CheckResponse {
     let mut removed: Vec<String> =
         hygiene::foreign(sent, &outgoing::TOLD).map(|name| name.as_str().to_owned()).collect();
     let dynamic_metadata = Some(metadata(&told));
@@ -48,24 +37,19 @@ pub(super) fn permit(
 
 /// The client is answered as the gateway itself would. `error` says to Envoy alone what is wrong with its question.
 pub(super) async fn refuse(
-    (snapshot, gate): (&Snapshot, &Gate),
-    peer: &Peer,
     entry: &mut Entry,
-    Refused(problem, disclose): Refused,
+    refusal: Response<AnswerBody>,
     error: Option<&QuestionError>,
 ) -> CheckResponse {
-    entry.problem = Some(problem.reason.code());
-    let asked = snapshot.asks(&problem, entry.authority(), peer.scheme, gate.clock.now());
-    let (parts, body) = answers::answer(problem, entry.id, disclose, asked).into_parts();
+    let (parts, body) = refusal.into_parts();
     // It is one of ours, held in memory.
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    entry.answered(parts.status);
     entry.sent(body.len());
     let mut told = HeaderMap::new();
     outgoing::tell(&mut told, entry, None);
     let code =
         if parts.status == StatusCode::UNAUTHORIZED { Code::Unauthenticated } else { Code::PermissionDenied };
-    let message = error.map_or_else(|| problem.reason.code().to_owned(), ToString::to_string);
+    let message = error.map_or_else(|| entry.problem.unwrap_or_default().to_owned(), ToString::to_string);
     let denied = DeniedHttpResponse {
         status: Some(HttpStatus { code: i32::from(parts.status.as_u16()) }),
         headers: fields(&parts.headers),

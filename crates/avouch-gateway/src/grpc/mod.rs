@@ -18,11 +18,11 @@ use axum::{Extension, Router};
 use envoy_types::ext_authz::v3::pb::{Authorization, AuthorizationServer, CheckRequest, CheckResponse};
 use tonic::{Request, Response, Status};
 
-use crate::Refused;
-use crate::answers::Problem;
+use crate::answers::{self, Problem};
+use crate::config::Disclose;
 use crate::gate::Gate;
 use crate::judge_api;
-use crate::received::Received;
+use crate::received::{Next, Received};
 use crate::snapshot::Snapshot;
 use crate::trust::Remote;
 use question::QuestionError;
@@ -59,16 +59,12 @@ impl Authorization for Desk {
         let snapshot = self.gate.snapshot();
         let answer = match self.read(&snapshot, request.get_ref()) {
             Ok(received) => {
-                let mut entry = received.begin(&self.gate);
-                match received.treat(&self.gate, &snapshot, &mut entry).await {
-                    Ok(assertion) => {
-                        let passes = snapshot.site.passes.is_some();
-                        answer::permit(&mut entry, &received.parts.headers, assertion.as_deref(), passes)
+                let (mut entry, next) = received.judge(&self.gate, &snapshot).await;
+                match next {
+                    Next::Permit(told) => {
+                        answer::permit(told, &received.parts.headers, snapshot.site.passes.is_some())
                     }
-                    Err(refused) => {
-                        answer::refuse((&snapshot, &self.gate), &received.peer, &mut entry, refused, None)
-                            .await
-                    }
+                    Next::Refuse(refusal) => answer::refuse(&mut entry, refusal, None).await,
                 }
             }
             Err(error) => self.malformed(&snapshot, &error).await,
@@ -96,7 +92,10 @@ impl Desk {
         let question = http::Request::post(CHECK).body(()).unwrap_or_default();
         let peer = snapshot.peer(self.remote, snapshot.default_scheme(), question.headers());
         let mut entry = self.gate.begin(&peer, &question);
-        let refused = Refused::from(Problem::of(Reason::RequestMalformed));
-        answer::refuse((snapshot, &self.gate), &peer, &mut entry, refused, Some(error)).await
+        let problem = Problem::of(Reason::RequestMalformed);
+        entry.problem = Some(problem.reason.code());
+        entry.answered(problem.status);
+        let refusal = answers::answer(problem, entry.id, Disclose::default(), None);
+        answer::refuse(&mut entry, refusal, Some(error)).await
     }
 }

@@ -3,20 +3,15 @@
 use std::collections::BTreeMap;
 
 use avouch_engine::decision::Outcome;
-use avouch_wire::authority::Scheme;
-use avouch_wire::time::Time;
 use avouch_wire::verdict::VerdictDocument;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::BodyExt as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Refused;
 use crate::access_log::Entry;
-use crate::answers::{self, Problem};
 use crate::body::AnswerBody;
-use crate::outgoing;
-use crate::snapshot::Snapshot;
+use crate::received::Next;
 
 /// What came of a question. Either `permit` is set or `refusal`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,7 +32,7 @@ pub(super) struct Answer<'a> {
 /// What policy and route ask for.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DecisionDocument<'a> {
-    /// `accept`, `audit`, `throttle`, `challenge` or `reject`, whatever the mode made of it.
+    /// `accept`, `monitor`, `throttle`, `challenge`, `reject` or `unavailable`, whatever the mode made of it.
     action: &'static str,
     /// The rule that decided; `null` where it was the route's `require` or a fault on this side.
     rule: Option<&'a str>,
@@ -66,43 +61,8 @@ pub(super) struct RefusalDocument {
     body: String,
 }
 
-/// What whoever asked is to do.
-pub(super) enum Next {
-    Permit(PermitDocument),
-    Refusal(RefusalDocument),
-}
-
-impl Next {
-    /// What came of the request of `entry`.
-    pub(super) async fn of(
-        snapshot: &Snapshot,
-        scheme: Scheme,
-        entry: &mut Entry,
-        outcome: Result<Option<String>, Refused>,
-        now: Time,
-    ) -> Self {
-        match outcome {
-            Ok(assertion) => Self::Permit(PermitDocument::of(entry, assertion.as_deref())),
-            Err(Refused(problem, disclose)) => {
-                entry.problem = Some(problem.reason.code());
-                let asked = snapshot.asks(&problem, entry.authority(), scheme, now);
-                let answer = answers::answer(problem, entry.id, disclose, asked);
-                Self::Refusal(RefusalDocument::of(problem, answer).await)
-            }
-        }
-    }
-
-    /// The status that the client gets; 200 where the site is to say.
-    pub(super) fn status(&self) -> StatusCode {
-        match self {
-            Self::Permit(_) => StatusCode::OK,
-            Self::Refusal(refusal) => StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::FORBIDDEN),
-        }
-    }
-}
-
 impl<'a> Answer<'a> {
-    pub(super) fn of(entry: &'a Entry, next: Next) -> Self {
+    pub(super) async fn of(entry: &'a Entry, next: Next) -> Self {
         let carried_out = |outcome: &Outcome| match outcome {
             Outcome::Permit(permit) => permit.withheld().is_none(),
             Outcome::Refuse(_) => true,
@@ -114,8 +74,8 @@ impl<'a> Answer<'a> {
             carried_out: carried_out(&decision.outcome),
         });
         let (permit, refusal) = match next {
-            Next::Permit(permit) => (Some(permit), None),
-            Next::Refusal(refusal) => (None, Some(refusal)),
+            Next::Permit(told) => (Some(PermitDocument::of(&told)), None),
+            Next::Refuse(answer) => (None, Some(RefusalDocument::of(answer).await)),
         };
         let verdict = entry.verdict.as_ref().map(|verdict| verdict.document());
         Self { request_id: entry.id.to_string(), verdict, decision, permit, refusal }
@@ -123,22 +83,20 @@ impl<'a> Answer<'a> {
 }
 
 impl PermitDocument {
-    fn of(entry: &Entry, assertion: Option<&str>) -> Self {
-        let mut headers = HeaderMap::new();
-        outgoing::tell(&mut headers, entry, assertion);
+    fn of(told: &HeaderMap) -> Self {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        Self { headers: headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect() }
+        Self { headers: told.iter().map(|(name, value)| (name.to_string(), text(value))).collect() }
     }
 }
 
 impl RefusalDocument {
-    async fn of(problem: Problem, answer: Response<AnswerBody>) -> Self {
+    async fn of(answer: Response<AnswerBody>) -> Self {
         let (parts, body) = answer.into_parts();
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
         // It is one of ours, held in memory.
         let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
         let body = String::from_utf8_lossy(&body).into_owned();
-        Self { status: problem.status.as_u16(), headers, body }
+        Self { status: parts.status.as_u16(), headers, body }
     }
 }

@@ -22,7 +22,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use crate::gate::Gate;
 use crate::received::Received;
 use crate::trust::Remote;
-use answer::{Answer, Next};
+use answer::Answer;
 use question::Question;
 
 /// Longest question in octets: the largest head there is, with every octet escaped, and room.
@@ -48,11 +48,8 @@ async fn judge(
         Ok(received) => received,
         Err((status, detail)) => return problem(status, &detail),
     };
-    let mut entry = received.begin(&gate);
-    let outcome = received.treat(&gate, &snapshot, &mut entry).await;
-    let next = Next::of(&snapshot, received.peer.scheme, &mut entry, outcome, gate.clock.now()).await;
-    entry.answered(next.status());
-    json(StatusCode::OK, serde_json::to_vec(&Answer::of(&entry, next)).unwrap_or_default())
+    let (entry, next) = received.judge(&gate, &snapshot).await;
+    json(StatusCode::OK, serde_json::to_vec(&Answer::of(&entry, next).await).unwrap_or_default())
 }
 
 /// The question, or what is wrong with it.

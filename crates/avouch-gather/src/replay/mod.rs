@@ -11,8 +11,9 @@
 //! In files: `nonces` is what the judge uses, one table for most signatures, two for those that last longer, and one
 //! for what this start asked for;
 //! `shard` holds the slots, `shares` counts who holds how much, `mark` is the start rule, `saved` the table between a
-//! clean stop and the next start.
+//! clean stop and the next start, `group` what several nodes share.
 
+mod group;
 mod mark;
 mod nonces;
 mod saved;
@@ -28,6 +29,7 @@ use avouch_engine::pipeline::{NotCommitted, Share};
 use avouch_wire::saip::{WINDOW_AFTER, WINDOW_BEFORE};
 use avouch_wire::time::Time;
 
+pub use group::{Entering, Shared, Spent};
 use mark::Mark;
 pub use nonces::{LONGEST, Nonces, Used};
 use saved::Saved;

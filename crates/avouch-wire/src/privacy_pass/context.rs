@@ -1,7 +1,7 @@
 //! Redemption contexts (RFC 9577 section 2.1.2): a function of the site and of the time, which only whoever
 //! has the key can compute, so that a challenge need not be remembered to be recognised.
 
-use crate::context::PASS_CONTEXT;
+use crate::context::{PASS_CONTEXT, PASS_KEY};
 use crate::time::Time;
 use aws_lc_rs::hmac;
 use std::fmt;
@@ -29,6 +29,12 @@ impl Epoch {
         (0..=self.0).rev().map(Self)
     }
 
+    /// The next one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
     /// Its first second, in Unix seconds.
     #[must_use]
     pub const fn begins(self) -> u64 {
@@ -44,19 +50,34 @@ impl Epoch {
 
 /// The key by which contexts are derived.
 #[derive(Clone)]
-pub struct ContextKey(hmac::Key);
+pub struct ContextKey {
+    key: hmac::Key,
+    id: ContextKeyId,
+}
+
+/// Stands for a [`ContextKey`], and tells nothing of it: equal for equal keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContextKeyId(pub [u8; 16]);
 
 impl ContextKey {
     /// A key made of 32 octets that nobody else knows.
     #[must_use]
     pub fn new(secret: &[u8; 32]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        let id = ContextKeyId(hmac::sign(&key, PASS_KEY).as_ref().first_chunk().copied().unwrap_or_default());
+        Self { key, id }
+    }
+
+    /// What stands for it.
+    #[must_use]
+    pub const fn id(&self) -> ContextKeyId {
+        self.id
     }
 
     /// HMAC-SHA256 of the site's name and the epoch.
     #[must_use]
     pub fn context(&self, origin: &str, Epoch(epoch): Epoch) -> [u8; 32] {
-        let mut made = hmac::Context::with_key(&self.0);
+        let mut made = hmac::Context::with_key(&self.key);
         made.update(PASS_CONTEXT);
         // The epoch first, which has a fixed length, so that what is hashed is unambiguous.
         made.update(&epoch.to_be_bytes());
@@ -84,6 +105,14 @@ mod tests {
         assert_ne!(key.context("b.example", epoch), context);
         assert_ne!(key.context("a.example", next), context);
         assert_ne!(ContextKey::new(&[2; 32]).context("a.example", epoch), context);
+    }
+
+    #[test]
+    fn a_keys_id_is_its_own_and_none_of_its_contexts() {
+        let (one, other) = (ContextKey::new(&[1; 32]), ContextKey::new(&[2; 32]));
+        assert_eq!(one.id(), ContextKey::new(&[1; 32]).id());
+        assert_ne!(one.id(), other.id());
+        assert!(!one.context("a.example", Epoch::at(Time::default())).starts_with(&one.id().0));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod authorization;
 mod challenge;
 mod context;
+mod context_keys;
 mod issuer_key;
 mod parameters;
 #[cfg(test)]
@@ -17,7 +18,8 @@ mod www_authenticate;
 
 pub use authorization::{AuthorizationError, is_private_token, read as read_authorization};
 pub use challenge::{ChallengeError, TokenChallenge};
-pub use context::{ContextKey, EPOCH, Epoch, LIFETIME};
+pub use context::{ContextKey, ContextKeyId, EPOCH, Epoch, LIFETIME};
+pub use context_keys::{ContextKeys, Held};
 pub use issuer_key::{IssuerKey, IssuerKeyError};
 pub use parameters::FieldError;
 pub use token::{Token, TokenError};

@@ -86,11 +86,12 @@ impl Check {
         let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
         let authorities: Vec<_> = config.authorities.iter().map(ToString::to_string).collect();
         let policy = config.policy.as_ref().map(|file| file.display().to_string());
-        let (mode, upstream) = (config.mode.as_str(), config.upstream.to_string());
+        let (mode, upstream) = (config.mode.as_str(), config.upstream.as_ref().map(ToString::to_string));
+        let verify = config.verify.as_ref().map(|verify| verify.listen.to_string());
         let (tls, routes) = (config.tls.is_some(), config.routes.len());
         if self.json {
             output::json(&json!({ "mode": mode, "listen": listen, "tls": tls, "authorities": authorities,
-                "upstream": upstream, "policy": policy, "routes": routes }))?;
+                "verify": verify, "upstream": upstream, "policy": policy, "routes": routes }))?;
             return Ok(Exit::Positive);
         }
         if config.authorities.is_empty() {
@@ -100,10 +101,12 @@ impl Check {
         }
         let or_none = |list: &[String]| if list.is_empty() { "none".to_owned() } else { list.join(" ") };
         output::data(format_args!(
-            "mode         {mode}\nlisten       {}{}\nauthorities  {}\nupstream     {upstream}\npolicy       {}\nroutes       {routes}",
+            "mode         {mode}\nlisten       {}{}\n{}authorities  {}\nupstream     {}\npolicy       {}\nroutes       {routes}",
             or_none(&listen),
             if tls { " with TLS" } else { "" },
+            verify.map(|verify| format!("verify       {verify}\n")).unwrap_or_default(),
             or_none(&authorities),
+            upstream.as_deref().unwrap_or("none"),
             policy.as_deref().unwrap_or("the model's table"),
         ))?;
         Ok(Exit::Positive)

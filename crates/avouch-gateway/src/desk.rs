@@ -1,0 +1,84 @@
+//! A gateway asked by the program it runs in, which received the request itself.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use avouch_engine::request::Content;
+use avouch_engine::verdict::Verdict;
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+use http_body_util::BodyExt as _;
+
+use crate::gate::Gate;
+use crate::hygiene;
+use crate::listen::Shown;
+use crate::received::{Next, Received};
+use crate::trust::Remote;
+
+/// Where a program asks. Cloning is cheap.
+#[derive(Clone)]
+pub struct Desk(pub(crate) Arc<Gate>);
+
+/// A request that may go on, and what was found.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// Who it is.
+    pub verdict: Verdict,
+    /// What policy and route ask for: `accept`, `monitor`, `throttle`, `challenge`, `reject` or `unavailable`,
+    /// whatever the mode made of it.
+    pub action: &'static str,
+    /// The request's name in the log.
+    pub request_id: String,
+}
+
+impl Desk {
+    /// Judges a request of which this is the head. One that may go on has the `Avouch-*` fields in its head, and none
+    /// that the client sent by these names; another is to be answered as given.
+    ///
+    /// `connection` is the other end of the connection it came by, `None` for a Unix socket. Whose word about the
+    /// client is taken, and which scheme clients use, is the configuration's to say.
+    ///
+    /// # Errors
+    /// The answer to give in place of one's own.
+    pub async fn judge(
+        &self,
+        parts: &mut Parts,
+        connection: Option<SocketAddr>,
+        is_empty: bool,
+    ) -> Result<Judged, Response<Bytes>> {
+        let gate = &*self.0;
+        let snapshot = gate.snapshot();
+        let remote = connection.map_or_else(Remote::unix, Remote::tcp);
+        let peer = snapshot.peer(remote, snapshot.default_scheme(), &parts.headers);
+        let content = if is_empty { Content::Empty } else { Content::Streaming };
+        let received = Received { parts: parts.clone(), peer, content, shown: Shown::Untold };
+        let (entry, next) = received.judge(gate, &snapshot).await;
+        match (next, &entry.verdict, entry.decision()) {
+            (Next::Permit(told), Some(verdict), Some(decision)) => {
+                hygiene::clear_ours(&mut parts.headers);
+                parts.headers.extend(told);
+                if snapshot.site.passes.is_some() {
+                    hygiene::keep_tokens_back(&mut parts.headers);
+                }
+                let (verdict, action) = (Verdict::clone(verdict), decision.action.as_str());
+                Ok(Judged { verdict, action, request_id: entry.id.to_string() })
+            }
+            (Next::Refuse(answer), ..) => {
+                let (head, body) = answer.into_parts();
+                // It is one of ours, held in memory.
+                let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+                Err(Response::from_parts(head, body))
+            }
+            // What may go on was judged and decided upon.
+            (Next::Permit(_), ..) => Err(denied()),
+        }
+    }
+}
+
+/// An answer to a defect of ours.
+fn denied() -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::new());
+    *answer.status_mut() = http::StatusCode::FORBIDDEN;
+    answer
+}

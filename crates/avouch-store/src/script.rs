@@ -1,0 +1,138 @@
+//! What Redis does in one step: Lua, run by EVALSHA, so that nothing comes between a look and an entry.
+//!
+//! Both scripts begin alike. They compare the clocks; they look at the marker, which says what the memory of this
+//! Redis goes back to; and they make it anew where it is missing, is of another run of the server, or where the
+//! server's clock was set back. What was signed up to the new marker's floor is refused from then on, because it may
+//! have been accepted before.
+
+use std::sync::LazyLock;
+
+use avouch_gather::replay::FUTURE;
+
+/// Most seconds between the clock of a gateway and that of Redis.
+pub(crate) const SKEW: u64 = 5;
+
+/// How far beyond now a new marker's floor lies, in seconds. What was accepted before a loss was signed at most
+/// [`FUTURE`] seconds after the clock of some gateway, which was off by [`SKEW`] at most from the clock of some Redis,
+/// which was off by twice as much from that of the Redis that takes its place.
+pub(crate) const AHEAD: u64 = FUTURE + 3 * SKEW;
+
+/// How long a nonce is kept after its signature ended, in seconds, so that no clock that is taken still counts it.
+const KEPT: u64 = 60;
+
+/// Octets of a secret, and of what stands for it.
+const SECRET: usize = 32;
+const ID: usize = 16;
+
+/// The text of a script.
+pub(crate) type Text = LazyLock<String>;
+
+/// A script, and the name by which Redis knows it once it has been loaded.
+pub(crate) struct Script {
+    pub(crate) text: &'static Text,
+    pub(crate) sha: String,
+}
+
+/// What a script says first.
+pub(crate) mod code {
+    pub(crate) const DONE: i64 = 1;
+    pub(crate) const HELD: i64 = 0;
+    pub(crate) const FLOOR: i64 = -1;
+    pub(crate) const FORGOTTEN: i64 = -2;
+    pub(crate) const ENDED: i64 = -3;
+    pub(crate) const CLOCK: i64 = -4;
+}
+
+/// `KEYS`: the marker. `ARGV`: the run of the server, the time at the gateway, whether the group is new.
+///
+/// The marker is `run floor made seen`: the server's run, the last second that is refused, when it was made, and the
+/// last second at which anybody asked. The first three are the life of this memory.
+const BEGINNING: &str = "
+local time = redis.call('TIME')
+local server = tonumber(time[1])
+local marker = redis.call('GET', KEYS[1])
+local life, floor, seen
+if marker then
+  life, floor, seen = string.match(marker, '^(%S+ (%d+) %S+) (%d+)$')
+end
+if not life or string.sub(life, 1, #ARGV[1] + 1) ~= ARGV[1] .. ' ' or tonumber(seen) > server + @SKEW then
+  floor = server + @AHEAD
+  if ARGV[3] == '1' then floor = 0 end
+  life = ARGV[1] .. ' ' .. floor .. ' ' .. time[1] .. '.' .. time[2]
+  seen = nil
+end
+if tonumber(seen) ~= server then
+  redis.call('SET', KEYS[1], life .. ' ' .. time[1])
+end
+local off = server - tonumber(ARGV[2])
+if math.abs(off) > @SKEW then return {@CLOCK, off} end
+";
+
+/// `KEYS`: the marker, the nonce, and of what answers a challenge the secret of its epoch. `ARGV`: as above, when it
+/// was signed, when it ends, the id of the secret.
+///
+/// A token is for a secret that was drawn in this life, which none of an earlier one can be; the floor is for all else.
+const ENTER: &str = "
+if KEYS[3] then
+  local held = redis.call('GET', KEYS[3])
+  if not held or string.sub(held, @ID_FROM, @ID_TO) ~= ARGV[6] or string.sub(held, @ID_TO + 1) ~= life then
+    return {@FORGOTTEN, 0}
+  end
+elseif tonumber(ARGV[4]) <= tonumber(floor) then
+  return {@FLOOR, 0}
+end
+local left = tonumber(ARGV[5]) + @KEPT - server
+if left <= 0 then return {@ENDED, 0} end
+if redis.call('SET', KEYS[2], '', 'NX', 'EX', left) then return {@DONE, 0} end
+return {@HELD, 0}
+";
+
+/// `KEYS`: the marker, and the secrets of epochs. `ARGV`: as above, for how many seconds a secret is kept, and for each
+/// epoch a secret with its id, to be taken where there is none of this life; or nothing, to look only.
+const SECRETS: &str = "
+local told = {@DONE, 0}
+for at = 2, #KEYS do
+  local held = redis.call('GET', KEYS[at])
+  if held and string.sub(held, @ID_TO + 1) ~= life then held = false end
+  local drawn = ARGV[3 + at]
+  if not held and drawn ~= '' then
+    held = drawn .. life
+    redis.call('SET', KEYS[at], held, 'EX', ARGV[4])
+  end
+  told[at + 1] = held and string.sub(held, 1, @ID_FROM - 1) or ''
+end
+return told
+";
+
+pub(crate) static ENTERING: Text = LazyLock::new(|| filled(ENTER));
+pub(crate) static DRAWING: Text = LazyLock::new(|| filled(SECRETS));
+
+fn filled(rest: &str) -> String {
+    let text = format!("{BEGINNING}{rest}");
+    let numbers = [
+        ("@SKEW", SKEW.to_string()),
+        ("@AHEAD", AHEAD.to_string()),
+        ("@KEPT", KEPT.to_string()),
+        ("@ID_FROM", (SECRET + 1).to_string()),
+        ("@ID_TO", (SECRET + ID).to_string()),
+        ("@DONE", code::DONE.to_string()),
+        ("@HELD", code::HELD.to_string()),
+        ("@FLOOR", code::FLOOR.to_string()),
+        ("@FORGOTTEN", code::FORGOTTEN.to_string()),
+        ("@ENDED", code::ENDED.to_string()),
+        ("@CLOCK", code::CLOCK.to_string()),
+    ];
+    numbers.iter().fold(text, |text, (name, number)| text.replace(name, number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_is_filled_in() {
+        for script in [&*ENTERING, &*DRAWING] {
+            assert!(!script.contains('@'), "{script}");
+        }
+    }
+}
