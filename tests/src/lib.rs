@@ -9,6 +9,8 @@ mod hostile;
 #[cfg(test)]
 mod interop;
 #[cfg(test)]
+mod kubernetes;
+#[cfg(test)]
 mod mutation;
 #[cfg(test)]
 mod proxy;

@@ -55,6 +55,11 @@ const WRAPPERS: &[Wrapper] = &[
         reason: "formats, judgement and keys know nothing of connections",
     },
     Wrapper {
+        libraries: &["tonic", "tonic-", "envoy-types", "prost", "prost-"],
+        only: Only::Crate("avouch-gateway"),
+        reason: "gRPC is how one proxy asks, and what it says becomes a request in one place",
+    },
+    Wrapper {
         libraries: &["axum"],
         only: Only::From(3),
         reason: "formats, judgement and look-ups know nothing of servers",
@@ -141,6 +146,8 @@ mod tests {
         assert!(findings("avouch-dns", "hyper").is_empty());
         assert_eq!(findings("avouch-dns", "axum").len(), 1);
         assert_eq!(findings("avouch-gateway", "rustls").len(), 1);
+        assert!(findings("avouch-gateway", "tonic").is_empty());
+        assert_eq!(findings("avouch-keys", "tonic-prost").len(), 1);
     }
 
     #[test]

@@ -40,13 +40,15 @@ pub(crate) struct Dialect {
 }
 
 impl Dialect {
-    pub(crate) fn of(proxy: Proxy) -> Self {
+    /// `None` of one that asks by gRPC, in messages that say what the request was.
+    pub(crate) fn of(proxy: Proxy) -> Option<Self> {
         let original =
             Original::Fields { method: ORIGINAL_METHOD, target: ORIGINAL_URI, host: FORWARDED_HOST };
         let forwarded =
             Original::Fields { method: FORWARDED_METHOD, target: FORWARDED_URI, host: FORWARDED_HOST };
         let allowed = StatusCode::NO_CONTENT;
-        match proxy {
+        Some(match proxy {
+            Proxy::EnvoyGrpc => return None,
             Proxy::Nginx => Self { original, allowed, two_refusals: true, passed_on: false },
             Proxy::Haproxy => Self { original, allowed, two_refusals: false, passed_on: true },
             Proxy::Caddy | Proxy::Traefik => {
@@ -59,6 +61,6 @@ impl Dialect {
                 two_refusals: false,
                 passed_on: true,
             },
-        }
+        })
     }
 }

@@ -40,6 +40,7 @@ const END_TO_END: [&str; 13] = [
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// Removes from a request what must not reach the upstream as the client sent it: every spelling
 /// of our own fields, hop-by-hop fields and those `Connection` nominates, and the client's
@@ -177,6 +178,18 @@ fn announced(headers: &mut HeaderMap) {
     {
         headers.insert(header::TRAILER, names);
     }
+}
+
+/// The fields of a client's that a proxy is to take away, where it sets ours and its forwarding headers itself: those
+/// of our names that are not set, and other spellings of all of them.
+pub(crate) fn foreign<'h>(
+    headers: &'h HeaderMap,
+    set: &[HeaderName],
+) -> impl Iterator<Item = &'h HeaderName> {
+    let is_proxys = |name: &HeaderName| {
+        name.as_str().starts_with("x-forwarded-") || [X_REAL_IP, header::FORWARDED].contains(name)
+    };
+    headers.keys().filter(move |name| is_ours_to_set(name) && !is_proxys(name) && !set.contains(name))
 }
 
 fn may_trail(name: &HeaderName) -> bool {

@@ -25,6 +25,7 @@ mod dialect;
 mod feeds;
 mod forward;
 mod gate;
+mod grpc;
 mod hygiene;
 mod incoming;
 mod judge_api;

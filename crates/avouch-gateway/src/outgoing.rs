@@ -18,6 +18,13 @@ const DECISION: HeaderName = HeaderName::from_static("avouch-decision");
 const REQUEST_ID: HeaderName = HeaderName::from_static("avouch-request-id");
 const ASSERTION: HeaderName = HeaderName::from_static("avouch-assertion");
 
+/// The fields that are set on each request, by whoever forwards it.
+pub(crate) const TOLD: [HeaderName; 7] =
+    [CLASS, STANDING, IDENTITY, MECHANISM, DECISION, REQUEST_ID, ASSERTION];
+
+/// The one of them that is a signed word to the upstream.
+pub(crate) const ASSERTED: HeaderName = ASSERTION;
+
 const EMPTY: HeaderValue = HeaderValue::from_static("-");
 
 /// Makes the request for the upstream: cleaned, told who asked, in origin form.

@@ -30,6 +30,7 @@ use tokio::task::JoinSet;
 use crate::access_log::AccessLog;
 use crate::config::{Config, ConfigError, Endpoint, StorePlace};
 use crate::desk::Desk;
+use crate::dialect::Dialect;
 use crate::gate::{Gate, Parts};
 use crate::listen::{self, Door, Room};
 use crate::load::{self, LoadError, LoadErrors};
@@ -164,8 +165,18 @@ impl Gateway {
             running.tasks.spawn(to_the_end(Arc::clone(&gate), door, router));
         }
         if let Some((_, door)) = verify {
-            let asked = verify::router(Arc::clone(&gate), proxy).merge(judge_api::router(Arc::clone(&gate)));
-            running.tasks.spawn(listen::attend(Arc::clone(&gate), door, asked, stopping.clone()));
+            match Dialect::of(proxy) {
+                Some(dialect) => {
+                    let asked = verify::router(Arc::clone(&gate), dialect);
+                    let asked = asked.merge(judge_api::router(Arc::clone(&gate)));
+                    running.tasks.spawn(listen::attend(Arc::clone(&gate), door, asked, stopping.clone()));
+                }
+                None => {
+                    let room = Arc::new(Room::new(gate.snapshot().config.limits.connections));
+                    let asked = listen::answer_questions(Arc::clone(&gate), door, room, stopping.clone());
+                    running.tasks.spawn(asked);
+                }
+            }
         }
         running.tasks.spawn(feeds::keep(Arc::clone(&gate)));
         if let Some(reports) = &gate.reports {

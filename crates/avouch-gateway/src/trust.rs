@@ -135,6 +135,21 @@ impl TrustedProxies {
         Peer { address: remote.address, through, scheme: listener }
     }
 
+    /// The client behind a request of which a trusted proxy says who connected to it: that one, unless it is a
+    /// trusted proxy in its turn, which says by its headers who connected to it.
+    pub(crate) fn behind(&self, connected: Option<IpAddr>, scheme: Scheme, headers: &HeaderMap) -> Peer {
+        let connected = connected.map(|address| address.to_canonical());
+        let nearest = connected.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let client = match self.contains(nearest) {
+            true => self.told(nearest, headers),
+            false => Some(nearest),
+        };
+        match client.filter(|address| !address.is_unspecified()) {
+            Some(address) => Peer { address, through: Through::TrustedProxy, scheme },
+            None => Peer { address: nearest, through: Through::UntrustedProxy, scheme },
+        }
+    }
+
     /// The client that forwarding headers name. A proxy writes one of the two kinds and passes
     /// the other on as the client sent it; when they differ, neither can be believed.
     fn told(&self, nearest: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
@@ -254,6 +269,24 @@ mod tests {
         let forwarded =
             [("forwarded", "for=192.0.2.66, for=\"[2001:db8::9]:4711\";proto=https, for=10.2.2.2")];
         assert_eq!(client(from("10.0.0.1"), &forwarded).0, "2001:db8::9");
+    }
+
+    #[test]
+    fn who_connected_to_a_proxy_is_the_client_unless_it_is_a_trusted_one_too() {
+        let behind = |connected: Option<&str>, pairs: &[(&'static str, &'static str)]| {
+            let connected = connected.map(|address| address.parse().unwrap());
+            let peer = trusted().behind(connected, Scheme::Https, &headers(pairs));
+            (peer.address.to_string(), peer.through)
+        };
+        let told = [("x-forwarded-for", "203.0.113.9, 10.0.0.2")];
+        assert_eq!(behind(Some("10.0.0.2"), &told), ("203.0.113.9".into(), Through::TrustedProxy));
+        assert_eq!(behind(Some("::ffff:10.0.0.2"), &told).0, "203.0.113.9");
+        assert_eq!(behind(Some("198.51.100.1"), &told), ("198.51.100.1".into(), Through::TrustedProxy));
+        let both = [("x-forwarded-for", "203.0.113.9"), ("forwarded", "for=192.0.2.1")];
+        assert_eq!(behind(Some("10.0.0.2"), &both), ("10.0.0.2".into(), Through::UntrustedProxy));
+        for nobody in [None, Some("0.0.0.0"), Some("::")] {
+            assert_eq!(behind(nobody, &told).1, Through::UntrustedProxy, "{nobody:?}");
+        }
     }
 
     #[test]

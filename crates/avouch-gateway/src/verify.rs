@@ -20,7 +20,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri
 use crate::access_log::Entry;
 use crate::answers::{self, Problem};
 use crate::body::AnswerBody;
-use crate::config::{Disclose, Proxy};
+use crate::config::Disclose;
 use crate::dialect::{Dialect, Original};
 use crate::gate::Gate;
 use crate::listen::Shown;
@@ -41,8 +41,7 @@ struct Desk {
     dialect: Dialect,
 }
 
-pub(crate) fn router(gate: Arc<Gate>, proxy: Proxy) -> Router {
-    let dialect = Dialect::of(proxy);
+pub(crate) fn router(gate: Arc<Gate>, dialect: Dialect) -> Router {
     let router = match dialect.original {
         Original::Fields { .. } => Router::new().route(PATH, any(verify)),
         Original::Question => Router::new().fallback(verify),

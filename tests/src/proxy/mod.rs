@@ -6,6 +6,7 @@ mod dialects;
 mod feeds;
 mod forwarding;
 mod framing;
+mod grpc;
 pub(crate) mod judging;
 mod layer;
 mod operating;

@@ -31,15 +31,18 @@ pub enum Proxy {
     Traefik,
     /// Envoy, by its ext_authz filter over HTTP.
     Envoy,
+    /// Envoy, by its ext_authz filter over gRPC.
+    EnvoyGrpc,
 }
 
 impl Proxy {
-    const ALL: [(&str, Self); 5] = [
+    const ALL: [(&str, Self); 6] = [
         ("nginx", Self::Nginx),
         ("caddy", Self::Caddy),
         ("haproxy", Self::Haproxy),
         ("traefik", Self::Traefik),
         ("envoy", Self::Envoy),
+        ("envoy-grpc", Self::EnvoyGrpc),
     ];
 
     /// Its name in configurations.
@@ -51,6 +54,7 @@ impl Proxy {
             Self::Haproxy => "haproxy",
             Self::Traefik => "traefik",
             Self::Envoy => "envoy",
+            Self::EnvoyGrpc => "envoy-grpc",
         }
     }
 }
@@ -84,9 +88,13 @@ mod tests {
             assert_eq!((verify.proxy, verify.proxy.as_str()), (proxy, name));
         }
         assert_eq!(read("listen = '127.0.0.1:9181'").unwrap().unwrap().proxy, Proxy::Nginx);
-        for wrong in
-            ["proxy = 'apache'", "proxy = 'Envoy'", "proxy = ['nginx', 'caddy']", "dialect = 'caddy'"]
-        {
+        for wrong in [
+            "proxy = 'apache'",
+            "proxy = 'Envoy'",
+            "proxy = 'envoy_grpc'",
+            "proxy = ['nginx', 'caddy']",
+            "dialect = 'caddy'",
+        ] {
             let told = read(&format!("listen = '127.0.0.1:9181'\n{wrong}")).unwrap_err();
             assert!(told.contains("test:5:"), "{wrong}: {told}");
         }

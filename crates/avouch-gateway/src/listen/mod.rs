@@ -3,6 +3,7 @@
 mod aside;
 mod door;
 mod prefixed;
+mod questions;
 mod room;
 mod shown;
 
@@ -27,6 +28,7 @@ pub(crate) use aside::attend;
 use avouch_wire::proxy_protocol::{self, HeaderError, Progress, Said};
 pub(crate) use door::Door;
 use prefixed::Prefixed;
+pub(crate) use questions::answer_questions;
 pub(crate) use room::Room;
 use room::Seat;
 pub(crate) use shown::Shown;
@@ -221,15 +223,7 @@ where
     }
 }
 
-async fn http1<S>(
-    stream: S,
-    origin: Arc<Origin>,
-    limits: &Limits,
-    stop: watch::Receiver<bool>,
-) -> Result<(), ConnectionError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+fn http1_within(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -240,11 +234,36 @@ where
         // Other than the default, room for fields is allocated anew for each request.
         builder.max_headers(limits.head_fields);
     }
+    builder
+}
+
+fn http2_within(limits: &Limits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(limits.head_time)
+        .keep_alive_timeout(limits.head_time)
+        .max_header_list_size(u32::try_from(limits.head_size.0).unwrap_or(u32::MAX))
+        .max_concurrent_streams(u32::try_from(limits.streams).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(limits.pending_resets)
+        .max_local_error_reset_streams(limits.error_resets);
+    builder
+}
+
+async fn http1<S>(
+    stream: S,
+    origin: Arc<Origin>,
+    limits: &Limits,
+    stop: watch::Receiver<bool>,
+) -> Result<(), ConnectionError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |request| {
         let origin = Arc::clone(&origin);
         async move { Ok::<_, Infallible>(crate::serve(&origin, request).await) }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let connection = http1_within(limits).serve_connection(TokioIo::new(stream), service).with_upgrades();
     until_stopped(connection, stop, |connection| connection.graceful_shutdown()).await
 }
 
@@ -257,22 +276,13 @@ async fn http2<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .keep_alive_interval(limits.head_time)
-        .keep_alive_timeout(limits.head_time)
-        .max_header_list_size(u32::try_from(limits.head_size.0).unwrap_or(u32::MAX))
-        .max_concurrent_streams(u32::try_from(limits.streams).unwrap_or(u32::MAX))
-        .max_pending_accept_reset_streams(limits.pending_resets)
-        .max_local_error_reset_streams(limits.error_resets);
     let watch = Arc::new(Watch::new(limits.body_pause));
     let watching = Arc::clone(&watch);
     let service = service_fn(move |request| {
         let (origin, watch) = (Arc::clone(&origin), Arc::clone(&watching));
         async move { Ok::<_, Infallible>(crate::serve(&origin, request).await.map(|body| watch.over(body))) }
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let connection = http2_within(limits).serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         ended = until_stopped(connection, stop, |connection| connection.graceful_shutdown()) => ended,
         () = watch.keep() => Ok(()),

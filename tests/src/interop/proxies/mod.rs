@@ -4,6 +4,8 @@ mod battery;
 mod caddy;
 mod cases;
 mod envoy;
+mod envoy_grpc;
+mod grpc_verifier;
 mod haproxy;
 mod nginx;
 mod outages;

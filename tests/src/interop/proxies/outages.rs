@@ -16,7 +16,7 @@ use super::world::{CLIENT, OPEN, Proxy, World, get};
 
 /// How a verifier fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     /// Not at all: it lets everything through.
     Well,
     /// It says nothing.
@@ -37,7 +37,7 @@ enum Way {
     Redirects,
 }
 
-const WAYS: [Way; 9] = [
+pub(super) const WAYS: [Way; 9] = [
     Way::Well,
     Way::Hangs,
     Way::Trickles,
@@ -113,6 +113,14 @@ async fn answer(stream: TcpStream, way: Arc<AtomicUsize>) {
 
 /// However the verifier fails, the site gets nothing and the client is refused.
 pub(super) async fn nothing_gets_through(proxy: &'static Proxy) {
+    nothing_gets_through_by(proxy, verifier).await;
+}
+
+/// The same, with a verifier that answers in the proxy's way.
+pub(super) async fn nothing_gets_through_by(
+    proxy: &'static Proxy,
+    verifier: impl AsyncFn(Arc<AtomicUsize>) -> (SocketAddr, JoinHandle<()>),
+) {
     let Some(world) = World::new(proxy).await else { return };
     let way = Arc::new(AtomicUsize::new(0));
     let (address, accepting) = verifier(Arc::clone(&way)).await;

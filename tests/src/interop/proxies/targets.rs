@@ -45,6 +45,18 @@ const HEADS: [(&str, &str); 28] = [
     ("OPTIONS * HTTP/1.1", "Host: www.shop.example"),
 ];
 
+/// Fields that a claim may be in, or a signature may cover: names, and values line by line.
+pub(super) const FIELDS: [(&str, &[&str]); 8] = [
+    ("saip", &["v=1"]),
+    ("signature-input", &["sig1=(\"x-any\");created=1", "sig2=(\"@method\");created=2"]),
+    ("signature", &["sig1=:AA==:", "sig2=:AQ==:"]),
+    ("x-any", &["1", "2", "3", "", "4"]),
+    ("content-digest", &["sha-256=:AA==:"]),
+    ("authorization", &["PrivateToken token=\"AA\""]),
+    ("user-agent", &["a (b; c) d"]),
+    ("accept", &["*/*;q=0.1"]),
+];
+
 /// What reaches the site is what was judged, octet by octet.
 pub(super) async fn what_is_forwarded_was_judged(proxy: &'static Proxy) {
     let Some(world) = World::new(proxy).await else { return };
@@ -79,23 +91,13 @@ pub(super) async fn fields_are_judged_as_they_were_sent(proxy: &'static Proxy) {
     let yes = format!("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n{told}\r\n");
     let verifier = Upstream::answering(Arc::new(move |_: &Message| yes.clone().into_bytes())).await.unwrap();
     let front = world.front(verifier.address).await;
-    let fields = [
-        ("saip", &["v=1"][..]),
-        ("signature-input", &["sig1=(\"x-any\");created=1", "sig2=(\"@method\");created=2"]),
-        ("signature", &["sig1=:AA==:", "sig2=:AQ==:"]),
-        ("x-any", &["1", "2", "3", "", "4"]),
-        ("content-digest", &["sha-256=:AA==:"]),
-        ("authorization", &["PrivateToken token=\"AA\""]),
-        ("user-agent", &["a (b; c) d"]),
-        ("accept", &["*/*;q=0.1"]),
-    ];
-    let lines = fields
+    let lines = FIELDS
         .iter()
         .flat_map(|(name, values)| values.iter().map(move |value| format!("{name}: {value}\r\n")));
     let answer = world.send(front.address, CLIENT, get(OPEN, &lines.collect::<String>())).await.unwrap();
     assert_eq!(answer.status(), 200, "{}", answer.head);
     let asked = verifier.received().pop().unwrap();
-    for (name, values) in fields {
+    for (name, values) in FIELDS {
         assert_eq!(asked.fields(name).join(", "), values.join(proxy.joins), "{name}: {}", asked.head);
     }
     assert_eq!(asked.body, b"");

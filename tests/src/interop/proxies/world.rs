@@ -104,7 +104,14 @@ pub(super) struct World {
 pub(super) struct Front {
     pub(super) address: SocketAddr,
     _program: Box<dyn Any + Send>,
-    _folder: TempDir,
+    folder: TempDir,
+}
+
+impl Front {
+    /// The folder it runs in.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
 }
 
 impl World {
@@ -190,7 +197,7 @@ impl World {
             verify,
             change,
         };
-        let front = Front { address, _program: (self.proxy.start)(&place), _folder: folder };
+        let front = Front { address, _program: (self.proxy.start)(&place), folder };
         let deadline = Instant::now() + PATIENCE;
         while self.send(address, CLIENT, get("/ready", "")).await.is_none_or(|answer| answer.status() != 200)
         {
