@@ -13,8 +13,11 @@ use crate::process::Process;
 /// The programs that a test asks [`crate::peers::require`] for.
 pub const PROGRAMS: [&str; 2] = ["redis-server", "redis-cli"];
 
-/// How often another port is tried, when somebody takes the one that was free.
+/// How often another port is tried, when somebody has the one that was chosen.
 const TRIES: usize = 5;
+
+/// Ports below those that the system gives to whoever connects: while a Redis is down, nobody happens to get its port.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// A Redis that can be killed, held still and started again at the same address; it ends when dropped.
 #[derive(Debug)]
@@ -43,7 +46,9 @@ impl Redis {
         };
         let mut last = Ok(());
         for _ in 0..TRIES {
-            redis.port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+            // One of its own for each that starts at the same time.
+            let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+            redis.port = PORTS.start + free % (PORTS.end - PORTS.start);
             last = redis.run();
             if last.is_ok() {
                 break;

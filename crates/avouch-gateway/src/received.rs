@@ -1,12 +1,15 @@
 //! A request that another server received and asks about: judged and decided here, forwarded there.
 
+use avouch_engine::reason::Reason;
 use avouch_engine::request::{Content, Request};
 use avouch_wire::target::NormalPath;
 use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 
 use crate::access_log::Entry;
+use crate::answers::Problem;
 use crate::body::AnswerBody;
+use crate::config::Limits;
 use crate::gate::Gate;
 use crate::listen::Shown;
 use crate::snapshot::Snapshot;
@@ -62,6 +65,18 @@ impl Received {
         gate.begin(&self.peer, &http::Request::from_parts(self.parts.clone(), ()))
     }
 
+    /// As at the site's own listeners, where the head is bounded while it is read.
+    fn bounded(&self, limits: &Limits) -> Result<(), Problem> {
+        incoming::bounded(&self.parts, limits)?;
+        let fields = self.parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+        let target = self.parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
+        if fields.sum::<usize>() + target <= limits.head_size.0 {
+            return Ok(());
+        }
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        Err(Problem { status, ..Problem::of(Reason::RequestMalformed) })
+    }
+
     /// Who it is, and what happens; the signed word to the site, where its route wants one.
     pub(crate) async fn treat(
         &self,
@@ -70,7 +85,7 @@ impl Received {
         entry: &mut Entry,
     ) -> Result<Option<String>, Refused> {
         entry.place = Some(gate.place()?);
-        incoming::bounded(&self.parts, &snapshot.config.limits)?;
+        self.bounded(&snapshot.config.limits)?;
         let request: Request<'_> = incoming::read(&self.parts, &self.peer, self.content)?;
         let shown = self.shown.of(&request, false);
         let request = request.over(shown);

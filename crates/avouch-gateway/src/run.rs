@@ -36,7 +36,6 @@ use crate::listen::{self, Door, Room};
 use crate::load::{self, LoadError, LoadErrors};
 use crate::numbers::Numbers;
 use crate::snapshot::Snapshot;
-use crate::trust::Remote;
 use crate::{admin, feeds, judge_api, passes, reload, verify};
 
 /// How often the replay table and idle upstream connections are looked through.
@@ -162,13 +161,15 @@ impl Gateway {
             running.tasks.spawn(accepting);
         }
         if let Some((_, door)) = admin {
-            running.tasks.spawn(serve(door, admin::router(Arc::clone(&gate))));
+            let router = admin::router(Arc::clone(&gate));
+            running.tasks.spawn(to_the_end(Arc::clone(&gate), door, router));
         }
         if let Some((_, door)) = verify {
             match Dialect::of(proxy) {
                 Some(dialect) => {
                     let asked = verify::router(Arc::clone(&gate), dialect);
-                    running.tasks.spawn(serve(door, asked.merge(judge_api::router(Arc::clone(&gate)))));
+                    let asked = asked.merge(judge_api::router(Arc::clone(&gate)));
+                    running.tasks.spawn(listen::attend(Arc::clone(&gate), door, asked, stopping.clone()));
                 }
                 None => {
                     let room = Arc::new(Room::new(gate.snapshot().config.limits.connections));
@@ -271,15 +272,10 @@ impl Signals {
     }
 }
 
-async fn serve(door: Door, router: Router) {
-    let service = router.into_make_service_with_connect_info::<Remote>();
-    let served = match door {
-        Door::Tcp(listener) => axum::serve(listener, service).await,
-        Door::Unix(listener) => axum::serve(listener, service).await,
-    };
-    if let Err(error) = served {
-        tracing::error!(%error, "a listener ended");
-    }
+/// Has a router answer for as long as the gateway is there: operators look on while it stops.
+async fn to_the_end(gate: Arc<Gate>, door: Door, router: Router) {
+    let (_never, stop) = watch::channel(false);
+    listen::attend(gate, door, router, stop).await;
 }
 
 fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> {

@@ -103,7 +103,8 @@ impl TrustedProxies {
         if remote.unix && !remote.told { self.unix } else { self.contains(remote.address) }
     }
 
-    fn contains(&self, address: IpAddr) -> bool {
+    /// Whether an address is one of theirs.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
 

@@ -123,6 +123,12 @@ impl Address {
         self.password.is_some()
     }
 
+    /// Whether it names a user.
+    #[must_use]
+    pub const fn has_user(&self) -> bool {
+        self.user.is_some()
+    }
+
     /// Whether TLS is spoken.
     #[must_use]
     pub const fn is_tls(&self) -> bool {

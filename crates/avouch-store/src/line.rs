@@ -24,8 +24,9 @@ pub(crate) const IN_FLIGHT: usize = 512;
 pub(crate) struct Line {
     connection: MultiplexedConnection,
     _driver: Driver,
-    /// Which run of which server it leads to, and as which primary: another follows after a restart or a fail-over, and
-    /// where a server is a primary again that was a replica for a while.
+    /// Which run of which server it leads to, as which primary, and how much that has evicted: another follows after a
+    /// restart or a fail-over, where a server is a primary again that was a replica for a while, and where something was
+    /// evicted.
     run: String,
     enter: Script,
     draw: Script,
@@ -79,9 +80,9 @@ impl Line {
         match standing {
             Standing { is_cluster: true, .. } => Err(Trouble::Cluster),
             Standing { is_replica: true, .. } => Err(Trouble::ReadOnly),
-            // A proxy in between may lead a connection elsewhere.
-            Standing { run, .. } if run != self.run => Err(Trouble::Broken),
             Standing { policy, .. } if policy != "noeviction" => Err(Trouble::Evicts(policy)),
+            // A proxy in between may lead a connection elsewhere, and Redis may have evicted since the last look.
+            Standing { run, .. } if run != self.run => Err(Trouble::Another),
             Standing { .. } => Ok(()),
         }
     }
@@ -185,10 +186,10 @@ impl Standing {
             let told = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             told.map(str::trim).filter(|value| !value.is_empty() && !value.contains(' '))
         };
-        let (run, history) = value("run_id").zip(value("master_replid")).ok_or(Trouble::Untold)?;
+        let told = |name| value(name).ok_or(Trouble::Untold);
         Ok(Self {
-            run: format!("{run}:{history}"),
-            policy: value("maxmemory_policy").ok_or(Trouble::Untold)?.to_owned(),
+            run: format!("{}:{}:{}", told("run_id")?, told("master_replid")?, told("evicted_keys")?),
+            policy: told("maxmemory_policy")?.to_owned(),
             is_replica: value("role") != Some("master"),
             is_cluster: value("cluster_enabled") == Some("1"),
         })
@@ -207,12 +208,13 @@ async fn load(
 async fn connect(place: &Place, tls: Option<&Connector>) -> std::io::Result<Box<dyn Stream>> {
     Ok(match place {
         Place::Socket(path) => Box::new(UnixStream::connect(path).await?),
-        Place::Host { host, port, .. } => {
+        Place::Host { host, port, tls: is_secured } => {
             let stream = TcpStream::connect((host.as_str(), *port)).await?;
             stream.set_nodelay(true)?;
-            match tls {
-                Some(tls) => Box::new(tls.connect(host, stream).await?),
-                None => Box::new(stream),
+            match (is_secured, tls) {
+                (false, _) => Box::new(stream),
+                (true, Some(tls)) => Box::new(tls.connect(host, stream).await?),
+                (true, None) => return Err(std::io::Error::other("nothing was set up to speak TLS")),
             }
         }
     })

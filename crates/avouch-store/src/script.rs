@@ -3,7 +3,8 @@
 //! Both scripts begin alike. They compare the clocks; they look at the marker, which says what the memory of this
 //! Redis goes back to; and they make it anew where it is missing, is of another run of the server, or where the
 //! server's clock was set back. What was signed up to the new marker's floor is refused from then on, because it may
-//! have been accepted before.
+//! have been accepted before. No marker is made while the clocks differ: a server that starts an hour behind would set
+//! its floor an hour too low, and that would be all that is refused once its clock is right.
 
 use std::sync::LazyLock;
 
@@ -41,30 +42,38 @@ pub(crate) mod code {
     pub(crate) const FORGOTTEN: i64 = -2;
     pub(crate) const ENDED: i64 = -3;
     pub(crate) const CLOCK: i64 = -4;
+    pub(crate) const ANOTHER: i64 = -5;
 }
 
 /// `KEYS`: the marker. `ARGV`: the run of the server, the time at the gateway, whether the group is new.
 ///
+/// A server that was a replica and is a primary again has taken over the memory of another, marker and all, and may have
+/// kept the connection: its history tells.
+///
 /// The marker is `run floor made seen`: the server's run, the last second that is refused, when it was made, and the
-/// last second at which anybody asked. The first three are the life of this memory.
+/// latest second at which anybody asked, which never goes back: so a clock that returns by small steps is noticed, too.
+/// The first three are the life of this memory.
 const BEGINNING: &str = "
+local history = 'master_replid:' .. string.match(ARGV[1], ':(%x+):')
+if not string.find(redis.call('INFO', 'replication'), history, 1, true) then return {@ANOTHER, 0} end
 local time = redis.call('TIME')
 local server = tonumber(time[1])
+local off = server - tonumber(ARGV[2])
 local marker = redis.call('GET', KEYS[1])
 local life, floor, seen
 if marker then
   life, floor, seen = string.match(marker, '^(%S+ (%d+) %S+) (%d+)$')
 end
 if not life or string.sub(life, 1, #ARGV[1] + 1) ~= ARGV[1] .. ' ' or tonumber(seen) > server + @SKEW then
+  if math.abs(off) > @SKEW then return {@CLOCK, off} end
   floor = server + @AHEAD
-  if ARGV[3] == '1' then floor = 0 end
+  if not marker and ARGV[3] == '1' then floor = 0 end
   life = ARGV[1] .. ' ' .. floor .. ' ' .. time[1] .. '.' .. time[2]
   seen = nil
 end
-if tonumber(seen) ~= server then
+if not seen or tonumber(seen) < server then
   redis.call('SET', KEYS[1], life .. ' ' .. time[1])
 end
-local off = server - tonumber(ARGV[2])
 if math.abs(off) > @SKEW then return {@CLOCK, off} end
 ";
 
@@ -121,6 +130,7 @@ fn filled(rest: &str) -> String {
         ("@FORGOTTEN", code::FORGOTTEN.to_string()),
         ("@ENDED", code::ENDED.to_string()),
         ("@CLOCK", code::CLOCK.to_string()),
+        ("@ANOTHER", code::ANOTHER.to_string()),
     ];
     numbers.iter().fold(text, |text, (name, number)| text.replace(name, number))
 }

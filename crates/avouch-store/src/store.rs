@@ -58,8 +58,6 @@ pub struct Store {
     tried: Notify,
     /// What the log was told last.
     told: Mutex<Option<String>>,
-    /// Whether an answer told of trouble that an answer may end.
-    ailing: AtomicBool,
     random: RandomState,
 }
 
@@ -76,7 +74,6 @@ impl Store {
             counts: Counts::default(),
             tried: Notify::new(),
             told: Mutex::new(None),
-            ailing: AtomicBool::new(false),
             random: RandomState::new(),
         }
     }
@@ -108,11 +105,14 @@ impl Store {
 
     /// Uses a connection until it fails; gives why.
     async fn look_after(&self, line: Arc<Line>, clock: &impl Fn() -> Time, failures: &mut u32) -> Trouble {
+        let mut has_lasted = false;
         loop {
             match self.look(&line, clock()).await {
                 Ok(()) => {
-                    *failures = 0;
-                    self.ailing.store(false, Ordering::Relaxed);
+                    // One that fails at the first question is not to be tried ten times a second.
+                    if has_lasted {
+                        *failures = 0;
+                    }
                     self.tell(None);
                     self.put(Some(Arc::clone(&line)));
                     self.tried.notify_one();
@@ -136,6 +136,7 @@ impl Store {
                 self.put(None);
                 return trouble;
             }
+            has_lasted = true;
         }
     }
 
@@ -184,6 +185,7 @@ impl Store {
         let mut number = || told.next().and_then(|value| redis::from_redis_value::<i64>(value).ok());
         match (number(), number()) {
             (Some(code::CLOCK), Some(off)) => return Err(Trouble::Clock(off)),
+            (Some(code::ANOTHER), Some(_)) => return Err(Trouble::Another),
             (Some(code::DONE), Some(_)) => {}
             _ => return Err(Trouble::Untold),
         }
@@ -209,23 +211,20 @@ impl Store {
         let began = Instant::now();
         let answer = self.enter_on(&line, spent).await;
         self.counts.answered(&answer, began.elapsed());
-        let told = match answer {
+        match answer {
             Ok((code::DONE, _)) => Ok(()),
             Ok((code::HELD, _)) => Err(NotCommitted::Replayed),
             Ok((code::FLOOR | code::FORGOTTEN, _)) => Err(NotCommitted::StartRule),
             Ok((code::ENDED, _)) => Err(NotCommitted::Expired),
-            Ok((code::CLOCK, off)) => return Err(self.note(&line, Trouble::Clock(off)).into()),
-            Ok(_) => return Err(self.note(&line, Trouble::Untold).into()),
+            Ok((code::CLOCK, off)) => Err(self.note(&line, Trouble::Clock(off)).into()),
+            Ok((code::ANOTHER, _)) => Err(self.note(&line, Trouble::Another).into()),
+            Ok(_) => Err(self.note(&line, Trouble::Untold).into()),
             Err(Trouble::Full) => {
                 self.note(&line, Trouble::Full);
-                return Err(NotCommitted::TableFull);
+                Err(NotCommitted::TableFull)
             }
-            Err(trouble) => return Err(self.note(&line, trouble).into()),
-        };
-        if self.ailing.swap(false, Ordering::Relaxed) {
-            self.tell(None);
+            Err(trouble) => Err(self.note(&line, trouble).into()),
         }
-        told
     }
 
     async fn enter_on(&self, line: &Line, spent: Spent) -> Result<(i64, i64), Trouble> {
@@ -245,7 +244,8 @@ impl Store {
         format!("avouch:{}:secret:{}", self.settings.group, epoch.begins())
     }
 
-    /// Takes note of trouble that an answer told of.
+    /// Takes note of trouble that an answer told of. Its end is told by the next look: a Redis that is nearly full takes
+    /// one and refuses another, and the log is not to be told of each.
     fn note(&self, line: &Line, trouble: Trouble) -> Unavailable {
         if trouble.ends_connection() {
             // A single late answer is none; where nothing answers, the connection has said so itself.
@@ -253,7 +253,6 @@ impl Store {
                 line.fail(trouble);
             }
         } else {
-            self.ailing.store(true, Ordering::Relaxed);
             self.tell(Some(&trouble));
         }
         Unavailable

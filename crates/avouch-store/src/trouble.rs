@@ -20,6 +20,8 @@ pub(crate) enum Trouble {
     Silent(Duration),
     #[error("broke the connection")]
     Broken,
+    #[error("is another server than when the connection began, or has evicted since")]
+    Another,
     #[error(
         "may forget what is used (maxmemory-policy {0}), so a replay could get through: set `maxmemory-policy noeviction` in Redis"
     )]
@@ -38,6 +40,10 @@ pub(crate) enum Trouble {
     Forbidden(RedisError),
     #[error("says nothing of its run and its eviction by INFO, without which nothing can be accepted")]
     Untold,
+    #[error(
+        "holds something that is none of ours under avouch:GROUP: delete it, and give whoever wrote it another prefix ({0})"
+    )]
+    Foreign(RedisError),
     #[error("is loading its data")]
     Loading,
     #[error("answers with an error: {0}")]
@@ -76,6 +82,7 @@ impl Trouble {
             ErrorKind::Server(ServerErrorKind::NoPerm) => Self::Forbidden(error),
             _ if error.code() == Some("NOAUTH") => Self::Refused(error),
             _ if error.code() == Some("OOM") => Self::Full,
+            _ if error.code() == Some("WRONGTYPE") => Self::Foreign(error),
             // Redis rewraps errors of commands that a script called.
             _ if error.detail().is_some_and(|detail| detail.contains("READONLY")) => Self::ReadOnly,
             _ if error.detail().is_some_and(|detail| detail.contains("OOM ")) => Self::Full,
@@ -86,6 +93,9 @@ impl Trouble {
 
     /// Whether another connection may mend it, and this one will not.
     pub(crate) const fn ends_connection(&self) -> bool {
-        !matches!(self, Self::Evicts(_) | Self::Full | Self::Clock(_) | Self::Loading | Self::Error(_))
+        !matches!(
+            self,
+            Self::Evicts(_) | Self::Full | Self::Clock(_) | Self::Foreign(_) | Self::Loading | Self::Error(_)
+        )
     }
 }

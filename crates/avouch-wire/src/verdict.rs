@@ -16,18 +16,23 @@ pub struct VerdictDocument<'a> {
     /// The class refined: `anonymous`, `pseudonymous`, `invalid`, `undetermined`, `partial`, `verified`.
     pub standing: &'static str,
     /// Who it is; in classes 2 and 3 only.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub identity: Option<IdentityDocument<'a>>,
     /// Who it was said to be, where that is not established.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub claimed: Option<Cow<'a, str>>,
     /// What established the identity; `none` where nothing did.
     pub mechanism: &'static str,
     /// A verified intermediary, by its name or its key's fingerprint.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub via: Option<Cow<'a, str>>,
     /// The fingerprint of the key a pseudonymous sender is known by.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub pseudonym: Option<String>,
     /// Where the signing key is kept.
     pub key_tier: KeyTierDocument<'a>,
     /// For an undetermined claim: `temporary` or `permanent`.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub cause: Option<&'static str>,
     /// Reason codes, the deciding one first.
     pub reasons: Vec<&'static str>,
@@ -36,6 +41,7 @@ pub struct VerdictDocument<'a> {
     /// What the verdict does not cover.
     pub not_checked: Vec<&'static str>,
     /// RFC 3339: from when on the evidence must be gathered anew.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub valid_until: Option<String>,
 }
 
@@ -46,8 +52,10 @@ pub struct IdentityDocument<'a> {
     /// The domain that answers for the agent.
     pub domain: Cow<'a, str>,
     /// The agent; `null` where only the domain is known.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub agent: Option<Cow<'a, str>>,
     /// The machine, where it was named or is the agent.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub instance: Option<Cow<'a, str>>,
 }
 
@@ -58,6 +66,7 @@ pub struct KeyTierDocument<'a> {
     /// `unknown`, `software` or `tpm`.
     pub tier: &'static str,
     /// Who attested it.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub attested_by: Option<Cow<'a, str>>,
 }
 

@@ -2,12 +2,16 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use testkit::bind::free_port;
+use testkit::message::Message;
 use testkit::peers::require;
 use testkit::process::Process;
 use testkit::raw::exchange;
+use testkit::upstream::Upstream;
 use tokio::net::TcpStream;
 
 use super::world::{block, put};
@@ -21,10 +25,11 @@ async fn run(
     program: &str,
     (language, file): (&str, &str),
     avouch: SocketAddr,
+    own: &[(&str, &str)],
 ) -> Option<(Process, SocketAddr)> {
     let peers = require(&[program])?;
     let folder = tempfile::tempdir().unwrap();
-    let text = put(&block(MANUAL, language, 0), &[("127.0.0.1:9181", &avouch.to_string())]);
+    let text = put(&block(MANUAL, language, 0), &[&[("127.0.0.1:9181", &*avouch.to_string())], own].concat());
     std::fs::write(folder.path().join(file), text).unwrap();
     let port = free_port().unwrap();
     let mut command = Command::new(peers.path(program));
@@ -42,7 +47,7 @@ async fn run(
 async fn a_server_of_the_manual_asks(program: &str, code: (&str, &str)) {
     let agent = Agent::new();
     let (running, address) = gateway(&agent.record).await;
-    let Some((_server, site)) = run(program, code, address).await else { return };
+    let Some((_server, site)) = run(program, code, address, &[]).await else { return };
     let get = |path: &str, more: &str| {
         format!("GET {path} HTTP/1.1\r\nHost: www.shop.example\r\nConnection: close\r\n{more}\r\n")
     };
@@ -62,6 +67,50 @@ async fn a_server_of_the_manual_asks(program: &str, code: (&str, &str)) {
     assert_eq!(answer(other).await.status(), 403, "another target than was signed");
     running.stop().await;
     assert_eq!(answer(get("/", "").into_bytes()).await.status(), 503, "without an answer nothing is served");
+}
+
+/// What no avouch answers.
+const BROKEN: [&str; 9] = [
+    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+    "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull",
+    "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine",
+    "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"permit\":",
+    "HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n{\"permit\":null,\"refusal\":null}",
+    "HTTP/1.1 204 No Content\r\n\r\n",
+    "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n",
+    "nothing",
+];
+
+async fn a_server_of_the_manual_survives_a_broken_answer(
+    program: &str,
+    code: (&str, &str),
+    patience: (&str, &str),
+) {
+    let count = AtomicUsize::new(0);
+    let broken =
+        move |_: &Message| BROKEN[count.fetch_add(1, Ordering::Relaxed) % BROKEN.len()].as_bytes().to_vec();
+    let verifier = Upstream::answering(Arc::new(broken)).await.unwrap();
+    let Some((_server, site)) = run(program, code, verifier.address, &[patience]).await else { return };
+    for answer in BROKEN {
+        let request = "GET / HTTP/1.1\r\nHost: www.shop.example\r\nConnection: close\r\n\r\n";
+        assert_eq!(exchange(site, request).await.unwrap().unwrap().status(), 503, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_manuals_server_in_python_survives_a_broken_answer() {
+    a_server_of_the_manual_survives_a_broken_answer(
+        "python3",
+        ("python", "site.py"),
+        ("timeout=10", "timeout=1"),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_manuals_server_in_node_survives_a_broken_answer() {
+    a_server_of_the_manual_survives_a_broken_answer("node", ("js", "site.mjs"), ("10_000", "1_000")).await;
 }
 
 #[tokio::test]

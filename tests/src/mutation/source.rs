@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What is not source.
-const LEFT_OUT: [&str; 2] = ["target", ".git"];
+const LEFT_OUT: [&str; 4] = ["target", ".git", "node_modules", "venv"];
 
 /// A copy of the workspace.
 pub(super) struct Copy {

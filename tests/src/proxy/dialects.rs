@@ -96,6 +96,30 @@ async fn every_answer_has_every_field_whatever_it_says() {
     }
 }
 
+/// Where servers ask in JSON is on the same listener. What a client asks of the site never gets there.
+#[tokio::test]
+async fn no_path_of_a_client_leads_to_where_servers_ask() {
+    let (running, _upstream) = listener("envoy").await;
+    let content = r#"{"method":"GET","scheme":"http","target":"/","headers":[["Host","www.shop.example"]]}"#;
+    let asked = |path: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: www.shop.example\r\n{CLIENT}Content-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{content}",
+            content.len()
+        )
+    };
+    let judged = ask(&running, asked("/v1/judge")).await;
+    assert_eq!(judged.field("content-type"), Some("application/json"), "{}", judged.head);
+    for path in
+        ["/verify/v1/judge", "/verify/../v1/judge", "/verify/%2e%2e/v1/judge", "/verify/v1/openapi.json"]
+    {
+        let answer = ask(&running, asked(path)).await;
+        assert_eq!((answer.status(), answer.field("content-type")), (200, None), "{path}: {}", answer.head);
+        assert_eq!(answer.field("avouch-class"), Some("0"), "it was judged as a request to the site");
+    }
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn what_is_said_twice_or_unclearly_is_not_believed() {
     for proxy in PROXIES {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use avouch_engine::decision::Action;
 use avouch_gateway::Running;
 use avouch_gateway::config::Endpoint;
 use serde_json::{Value, json};
@@ -86,6 +87,12 @@ async fn a_request_that_nobody_can_read_is_refused_and_not_judged() {
     assert_eq!((&two_hosts["verdict"], &two_hosts["refusal"]["status"]), (&Value::Null, &json!(400)));
     let long = format!("/{}", "a".repeat(32 * 1024));
     assert_eq!(json(&ask(address, &question(&long, &[])).await)["refusal"]["status"], 414);
+    let fields: Vec<_> = (0..20).map(|n| [format!("x-{n}"), "a".repeat(4 * 1024)]).collect();
+    let mut wide = question("/", &[]);
+    wide["headers"].as_array_mut().unwrap().extend(fields.iter().map(|field| json!(field)));
+    assert_eq!(json(&ask(address, &wide).await)["refusal"]["status"], 431, "80 KiB in all");
+    wide["headers"].as_array_mut().unwrap().truncate(17);
+    assert!(json(&ask(address, &wide).await)["refusal"].is_null(), "less than 64 KiB");
     let connect =
         json!({ "method": "CONNECT", "scheme": "http", "target": "www.shop.example:443", "headers": [] });
     assert_eq!(json(&ask(address, &connect).await)["refusal"]["status"], 405);
@@ -99,6 +106,20 @@ async fn a_question_that_is_none_is_answered_with_what_is_wrong() {
     let cases = [
         (post("text/plain", &good), 415, "application/json"),
         (post("application/json", "{"), 400, "EOF while parsing an object at line 1 column 1"),
+        (
+            post(
+                "application/json",
+                r#"["GET","http","/",null,[["Host","www.shop.example"]],null,null,"none"]"#,
+            ),
+            400,
+            "expected an object",
+        ),
+        (
+            post("application/json", &good.replacen('{', "{\"method\":\"PUT\",", 1)),
+            400,
+            "duplicate field `method`",
+        ),
+        (post("application/json", &good.replace("\"/\"", "\"/\\ud800\"")), 400, "hex escape"),
         (post("application/json", &good.replace("scheme", "schema")), 400, "unknown field `schema`"),
         (post("application/json", &good.replace("203.0.113.9", "0.0.0.0")), 400, "`address`"),
         (post("application/json; charset=utf-8", &good.replace("\"http\"", "\"gopher\"")), 400, "`scheme`"),
@@ -138,12 +159,36 @@ async fn every_member_of_question_and_answer_is_described_for_programs() {
         exchange(address, "GET /v1/openapi.json HTTP/1.1\r\nHost: avouch\r\n\r\n").await.unwrap().unwrap();
     let document = json(&text);
     assert_eq!(document["openapi"], "3.1.0");
+    for always in [
+        "Answer",
+        "VerdictDocument",
+        "DecisionDocument",
+        "IdentityDocument",
+        "KeyTierDocument",
+        "RefusalDocument",
+    ] {
+        let described = schema(&document, always);
+        let required = described["required"].as_array().map_or(0, Vec::len);
+        assert_eq!(
+            required,
+            described["properties"].as_object().unwrap().len(),
+            "{always}: every member is there"
+        );
+    }
     let members = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     let described = |name: &str| members(&schema(&document, name)["properties"]);
     let answer = json(&ask(address, &question("/", &[])).await);
     assert_eq!(described("Answer"), members(&answer));
     assert_eq!(described("VerdictDocument"), members(&answer["verdict"]));
     assert_eq!(described("DecisionDocument"), members(&answer["decision"]));
+    let action =
+        schema(&document, "DecisionDocument")["properties"]["action"]["description"].as_str().unwrap();
+    let actions = Action::WORDS.iter().map(|(word, _)| *word).chain([Action::Unavailable.as_str()]);
+    let mut named: Vec<_> = action.split('`').skip(1).step_by(2).collect();
+    named.sort_unstable();
+    let mut actions: Vec<_> = actions.collect();
+    actions.sort_unstable();
+    assert_eq!(named, actions, "{action}");
     assert_eq!(described("PermitDocument"), members(&answer["permit"]));
     let refused = json(&ask(address, &question("/members", &[])).await);
     assert_eq!(described("RefusalDocument"), members(&refused["refusal"]));

@@ -1,5 +1,6 @@
 //! Requests through a gateway's socket, by what the upstream received.
 
+mod asking;
 mod connections;
 mod dialects;
 mod feeds;

@@ -46,17 +46,19 @@ async fn post(address: SocketAddr, text: &str) -> Message {
     exchange(address, format!("{head}Content-Length: {}\r\n\r\n{text}", text.len())).await.unwrap().unwrap()
 }
 
-/// The message in JSON, as a server's own parser would hand it on; `None` where its fields are no text, which no such
-/// parser lets through.
+/// The message in JSON, as a server's own parser would hand it on: a character for each octet. `None` where it has no
+/// target.
 fn question(case: &Case) -> Option<Value> {
     let end = case.message.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
     let (head, content) = case.message.split_at(end);
-    let head = std::str::from_utf8(head).ok()?;
+    let head: String = head.iter().copied().map(char::from).collect();
     let mut lines = head.split("\r\n");
     let mut words = lines.next()?.splitn(3, ' ');
     let (method, target) = (words.next()?, words.next()?);
-    let fields: Vec<_> =
-        lines.filter_map(|line| line.split_once(':')).map(|(name, value)| [name, value.trim()]).collect();
+    let fields: Vec<_> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| [name, value.trim_matches([' ', '\t'])])
+        .collect();
     let content = content.get(4..).unwrap_or_default();
     let content = if content.is_empty() { json!("none") } else { read(content) };
     let address = (!case.unlisted_proxy).then_some(case.peer);

@@ -122,6 +122,13 @@ fn shared(table: &mut Table<'_>, address: Address) -> Option<StorePlace> {
         let fix = "remove the one in `url`: who may read this file learns it";
         table.complain("password_file", Fault::new("names a second password", fix));
     }
+    if password_file.is_none() && address.has_user() && !address.has_password() {
+        let fix = "name `password_file`; a password that stands alone is written `redis://:PASSWORD@HOST`";
+        table.complain(
+            "url",
+            Fault::new("names a user and no password, so Redis would not be told of it", fix),
+        );
+    }
     if ca.is_some() && !address.is_tls() {
         table.complain("ca", Fault::new("is for TLS", "write rediss:// in `url`, or remove it"));
     }
@@ -198,9 +205,18 @@ mod tests {
             "redis://avouch:s3cret@",
             "redis://avouch:s3cret@cache.example/x",
             "redis://avouch:s3cret@cache.example/0?a=s3cret",
+            "redis://s3cret@cache.example",
         ] {
             let problems = self::config(&format!("url = '{url}'\ngroup = 'shop'")).unwrap_err();
             assert!(!problems.contains("s3cret") && problems.contains("`store.url`"), "{problems}");
+        }
+        // Nor where it is written in the wrong place.
+        for lines in [
+            "url = 'redis://a.example'\ngroup = 'redis://avouch:s3cret@a.example'",
+            "url = 1\n[dns]\nresolvers = 'redis://:s3cret@a.example'",
+        ] {
+            let problems = self::config(lines).unwrap_err();
+            assert!(!problems.contains("s3cret") && problems.contains("redis://…@a.example"), "{problems}");
         }
     }
 
@@ -212,6 +228,8 @@ mod tests {
             ("url = 'redis://a.example'\ngroup = 'a'\ndeadline = '1ms'", "between 5 ms and 10 s"),
             ("url = 'redis://a.example'\ngroup = 'a'\nca = 'roots.pem'", "`store.ca` is for TLS"),
             ("url = 'redis://:a@a.example'\ngroup = 'a'\npassword_file = 'b'", "a second password"),
+            ("url = 'redis://avouch@a.example'\ngroup = 'a'", "a user and no password"),
+            ("url = 'unix:///run/a.sock?user=avouch'\ngroup = 'a'", "a user and no password"),
             ("url = 'memory:'\ngroup = 'a'", "`store.group` is for a store that is shared"),
             ("url = 'file:a'\ndeadline = '1s'", "`store.deadline` is for a store that is shared"),
             ("url = 'http://a.example'\ngroup = 'a'", "is not a store"),

@@ -20,12 +20,16 @@ pub(super) struct Answer<'a> {
     #[schema(example = "9f86d081884c7d650000000000000001")]
     request_id: String,
     /// Who it is; `null` where the request could not be read without doubt, or was shed.
+    #[schema(required)]
     verdict: Option<VerdictDocument<'a>>,
     /// What policy and route ask for; `null` where it did not come to that.
+    #[schema(required)]
     decision: Option<DecisionDocument<'a>>,
     /// The request may go on.
+    #[schema(required)]
     permit: Option<PermitDocument>,
     /// The request is to be answered so, and must not go on.
+    #[schema(required)]
     refusal: Option<RefusalDocument>,
 }
 
@@ -35,8 +39,10 @@ pub(super) struct DecisionDocument<'a> {
     /// `accept`, `monitor`, `throttle`, `challenge`, `reject` or `unavailable`, whatever the mode made of it.
     action: &'static str,
     /// The rule that decided; `null` where it was the route's `require` or a fault on this side.
+    #[schema(required)]
     rule: Option<&'a str>,
     /// The version of the policy.
+    #[schema(required)]
     policy: Option<&'a str>,
     /// Whether the mode carries it out.
     carried_out: bool,

@@ -13,17 +13,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::routing::{get, post};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::gate::Gate;
 use crate::received::Received;
+use crate::snapshot::Snapshot;
 use crate::trust::Remote;
 use answer::Answer;
-use question::Question;
+use question::{Object, Question};
 
 /// Longest question in octets: the largest head there is, with every octet escaped, and room.
 const MAX_QUESTION: usize = 512 * 1024;
@@ -39,12 +39,10 @@ pub(crate) fn router(gate: Arc<Gate>) -> Router {
 async fn judge(
     State(gate): State<Arc<Gate>>,
     ConnectInfo(remote): ConnectInfo<Remote>,
-    headers: HeaderMap,
-    text: Result<Bytes, BytesRejection>,
+    question: Request,
 ) -> Response<Body> {
     let snapshot = gate.snapshot();
-    let trusted = snapshot.config.trusted_proxies.holds(remote);
-    let received = match read(trusted, &headers, text) {
+    let received = match read(&snapshot, remote, question).await {
         Ok(received) => received,
         Err((status, detail)) => return problem(status, &detail),
     };
@@ -52,32 +50,40 @@ async fn judge(
     json(StatusCode::OK, serde_json::to_vec(&Answer::of(&entry, next).await).unwrap_or_default())
 }
 
-/// The question, or what is wrong with it.
-fn read(
-    trusted: bool,
-    headers: &HeaderMap,
-    text: Result<Bytes, BytesRejection>,
+/// The question, or what is wrong with it. Nothing is read of a stranger's.
+async fn read(
+    snapshot: &Snapshot,
+    remote: Remote,
+    question: Request,
 ) -> Result<Received, (StatusCode, String)> {
-    if !trusted {
+    if !snapshot.config.trusted_proxies.holds(remote) {
         let detail =
             "whoever asks says who the client is: name this address (or \"unix\") in `trusted_proxies`";
         return Err((StatusCode::FORBIDDEN, detail.to_owned()));
     }
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
+    let kind = question.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    if !kind.trim().eq_ignore_ascii_case("application/json") {
         let detail = "the question is JSON: send it with `Content-Type: application/json`";
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, detail.to_owned()));
     }
+    let limit = snapshot.config.limits.head_time;
+    let text = tokio::time::timeout(limit, Bytes::from_request(question, &()));
+    let text = text.await.map_err(|_| {
+        (StatusCode::REQUEST_TIMEOUT, format!("the question took longer than {} s", limit.as_secs_f64()))
+    })?;
     let text = text.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
             (StatusCode::PAYLOAD_TOO_LARGE, format!("the question is longer than {MAX_QUESTION} octets"))
         }
         status => (status, rejection.body_text()),
     })?;
-    let question: Question<'_> = serde_json::from_slice(&text).map_err(|error| {
+    let Object(question): Object<Question<'_>> = serde_json::from_slice(&text).map_err(|error| {
         (StatusCode::BAD_REQUEST, format!("the question is not as it should be: {error}"))
     })?;
-    question.received().map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
+    question
+        .received(&snapshot.config.trusted_proxies)
+        .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
 }
 
 fn json(status: StatusCode, text: Vec<u8>) -> Response<Body> {

@@ -41,6 +41,7 @@ struct Description;
         (status = 200, description = "The request was judged, or refused for what it is.", body = Answer<'_>),
         (status = 400, description = "The question describes no request.", body = Fault<'_>, content_type = "application/problem+json"),
         (status = 403, description = "Whoever asks is not among `trusted_proxies`.", body = Fault<'_>, content_type = "application/problem+json"),
+        (status = 408, description = "The question did not arrive in time.", body = Fault<'_>, content_type = "application/problem+json"),
         (status = 413, description = "The question is longer than 512 KiB.", body = Fault<'_>, content_type = "application/problem+json"),
         (status = 415, description = "The question is not sent as `application/json`.", body = Fault<'_>, content_type = "application/problem+json"),
     )

@@ -1,6 +1,8 @@
 //! A request, as whoever received it describes it.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr};
 
 use avouch_engine::request::Content;
@@ -10,11 +12,13 @@ use avouch_wire::content::{ContentDigest, ContentDigests};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use utoipa::ToSchema;
 
 use crate::listen::Shown;
 use crate::received::Received;
-use crate::trust::{Peer, Through};
+use crate::trust::{Peer, Through, TrustedProxies};
 
 /// A request as it was received, with nothing added and nothing left out: a signature may cover any field.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -35,18 +39,44 @@ pub(super) struct Question<'a> {
     /// `:authority` of HTTP/2 and HTTP/3. In HTTP/1.1 the host stands in `headers`.
     #[serde(borrow)]
     authority: Option<Cow<'a, str>>,
-    /// The fields as received, in order: name and value. One that came in several lines stands here as often.
+    /// The fields as received, in order: name and value. One that came in several lines stands here as often. Each
+    /// character of a value stands for an octet, U+0000 to U+00FF (ISO-8859-1).
     #[schema(example = json!([["Host", "www.shop.example"], ["User-Agent", "Googlebot"]]))]
     headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    /// The client's address, IPv4 or IPv6. Without one, what rests on the address cannot be checked.
+    /// The client's address, IPv4 or IPv6 without zone. Without one, or where it is one of `trusted_proxies` and so no
+    /// client's, what rests on the address cannot be checked.
     #[schema(value_type = Option<String>, example = "203.0.113.9")]
     address: Option<IpAddr>,
     /// What was seen of its TLS connection.
     #[serde(borrow)]
-    tls: Option<TlsQuestion<'a>>,
+    #[schema(value_type = Option<TlsQuestion<'_>>)]
+    tls: Option<Object<TlsQuestion<'a>>>,
     /// What is known of the content.
     #[serde(default)]
     content: ContentQuestion<'a>,
+}
+
+/// What is written as an object, its members by their names: by themselves, types with members take a list of them
+/// as well.
+#[derive(Debug)]
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members))
+            }
+        }
+        deserializer.deserialize_map(Members(PhantomData)).map(Self)
+    }
 }
 
 /// What was seen of a TLS connection. It may lower what a request comes to, and never raises it.
@@ -93,7 +123,9 @@ pub(super) enum QuestionError {
     Target(String),
     #[error("`authority` is not a host with its port: {0}")]
     Authority(String),
-    #[error("`headers[{0}]` is not a field: its name is not a token, or its value holds control characters")]
+    #[error(
+        "`headers[{0}]` is not a field: its name is not a token, or its value holds control characters or others above U+00FF; each stands for an octet"
+    )]
     Field(usize),
     #[error("`headers` has more than {MAX_FIELDS} fields")]
     Fields,
@@ -108,25 +140,27 @@ const MAX_FIELDS: usize = 1_024;
 
 impl Question<'_> {
     /// The request that is described.
-    pub(super) fn received(&self) -> Result<Received, QuestionError> {
+    pub(super) fn received(&self, proxies: &TrustedProxies) -> Result<Received, QuestionError> {
         let method = Method::from_bytes(self.method.as_bytes()).map_err(|_| QuestionError::Method)?;
         let scheme = Scheme::parse(&self.scheme).ok_or(QuestionError::Scheme)?;
         let mut request = http::Request::new(());
         *request.method_mut() = method;
         *request.uri_mut() = self.uri()?;
         *request.headers_mut() = self.fields()?;
-        let peer = self.peer(scheme)?;
+        let peer = self.peer(scheme, proxies)?;
         let shown = match &self.tls {
-            Some(tls) => Shown::elsewhere(tls.server_name.as_deref(), &tls.certificate_names),
+            Some(Object(tls)) => Shown::elsewhere(tls.server_name.as_deref(), &tls.certificate_names),
             None => Shown::Untold,
         };
         Ok(Received { parts: request.into_parts().0, peer, content: self.content.known()?, shown })
     }
 
-    fn peer(&self, scheme: Scheme) -> Result<Peer, QuestionError> {
-        let (address, through) = match self.address {
+    fn peer(&self, scheme: Scheme, proxies: &TrustedProxies) -> Result<Peer, QuestionError> {
+        let (address, through) = match self.address.map(|address| address.to_canonical()) {
             Some(address) if address.is_unspecified() => return Err(QuestionError::Address),
-            Some(address) => (address.to_canonical(), Through::TrustedProxy),
+            // What a server behind a proxy takes for the client's.
+            Some(address) if proxies.contains(address) => (address, Through::UntrustedProxy),
+            Some(address) => (address, Through::TrustedProxy),
             None => (Ipv4Addr::UNSPECIFIED.into(), Through::UntrustedProxy),
         };
         Ok(Peer { address, through, scheme })
@@ -157,11 +191,20 @@ impl Question<'_> {
         let mut fields = HeaderMap::with_capacity(self.headers.len());
         for (at, (name, value)) in self.headers.iter().enumerate() {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| QuestionError::Field(at))?;
-            let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| QuestionError::Field(at))?;
-            fields.append(name, value);
+            fields.append(name, octets(value).ok_or(QuestionError::Field(at))?);
         }
         Ok(fields)
     }
+}
+
+/// A value as it came: JSON has no octets, so each character stands for one, as in most servers' strings (RFC 9110
+/// section 5.5 leaves those above 0x7F without meaning).
+fn octets(value: &str) -> Option<HeaderValue> {
+    if value.is_ascii() {
+        return HeaderValue::from_str(value).ok();
+    }
+    let octets: Option<Vec<u8>> = value.chars().map(|character| u8::try_from(character).ok()).collect();
+    HeaderValue::from_bytes(&octets?).ok()
 }
 
 impl ContentQuestion<'_> {
@@ -190,21 +233,32 @@ mod tests {
         });
         change(&mut question);
         let text = question.to_string();
-        let question: Question<'_> = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-        question.received().map_err(|error| error.to_string())
+        let Object(question): Object<Question<'_>> =
+            serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let proxies = TrustedProxies { networks: vec!["127.0.0.0/8".parse().unwrap()], unix: false };
+        question.received(&proxies).map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_question_describes_a_request() {
         let Received { parts, peer, content, .. } = ask(|_| ()).unwrap();
         assert_eq!((parts.method.as_str(), parts.uri.to_string()), ("GET", "/a?b".into()));
-        assert_eq!(parts.headers.get_all("accept").iter().count(), 2);
+        let accepted: Vec<_> = parts.headers.get_all("accept").iter().map(HeaderValue::as_bytes).collect();
+        assert_eq!(accepted, [&b"a"[..], b"\xe9"], "a character is an octet");
         assert_eq!((peer.address, peer.scheme), ([203, 0, 113, 9].into(), Scheme::Https));
         assert_eq!(content, Content::Streaming);
         let mapped = ask(|question| question["address"] = "::ffff:203.0.113.9".into()).unwrap();
         assert_eq!(mapped.peer.address, peer.address, "an address has one spelling");
         let unknown = ask(|question| question["address"] = serde_json::Value::Null).unwrap();
         assert_eq!(unknown.peer.through, Through::UntrustedProxy, "nobody's, and no evidence");
+        for (proxys, through) in [
+            ("127.0.0.1", Through::UntrustedProxy),
+            ("::ffff:127.0.0.1", Through::UntrustedProxy),
+            ("128.0.0.1", Through::TrustedProxy),
+        ] {
+            let asked = ask(|question| question["address"] = proxys.into()).unwrap();
+            assert_eq!(asked.peer.through, through, "{proxys}: a proxy's address is no evidence of a client");
+        }
     }
 
     #[test]
@@ -252,7 +306,7 @@ mod tests {
 
     #[test]
     fn what_describes_no_request_is_refused_and_says_where() {
-        let cases: [(&str, serde_json::Value, &str); 15] = [
+        let cases: [(&str, serde_json::Value, &str); 17] = [
             ("method", "GE T".into(), "`method`"),
             ("method", "".into(), "`method`"),
             ("scheme", "ftp".into(), "`scheme`"),
@@ -265,9 +319,12 @@ mod tests {
             ("address", "localhost".into(), "invalid IP address"),
             ("headers", serde_json::json!([["a", "b"], ["a b", "c"]]), "`headers[1]`"),
             ("headers", serde_json::json!([["a", "b\r\nc: d"]]), "`headers[0]`"),
+            // Their low octets would be a line's end.
+            ("headers", serde_json::json!([["a", "\u{10d}\u{10a}c: d"]]), "`headers[0]`"),
             ("headers", serde_json::json!({ "a": "b" }), "invalid type: map"),
             ("headers", vec![["a", "b"]; MAX_FIELDS + 1].into(), "more than"),
             ("header", serde_json::json!([]), "unknown field `header`"),
+            ("tls", serde_json::json!(["www.shop.example", []]), "expected an object"),
         ];
         for (member, value, why) in cases {
             let error = ask(|question| question[member] = value.clone()).err().unwrap_or_default();

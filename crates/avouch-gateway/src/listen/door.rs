@@ -5,12 +5,9 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
 use tokio::net::{TcpListener, UnixListener, UnixSocket, UnixStream};
 
 use crate::config::Endpoint;
-use crate::trust::Remote;
 
 /// Owner and group may connect; others only if the operator lets them.
 const MODE: u32 = 0o660;
@@ -109,29 +106,4 @@ async fn remove_abandoned(path: &Path) -> io::Result<()> {
         return std::fs::remove_file(path);
     }
     Ok(())
-}
-
-impl Connected<IncomingStream<'_, TcpListener>> for Remote {
-    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
-        Self::tcp(*stream.remote_addr())
-    }
-}
-
-impl Connected<IncomingStream<'_, UnixDoor>> for Remote {
-    fn connect_info(_: IncomingStream<'_, UnixDoor>) -> Self {
-        Self::unix()
-    }
-}
-
-impl Listener for UnixDoor {
-    type Io = UnixStream;
-    type Addr = ();
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        (Listener::accept(&mut self.listener).await.0, ())
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        Ok(())
-    }
 }

@@ -1,5 +1,6 @@
 //! From a socket to requests: PROXY v2, TLS, HTTP/1.1 and HTTP/2.
 
+mod aside;
 mod door;
 mod prefixed;
 mod questions;
@@ -23,6 +24,7 @@ use crate::body::Watch;
 use crate::config::Limits;
 use crate::gate::Gate;
 use crate::trust::Remote;
+pub(crate) use aside::attend;
 use avouch_wire::proxy_protocol::{self, HeaderError, Progress, Said};
 pub(crate) use door::Door;
 use prefixed::Prefixed;

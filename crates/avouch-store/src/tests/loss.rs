@@ -121,6 +121,24 @@ async fn a_primary_that_was_a_replica_for_a_while_lets_no_replay_through() {
 }
 
 #[tokio::test]
+async fn a_primary_that_was_a_replica_and_kept_its_connections_lets_no_replay_through() {
+    let quick = ["--repl-diskless-sync-delay", "0"];
+    let (Some(first), Some(second)) = (redis(&quick), redis(&quick)) else { return };
+    follow(&second, &first).await;
+    let node = Node::at(&first.url(), true).await;
+    let signed = now();
+    assert_eq!(node.enter(1, signed).await, Ok(()));
+    second.command(&["REPLICAOF", "NO", "ONE"]).unwrap();
+    assert_eq!(node.enter(2, signed).await, Ok(()), "of which the second does not hear");
+    follow(&first, &second).await;
+    first.command(&["REPLICAOF", "NO", "ONE"]).unwrap();
+    // Before anybody has looked again.
+    assert_eq!(node.enter(2, signed).await, Err(NotCommitted::StoreUnreachable));
+    node.comes_to(Err(NotCommitted::StartRule), signed).await;
+    begins_anew(&node, 2, signed).await;
+}
+
+#[tokio::test]
 async fn tokens_for_secrets_that_were_lost_are_not_redeemed_again_and_new_ones_are_at_once() {
     let Some(redis) = redis(&[]) else { return };
     let (one, other) = (Node::at(&redis.url(), false).await, Node::at(&redis.url(), false).await);
@@ -152,6 +170,68 @@ async fn a_clock_of_redis_that_was_ahead_for_a_while_lets_no_replay_through() {
     let marker = redis.command(&["GET", "avouch:shop:marker"]).unwrap();
     let life = marker.rsplit_once(' ').unwrap().0;
     redis.command(&["SET", "avouch:shop:marker", &format!("{life} {}", now() + 600)]).unwrap();
+    begins_anew(&node, 1, signed).await;
+}
+
+#[tokio::test]
+async fn a_clock_of_redis_that_goes_back_by_small_steps_is_noticed() {
+    let Some(redis) = redis(&[]) else { return };
+    let node = Node::at(&redis.url(), true).await;
+    let signed = now();
+    assert_eq!(node.enter(1, signed).await, Ok(()));
+    let marker = redis.command(&["GET", "avouch:shop:marker"]).unwrap();
+    let ahead = format!("{} {}", marker.rsplit_once(' ').unwrap().0, now() + 4);
+    redis.command(&["SET", "avouch:shop:marker", &ahead]).unwrap();
+    assert_eq!(node.enter(2, signed).await, Ok(()), "clocks may differ by so much");
+    assert!(redis.command(&["GET", "avouch:shop:marker"]).unwrap() >= ahead, "what was seen stays seen");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_begins_no_memory() {
+    let Some(redis) = redis(&[]) else { return };
+    let node = Node::at(&redis.url(), true).await;
+    let signed = now();
+    assert_eq!(node.enter(1, signed).await, Ok(()));
+    // As seen from here, a Redis that is empty and a minute behind: its floor would be a minute too low.
+    node.ahead.store(60, Ordering::Relaxed);
+    assert_eq!(redis.command(&["FLUSHALL"]).unwrap(), "OK");
+    let ahead = Spent { now: Time::from_seconds(now() + 60), ..spent(1, signed) };
+    assert_eq!(node.store.enter(ahead).await, Err(NotCommitted::StoreUnreachable));
+    assert_eq!(redis.command(&["EXISTS", "avouch:shop:marker"]).unwrap(), "0");
+    node.ahead.store(0, Ordering::Relaxed);
+    node.comes_to(Err(NotCommitted::StartRule), signed).await;
+    begins_anew(&node, 1, signed).await;
+}
+
+#[tokio::test]
+async fn nothing_is_fresh_where_a_marker_tells_of_an_earlier_run() {
+    let Some(mut redis) = redis(&[]) else { return };
+    let signed = now();
+    let before = Node::at(&redis.url(), true).await;
+    assert_eq!(redis.command(&["SAVE"]).unwrap(), "OK");
+    assert_eq!(before.enter(1, signed).await, Ok(()));
+    drop(before);
+    // The machine starts anew with all that is on it, and `fresh` was never taken out.
+    redis.kill();
+    redis.run().unwrap();
+    begins_anew(&Node::at(&redis.url(), true).await, 1, signed).await;
+}
+
+#[tokio::test]
+async fn what_redis_evicted_between_two_looks_is_not_let_through_later() {
+    let Some(redis) = redis(&[]) else { return };
+    let node = Node::at(&redis.url(), true).await;
+    let signed = now();
+    assert_eq!(node.enter(1, signed).await, Ok(()));
+    for words in [["maxmemory-policy", "volatile-random"], ["maxmemory", "1"]] {
+        redis.command(&["CONFIG", "SET", words[0], words[1]]).unwrap();
+    }
+    redis.command(&["SET", "anything", "evicts"]).unwrap();
+    for words in [["maxmemory", "0"], ["maxmemory-policy", "noeviction"]] {
+        redis.command(&["CONFIG", "SET", words[0], words[1]]).unwrap();
+    }
+    assert_eq!(redis.command(&["DBSIZE"]).unwrap(), "1", "the marker, which does not expire");
+    node.comes_to(Err(NotCommitted::StartRule), signed).await;
     begins_anew(&node, 1, signed).await;
 }
 

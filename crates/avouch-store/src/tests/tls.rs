@@ -37,3 +37,12 @@ async fn redis_is_spoken_to_through_tls_and_only_with_a_certificate_that_is_trus
         assert!(node.store.told().contains("certificate"), "{}", node.store.told());
     }
 }
+
+#[tokio::test]
+async fn an_address_that_asks_for_tls_is_never_spoken_to_without() {
+    let Some(redis) = redis(&[]) else { return };
+    let address = Address::parse(&redis.url().replace("redis://", "rediss://")).unwrap();
+    let node = Node::of(settings_of(address, true, DEADLINE)).await;
+    assert_eq!(node.enter(1, now()).await, Err(NotCommitted::StoreUnreachable));
+    assert!(node.store.told().contains("TLS"), "{}", node.store.told());
+}

@@ -1,6 +1,7 @@
 //! What is wrong is said so that it can be mended, and mended without a restart.
 
 use super::*;
+use crate::line::IN_FLIGHT;
 
 const OUT: Result<(), NotCommitted> = Err(NotCommitted::StoreUnreachable);
 
@@ -52,6 +53,28 @@ async fn wrong_passwords_and_databases_are_said_and_no_password_with_them() {
 }
 
 #[tokio::test]
+async fn a_user_who_may_not_enter_is_not_tried_ten_times_a_second() {
+    let Some(redis) = redis(&[]) else { return };
+    let words = crate::trouble::NEEDS.trim_matches('`').replace("~avouch:*", "~avouch:*marker");
+    let command: Vec<_> =
+        ["ACL", "SETUSER", "avouch", "on", ">a"].into_iter().chain(words.split(' ')).collect();
+    assert_eq!(redis.command(&command).unwrap(), "OK");
+    let node = Node::at(&redis.url().replace("://", "://avouch:a@"), true).await;
+    let begin = tokio::time::Instant::now();
+    let mut number = 0;
+    while begin.elapsed() < Duration::from_secs(3) {
+        number += 1;
+        assert_eq!(node.enter(number, now()).await, OUT);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let received = redis.command(&["INFO", "stats"]).unwrap();
+    let received = received.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+    let received: u32 = received.unwrap().trim().parse().unwrap();
+    assert!(received < 12, "{received} connections in 3 s");
+    node.tells("lets this user do too little").await;
+}
+
+#[tokio::test]
 async fn a_redis_that_may_forget_is_not_used_and_begins_anew_when_it_no_longer_may() {
     let Some(redis) = redis(&["--maxmemory-policy", "allkeys-lru"]) else { return };
     let node = Node::at(&redis.url(), true).await;
@@ -86,7 +109,27 @@ async fn a_full_redis_refuses_and_forgets_nothing() {
     }
     redis.command(&["CONFIG", "SET", "maxmemory", "0"]).unwrap();
     assert_eq!(node.enter(1, signed).await, Err(NotCommitted::Replayed));
-    assert_eq!((node.enter(2, signed).await, node.store.told()), (Ok(()), String::new()));
+    // One that is taken while others are refused is no news; the next look is.
+    assert_eq!(node.enter(2, signed).await, Ok(()));
+    assert!(node.store.told().contains("raise `maxmemory`"));
+    let waiting = async {
+        while !node.store.told().is_empty() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("the log is told that it is in use");
+}
+
+#[tokio::test]
+async fn what_another_has_put_in_our_place_is_not_taken_for_ours_and_is_said() {
+    let Some(redis) = redis(&[]) else { return };
+    let node = Node::at(&redis.url(), true).await;
+    redis.command(&["DEL", "avouch:shop:marker"]).unwrap();
+    redis.command(&["RPUSH", "avouch:shop:marker", "something"]).unwrap();
+    assert_eq!(node.enter(1, now()).await, OUT);
+    assert!(node.store.told().contains("none of ours under avouch:"), "{}", node.store.told());
+    redis.command(&["SET", "avouch:shop:marker", "something"]).unwrap();
+    node.comes_to(Err(NotCommitted::StartRule), now()).await;
 }
 
 #[tokio::test]
@@ -107,6 +150,35 @@ async fn a_redis_that_hangs_holds_up_one_deadline_and_then_nobody() {
     node.comes_to(Ok(()), now()).await;
     // What was under way may have been entered after all; it is never accepted.
     assert_ne!(node.enter(1, now() - 300).await, Ok(()));
+}
+
+#[tokio::test]
+async fn what_is_given_up_on_frees_its_place_and_is_entered_once_at_most() {
+    let Some(redis) = redis(&[]) else { return };
+    let node = Node::at(&redis.url(), true).await;
+    let signed = now();
+    node.comes_to(Ok(()), signed).await;
+    for round in 0..3 {
+        redis.signal("STOP").unwrap();
+        let mut asking = tokio::task::JoinSet::new();
+        for number in 0..IN_FLIGHT as u64 {
+            let store = Arc::clone(&node.store);
+            asking.spawn(async move { store.enter(spent(number, signed)).await });
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        // One more than fit is answered at once.
+        let (begin, unasked) = (tokio::time::Instant::now(), node.store.figures().unasked);
+        assert_eq!(node.enter(1 << 30, signed).await, OUT);
+        assert!(begin.elapsed() < DEADLINE / 2 && node.store.figures().unasked > unasked, "{round}");
+        asking.shutdown().await;
+        redis.signal("CONT").unwrap();
+        node.comes_to(Ok(()), now()).await;
+    }
+    for number in 0..IN_FLIGHT as u64 {
+        if node.enter(number, signed).await == Ok(()) {
+            assert_eq!(node.enter(number, signed).await, Err(NotCommitted::Replayed));
+        }
+    }
 }
 
 #[tokio::test]

@@ -131,7 +131,11 @@ fn a_key_spelled_with_y_above_the_prime_is_refused_and_its_canonical_spelling_is
 
 /// A signer who may choose everything, as an attacker may: S = r + H(R ‖ A ‖ M) · a, whatever R and A are.
 fn sign_as(secret: Scalar, r: Scalar, big_r: EdwardsPoint, key: EdwardsPoint) -> [u8; 64] {
-    let big_r = big_r.compress().to_bytes();
+    sign_with(secret, r, big_r.compress().to_bytes(), key)
+}
+
+/// The same, with R in these octets.
+fn sign_with(secret: Scalar, r: Scalar, big_r: [u8; 32], key: EdwardsPoint) -> [u8; 64] {
     let mut hash = digest::Context::new(&digest::SHA512);
     [&big_r[..], &key.compress().to_bytes(), MESSAGE].iter().for_each(|part| hash.update(part));
     let k = Scalar::from_bytes_mod_order_wide(hash.finish().as_ref().try_into().unwrap());
@@ -182,6 +186,35 @@ fn a_signature_that_holds_only_up_to_the_cofactor_is_refused() {
         .filter(|signature| !holds(mixed, signature))
         .count();
     assert!(refused > 0, "A of mixed order: only where 8 divides the hash can the equation hold");
+}
+
+/// For every pair of components of small order in A and R, and at the ends of the scalars; `holds` compares.
+#[test]
+fn multiples_decide_alike_whatever_is_added_to_key_and_signature() {
+    let small = small_order_points();
+    let mut held = 0;
+    for secret in [Scalar::ONE, -Scalar::ONE, Scalar::from(7_u8)] {
+        for (in_key, in_r) in small.iter().flat_map(|one| small.iter().map(move |other| (one, other))) {
+            let r = Scalar::from(11_u8);
+            let key = EdwardsPoint::mul_base(&secret) + in_key;
+            held += usize::from(holds(key, &sign_as(secret, r, EdwardsPoint::mul_base(&r) + in_r, key)));
+        }
+    }
+    // About one in eight, for what is added makes up for each other by chance.
+    assert!((3..3 * 64 / 2).contains(&held), "{held}");
+}
+
+#[test]
+fn r_is_compared_in_its_canonical_octets() {
+    let (secret, identity) = (Scalar::from(7_u8), EdwardsPoint::identity());
+    let key = EdwardsPoint::mul_base(&secret);
+    assert!(holds(key, &sign_as(secret, Scalar::ZERO, identity, key)), "r of zero, with the key");
+    let canonical = identity.compress().to_bytes();
+    let mut signed = canonical;
+    signed[31] |= 0x80;
+    for other in [sum(canonical, P), signed] {
+        assert!(!holds(key, &sign_with(secret, Scalar::ZERO, other, key)), "{other:02x?}");
+    }
 }
 
 /// With S = 0 and R the identity, a key of small order would sign everything; for any other key it is nothing.

@@ -77,26 +77,50 @@ impl<'a> Values<'a> {
         if text.len() > MAX_HEADER {
             return Err(HeaderError::TooLong);
         }
-        let mut rest = without_blanks(text);
+        let octets = text.as_bytes();
+        let mut at = behind_blanks(octets, 0);
         loop {
-            let at = text.len() - rest.len();
-            let (pair, after) = Pair::read(rest, at)?;
-            self.put(&pair, at)?;
-            rest = without_blanks(after);
-            if rest.is_empty() {
-                return Ok(());
+            at = behind_blanks(octets, self.read_pair(text, at)?);
+            match octets.get(at) {
+                None => return Ok(()),
+                Some(b';') => at = behind_blanks(octets, at + 1),
+                Some(_) => return Err(HeaderError::Pair(at)),
             }
-            let Some(after) = rest.strip_prefix(';') else {
-                return Err(HeaderError::Pair(text.len() - rest.len()));
-            };
-            rest = without_blanks(after);
         }
     }
 
-    fn put(&mut self, pair: &Pair<'a>, at: usize) -> Result<(), HeaderError> {
-        let Some(known) = pair.known else { return self.put_unknown(pair.name, at) };
+    /// Takes the pair that begins at an offset; gives the one behind it.
+    #[inline]
+    fn read_pair(&mut self, text: &'a str, at: usize) -> Result<usize, HeaderError> {
+        let octets = text.as_bytes();
+        let rest = octets.get(at..).unwrap_or_default();
+        let word = octets::word(rest);
+        // Names that mean something here are so short that their `=` stands in the first word.
+        let short = octets::find(word, b'=');
+        let length = short.or_else(|| rest.iter().position(|octet| *octet == b'='));
+        let equals = at + length.ok_or(HeaderError::Pair(at))?;
+        if octets.get(equals + 1) != Some(&b'"') {
+            return Err(HeaderError::Pair(at));
+        }
+        let known = short.and_then(|length| Value::named(word, length));
+        if known.is_none() {
+            let name = text.get(at..equals).filter(|name| is_name(name));
+            self.put_unknown(name.ok_or(HeaderError::Pair(at))?, at)?;
+        }
+        let begin = equals + 2;
+        let end = begin + octets::quotable(octets.get(begin..).unwrap_or_default());
+        match text.get(begin..end) {
+            Some(value) if !value.is_empty() && octets.get(end) == Some(&b'"') => {
+                known.map_or(Ok(end + 1), |known| self.put(known, value).map(|()| end + 1))
+            }
+            _ => Err(HeaderError::Octet(begin)),
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, known: Value, value: &'a str) -> Result<(), HeaderError> {
         let Some(slot) = self.values.get_mut(known as usize) else { return Ok(()) };
-        if slot.replace(pair.value).is_some() {
+        if slot.replace(value).is_some() {
             return Err(HeaderError::Repeated(known));
         }
         Ok(())
@@ -133,44 +157,13 @@ impl<'a> Values<'a> {
     }
 }
 
-/// One `name="value"`.
-struct Pair<'a> {
-    name: &'a str,
-    known: Option<Value>,
-    value: &'a str,
-}
-
-impl<'a> Pair<'a> {
-    /// Reads the pair at the front of a text, which stands at this offset of the header; and what comes after it.
-    #[inline]
-    fn read(text: &'a str, at: usize) -> Result<(Self, &'a str), HeaderError> {
-        let (name, known, rest) = read_name(text).ok_or(HeaderError::Pair(at))?;
-        let rest = rest.strip_prefix("=\"").ok_or(HeaderError::Pair(at))?;
-        let begin = HeaderError::Octet(at + text.len() - rest.len());
-        let (value, rest) = rest.split_at_checked(octets::quotable(rest.as_bytes())).ok_or(begin)?;
-        match rest.strip_prefix('"') {
-            Some(rest) if !value.is_empty() => Ok((Self { name, known, value }, rest)),
-            _ => Err(begin),
-        }
-    }
-}
-
-/// The name before the first `=`, the value it stands for, and what comes after it.
+/// The offset behind SP and HTAB.
 #[inline]
-fn read_name(text: &str) -> Option<(&str, Option<Value>, &str)> {
-    let word = octets::word(text.as_bytes());
-    // Names that mean something here are so short that their `=` stands in the first word.
-    let short = octets::find(word, b'=');
-    let length = short.or_else(|| text.find('='))?;
-    let known = short.and_then(|length| Value::named(word, length));
-    let (name, rest) = text.split_at_checked(length)?;
-    (known.is_some() || is_name(name)).then_some((name, known, rest))
-}
-
-/// What comes after SP and HTAB.
-fn without_blanks(text: &str) -> &str {
-    let blanks = text.bytes().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
-    text.get(blanks..).unwrap_or_default()
+fn behind_blanks(octets: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\t') = octets.get(at) {
+        at += 1;
+    }
+    at
 }
 
 fn is_name(text: &str) -> bool {

@@ -4,6 +4,7 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::RangeInclusive;
 use core::time::Duration;
+use std::borrow::Cow;
 
 use ipnet::IpNet;
 use toml::de::DeValue;
@@ -152,11 +153,11 @@ impl<'r> Value<'r> {
     }
 }
 
-/// The value as a message repeats it: scalars shortened, lists and tables by kind.
+/// The value as a message repeats it: scalars shortened, without what may be a password, lists and tables by kind.
 impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            DeValue::String(text) => write!(f, "\"{}\"", shown(text)),
+            DeValue::String(text) => write!(f, "\"{}\"", shown(&without_credentials(text))),
             DeValue::Integer(digits) => f.write_str(&shown(digits.as_str())),
             DeValue::Float(digits) => f.write_str(&shown(digits.as_str())),
             DeValue::Boolean(switch) => write!(f, "{switch}"),
@@ -167,12 +168,30 @@ impl fmt::Display for Value<'_> {
     }
 }
 
+/// A URL without what stands before its host, which may be a password: a message may go to a log.
+fn without_credentials(text: &str) -> Cow<'_, str> {
+    let named = text.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1)));
+    named.map_or(Cow::Borrowed(text), |(scheme, rest)| format!("{scheme}://…@{rest}").into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn value(text: &'static str) -> Value<'static> {
         Value(Box::leak(Box::new(DeValue::parse(text).unwrap().into_inner())))
+    }
+
+    #[test]
+    fn what_may_be_a_password_is_not_repeated() {
+        for (text, shown) in [
+            ("'redis://user:pass@host/0'", "\"redis://…@host/0\""),
+            ("'https://:p@ss@host'", "\"https://…@host\""),
+            ("'https://host/a'", "\"https://host/a\""),
+            ("'someone@host'", "\"someone@host\""),
+        ] {
+            assert_eq!(value(text).to_string(), shown);
+        }
     }
 
     #[test]

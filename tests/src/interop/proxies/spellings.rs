@@ -62,12 +62,16 @@ const HEADS: [&str; 52] = [
 ];
 
 /// Trailer fields, and what announces them.
-const TRAILERS: [(&str, &str); 5] = [
+const TRAILERS: [(&str, &str); 8] = [
     ("Trailer: Avouch-Class\r\n", "Avouch-Class: 3"),
     ("", "Avouch-Class: 3"),
     ("TE: trailers\r\nTrailer: avouch_class\r\n", "avouch_class: 3"),
     ("Trailer: X-Any, Avouch-Identity\r\n", "X-Any: 1\r\nAvouch-Identity: crawler-7@acme.example"),
     ("Connection: Trailer\r\nTrailer: Avouch-Class\r\n", "AVOUCH-CLASS: 3"),
+    // Where a length stands beside the coding, a guard may look at the wrong one.
+    ("Content-Length: 2\r\nTrailer: Avouch-Class\r\n", "Avouch-Class: 3"),
+    ("Content-Length: 0\r\n", "Avouch-Class: 3"),
+    ("Connection: Content-Length\r\nContent-Length: 2\r\n", "Avouch-Class: 3"),
 ];
 
 /// The same by HTTP/2, whose names are lower case, and where nothing announces trailers.
