@@ -149,6 +149,10 @@ async fn a_stranger_is_refused_and_told_where_to_be_listed() {
     let (running, _upstream) = listener("192.0.2.1").await;
     let (status, _, message) = refusal(ask(&running, question("/open", &[])).await.unwrap());
     assert!(status == 400 && message.contains("trusted_proxies"), "{status} {message}");
+    let mut large = question("/open", &[]);
+    let request = large.attributes.as_mut().and_then(|said| said.request.as_mut()).unwrap();
+    request.http.as_mut().unwrap().raw_body = vec![0; 70_000];
+    assert_eq!(ask(&running, large).await.unwrap_err().code(), Code::OutOfRange, "nor is it read");
     running.stop().await;
 }
 

@@ -48,7 +48,10 @@ struct Desk {
 /// Answers the questions of one connection.
 pub(crate) fn router(gate: &Arc<Gate>, remote: Remote) -> Router {
     let desk = Desk { gate: Arc::clone(gate), remote, is_told: AtomicBool::new(false) };
-    let service = AuthorizationServer::new(desk).max_decoding_message_size(MAX_QUESTION);
+    let config = &gate.snapshot().config;
+    // A stranger is refused whatever it asks, and takes up no more room than a head does.
+    let longest = if config.trusted_proxies.holds(remote) { MAX_QUESTION } else { config.limits.head_size.0 };
+    let service = AuthorizationServer::new(desk).max_decoding_message_size(longest);
     let json = judge_api::router(Arc::clone(gate)).layer(Extension(ConnectInfo(remote)));
     Router::new().route_service(SERVICE, service).merge(json)
 }

@@ -18,9 +18,10 @@ use tonic::Status;
 use tonic::codegen::Service as _;
 
 use super::prefixed::Prefixed;
+use super::room::Seat;
 use super::{
-    ACCEPT_PAUSE, ConnectionError, Door, Room, begins_with_preface, http1_within, http2_within, in_time,
-    seat, until_stopped,
+    ACCEPT_PAUSE, ConnectionError, Crowded, Door, Room, begins_with_preface, http1_within, http2_within,
+    in_time, until_stopped,
 };
 use crate::gate::Gate;
 use crate::grpc;
@@ -50,7 +51,10 @@ pub(crate) async fn answer_questions(
                 continue;
             }
         };
-        let Ok(seat) = seat(&gate, &room, remote) else { continue };
+        let Ok(seat) = seat(&gate, &room, remote) else {
+            gate.numbers.crowded.increment(1);
+            continue;
+        };
         let (gate, stopping) = (Arc::clone(&gate), stop.clone());
         tokio::spawn(async move {
             if let Err(error) = connection(&gate, stream, remote, stopping).await {
@@ -59,6 +63,15 @@ pub(crate) async fn answer_questions(
             drop((place, seat));
         });
     }
+}
+
+/// A seat among those of its source, for who is no listed proxy. A private address alone is no sign of one here.
+fn seat(gate: &Gate, room: &Arc<Room>, remote: Remote) -> Result<Option<Seat>, Crowded> {
+    let config = &gate.snapshot().config;
+    if config.trusted_proxies.holds(remote) || remote.unix {
+        return Ok(None);
+    }
+    room.seat(remote.address.into(), config.limits.connections_per_source).map(Some).ok_or(Crowded)
 }
 
 /// A connection of either kind.
