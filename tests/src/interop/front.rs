@@ -7,7 +7,7 @@ use super::world::{CRAWLER, Gateway, PROGRAMS, World, put};
 /// The gateway of the manual's second configuration, asked by nginx.
 fn asked(world: &World, more: &str) -> Gateway {
     let text = world.configuration(1, ("", more));
-    world.run_gateway(&put(&text, &[("127.0.0.1:8443", "127.0.0.1:0"), ("127.0.0.1:9181", "127.0.0.1:0")]))
+    world.run_gateway(&put(&text, &[("127.0.0.1:9181", "127.0.0.1:0")]))
 }
 
 #[test]

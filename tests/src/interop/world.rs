@@ -61,17 +61,14 @@ impl World {
     /// The gateway configured by the manual's block `nth`, with `root` and `more` added at the end
     /// of its root table and of the whole.
     pub(super) fn configuration(&self, nth: usize, (root, more): (&str, &str)) -> String {
-        let upstream =
-            format!("upstream = \"http://127.0.0.1:{}\"\nprivate_peers = \"clients\"{root}", self.site_port);
+        let text = block(MANUAL, "toml", nth).replace("/etc/avouch/", "");
+        // One of the two has none, for nobody connects to it.
+        let text = text.replace("127.0.0.1:8080", &format!("127.0.0.1:{}", self.site_port));
         let resolvers = self.resolvers();
         let log = format!("access = \"access.log\"\n[store]\nfresh = true{more}");
         put(
-            &block(MANUAL, "toml", nth).replace("/etc/avouch/", ""),
-            &[
-                ("upstream = \"http://127.0.0.1:8080\"", &upstream),
-                ("resolvers = [\"127.0.0.1\"]", &resolvers),
-                ("access = \"/var/log/avouch/access.log\"", &log),
-            ],
+            &format!("private_peers = \"clients\"{root}\n{text}"),
+            &[("resolvers = [\"127.0.0.1\"]", &resolvers), ("access = \"/var/log/avouch/access.log\"", &log)],
         )
     }
 
@@ -112,7 +109,7 @@ impl World {
                 ("/etc/avouch/chain.pem", &format!("{folder}/chain.pem")),
                 ("/etc/avouch/key.pem", &format!("{folder}/key.pem")),
                 ("127.0.0.1:8080", &format!("127.0.0.1:{}", self.site_port)),
-                ("127.0.0.1:9181", &gateway.verify.expect("the gateway answers proxies").to_string()),
+                ("127.0.0.1:9181", &gateway.address.to_string()),
             ],
         );
         (Nginx::start(&self.tools, &change(text)).unwrap(), address)
@@ -213,8 +210,8 @@ pub(super) fn said(output: Output, who: &str) -> String {
 /// `avouch gateway run`.
 pub(super) struct Gateway {
     pub(super) process: Process,
+    /// Where clients connect, or where nginx asks.
     pub(super) address: SocketAddr,
-    verify: Option<SocketAddr>,
     log: std::path::PathBuf,
 }
 
@@ -224,10 +221,9 @@ impl Gateway {
         let process =
             Process::start(Command::new(binary::path()).args(arguments).current_dir(folder)).unwrap();
         let heard = |words: &'static str| process.hear(move |line| line.strip_prefix(words)?.parse().ok());
-        let address = heard("listening on ").unwrap();
         let asked = fs::read_to_string(folder.join("gateway.toml")).unwrap().contains("[verify]");
-        let verify = asked.then(|| heard("for proxies that ask on ").unwrap());
-        Self { process, address, verify, log: folder.join("access.log") }
+        let address = heard(if asked { "for proxies that ask on " } else { "listening on " }).unwrap();
+        Self { process, address, log: folder.join("access.log") }
     }
 
     /// Asks it to end, waits until it has, and gives its access log.

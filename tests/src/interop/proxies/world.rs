@@ -151,16 +151,17 @@ impl World {
     /// The gateway of the page, with its listener for clients open to them by https, so that both can be asked.
     pub(super) async fn gateway(&self) -> Running {
         let folder = self.folder.path().display();
-        let (upstream, log) =
-            (format!("upstream = \"{}\"", self.upstream.url()), format!("{folder}/access.log"));
+        let log = format!("{folder}/access.log");
+        let own = format!(
+            "listen = '127.0.0.1:0'\nupstream = '{}'\nprivate_peers = 'clients'",
+            self.upstream.url()
+        );
         let resolvers =
             format!("resolvers = [\"{}\"]\ntrust_anchor = \"{folder}/root.anchor\"", self.zones.address());
         let text = put(
             &block(self.proxy.manual, "toml", self.proxy.gateway),
             &[
-                ("127.0.0.1:8443", "127.0.0.1:0"),
                 ("127.0.0.1:9181", "127.0.0.1:0"),
-                ("upstream = \"http://127.0.0.1:8080\"", &upstream),
                 ("resolvers = [\"127.0.0.1\"]", &resolvers),
                 ("/var/log/avouch/access.log", &log),
             ],
@@ -171,7 +172,7 @@ impl World {
             super::cases::ROUTES.replace("policy.toml", &format!("{folder}/policy.toml"))
         );
         // Clients of the gateway itself come from addresses of this machine.
-        let config = Config::parse("test", &format!("private_peers = 'clients'\n{text}{more}")).unwrap();
+        let config = Config::parse("test", &format!("{own}\n{text}{more}")).unwrap();
         Gateway::start(config, Surroundings::default()).await.unwrap()
     }
 
