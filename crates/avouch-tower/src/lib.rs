@@ -15,7 +15,7 @@
 //! let config = Config::parse_embedded("avouch", "authorities = ['www.shop.example']\nscheme = 'https'")?;
 //! let avouch = Avouch::start(config).await?;
 //! let who = async |Extension(judged): Extension<Judged>| format!("{:?}", judged.verdict.identity());
-//! let site = Router::new()
+//! let site: Router = Router::new()
 //!     .route("/", get(who))
 //!     .layer(avouch.layer(|of| of.get::<ConnectInfo<SocketAddr>>().map(|connection| connection.0)));
 //! # Ok(())
