@@ -4,7 +4,7 @@ use avouch_engine::reason::Reason;
 use avouch_engine::request::{Content, Request};
 use avouch_wire::target::NormalPath;
 use http::request::Parts;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, Uri};
 
 use crate::access_log::Entry;
 use crate::answers::Problem;
@@ -15,6 +15,18 @@ use crate::listen::Shown;
 use crate::snapshot::Snapshot;
 use crate::trust::Peer;
 use crate::{Refused, answers, incoming, judge, outgoing};
+
+/// Most fields that are read of what a server says. A site's own limit, `head_fields`, is lower as a rule, and counts
+/// as for any request.
+pub(crate) const MAX_FIELDS: usize = 1_024;
+
+/// A target in origin form, or `*`, with nothing left out of it: parsing drops a fragment, which that server may
+/// forward all the same, and takes a host for a target.
+pub(crate) fn target(text: &[u8]) -> Option<Uri> {
+    let uri = Uri::try_from(text).ok()?;
+    let is_whole = uri.path_and_query().is_some_and(|target| target.as_str().as_bytes() == text);
+    (is_whole && matches!(text, [b'/', ..] | b"*")).then_some(uri)
+}
 
 /// What that server says of it.
 pub(crate) struct Received {

@@ -32,7 +32,7 @@ use crate::config::{Config, ConfigError, Endpoint, StorePlace};
 use crate::desk::Desk;
 use crate::dialect::Dialect;
 use crate::gate::{Gate, Parts};
-use crate::listen::{self, Door, Room};
+use crate::listen::{self, Aside, Door, Questions, Room, Site};
 use crate::load::{self, LoadError, LoadErrors};
 use crate::numbers::Numbers;
 use crate::snapshot::Snapshot;
@@ -157,7 +157,8 @@ impl Gateway {
             let _ = tokio::time::timeout(STORE_PATIENCE, store.tried()).await;
         }
         for (_, door) in doors {
-            let accepting = listen::accept(Arc::clone(&gate), door, Arc::clone(&room), stopping.clone());
+            let accepting =
+                listen::accept(Site, Arc::clone(&gate), door, Arc::clone(&room), stopping.clone());
             running.tasks.spawn(accepting);
         }
         if let Some((_, door)) = admin {
@@ -165,17 +166,14 @@ impl Gateway {
             running.tasks.spawn(to_the_end(Arc::clone(&gate), door, router));
         }
         if let Some((_, door)) = verify {
+            let (gate, room, stopping) = (Arc::clone(&gate), room_aside(&gate), stopping.clone());
             match Dialect::of(proxy) {
                 Some(dialect) => {
                     let asked = verify::router(Arc::clone(&gate), dialect);
-                    let asked = asked.merge(judge_api::router(Arc::clone(&gate)));
-                    running.tasks.spawn(listen::attend(Arc::clone(&gate), door, asked, stopping.clone()));
+                    let asked = Aside(asked.merge(judge_api::router(Arc::clone(&gate))));
+                    running.tasks.spawn(listen::accept(asked, gate, door, room, stopping));
                 }
-                None => {
-                    let room = Arc::new(Room::new(gate.snapshot().config.limits.connections));
-                    let asked = listen::answer_questions(Arc::clone(&gate), door, room, stopping.clone());
-                    running.tasks.spawn(asked);
-                }
+                None => _ = running.tasks.spawn(listen::accept(Questions, gate, door, room, stopping)),
             }
         }
         running.tasks.spawn(feeds::keep(Arc::clone(&gate)));
@@ -275,7 +273,13 @@ impl Signals {
 /// Has a router answer for as long as the gateway is there: operators look on while it stops.
 async fn to_the_end(gate: Arc<Gate>, door: Door, router: Router) {
     let (_never, stop) = watch::channel(false);
-    listen::attend(gate, door, router, stop).await;
+    let room = room_aside(&gate);
+    listen::accept(Aside(router), gate, door, room, stop).await;
+}
+
+/// Room at a listener beside the site's: as much as there.
+fn room_aside(gate: &Gate) -> Arc<Room> {
+    Arc::new(Room::new(gate.snapshot().config.limits.connections))
 }
 
 fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> {

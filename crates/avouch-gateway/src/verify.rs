@@ -24,7 +24,7 @@ use crate::config::Disclose;
 use crate::dialect::{Dialect, Original};
 use crate::gate::Gate;
 use crate::listen::Shown;
-use crate::received::Received;
+use crate::received::{self, Received};
 use crate::snapshot::Snapshot;
 use crate::trust::{Peer, Remote};
 use crate::{Refused, outgoing};
@@ -88,10 +88,7 @@ fn original(said: &Original, parts: &mut Parts) -> Option<()> {
     match said {
         Original::Fields { method, target, host } => {
             parts.method = Method::from_bytes(only(&parts.headers, method)?.as_bytes()).ok()?;
-            let target = only(&parts.headers, target)?;
-            parts.uri = Uri::try_from(target.as_bytes()).ok()?;
-            // Parsing leaves a fragment out, which the proxy may forward all the same.
-            (parts.uri.path_and_query()?.as_str().as_bytes() == target.as_bytes()).then_some(())?;
+            parts.uri = received::target(only(&parts.headers, target)?.as_bytes())?;
             let host = only(&parts.headers, host)?.clone();
             parts.headers.insert(header::HOST, host);
         }

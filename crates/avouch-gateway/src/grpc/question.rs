@@ -11,11 +11,8 @@ use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
 use crate::listen::Shown;
-use crate::received::Received;
+use crate::received::{self, MAX_FIELDS, Received};
 use crate::trust::TrustedProxies;
-
-/// Most fields of a question. A site's own limit, `head_fields`, is lower as a rule, and counts as for any request.
-const MAX_FIELDS: usize = 1_024;
 
 /// Where Envoy says whether content was cut; it takes away what the client sent by this name.
 const PARTIAL: HeaderName = HeaderName::from_static("x-envoy-auth-partial-body");
@@ -84,11 +81,7 @@ fn target(http: &HttpRequest) -> Result<Uri, QuestionError> {
             return Err(QuestionError::Apart(name));
         }
     }
-    let uri = Uri::try_from(&http.path).map_err(|_| QuestionError::Path)?;
-    // Parsing leaves a fragment out, and takes a host for a target.
-    let is_whole = uri.path_and_query().is_some_and(|target| target.as_str() == http.path);
-    let is_origin_form = http.path.starts_with('/') || http.path == "*";
-    (is_whole && is_origin_form).then_some(uri).ok_or(QuestionError::Path)
+    received::target(http.path.as_bytes()).ok_or(QuestionError::Path)
 }
 
 /// The fields in the order they were sent, where Envoy tells it (`encode_raw_headers`).

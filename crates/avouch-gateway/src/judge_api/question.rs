@@ -17,7 +17,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use utoipa::ToSchema;
 
 use crate::listen::Shown;
-use crate::received::Received;
+use crate::received::{MAX_FIELDS, Received};
 use crate::trust::{Peer, Through, TrustedProxies};
 
 /// A request as it was received, with nothing added and nothing left out: a signature may cover any field.
@@ -134,9 +134,6 @@ pub(super) enum QuestionError {
     #[error("`content.read.{0}` {1}")]
     Digest(&'static str, B64uError),
 }
-
-/// Most fields of a question. A site's own limit, `head_fields`, is lower as a rule, and counts as for any request.
-const MAX_FIELDS: usize = 1_024;
 
 impl Question<'_> {
     /// The request that is described.

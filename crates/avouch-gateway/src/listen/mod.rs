@@ -21,14 +21,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::body::Watch;
-use crate::config::Limits;
+use crate::config::{Config, Limits};
 use crate::gate::Gate;
 use crate::trust::Remote;
-pub(crate) use aside::attend;
+pub(crate) use aside::Aside;
 use avouch_wire::proxy_protocol::{self, HeaderError, Progress, Said};
 pub(crate) use door::Door;
 use prefixed::Prefixed;
-pub(crate) use questions::answer_questions;
+pub(crate) use questions::Questions;
 pub(crate) use room::Room;
 use room::Seat;
 pub(crate) use shown::Shown;
@@ -60,14 +60,39 @@ enum ConnectionError {
     Http(#[from] hyper::Error),
 }
 
-/// Accepts connections until a stop is asked for.
-pub(crate) async fn accept(gate: Arc<Gate>, door: Door, room: Arc<Room>, mut stop: watch::Receiver<bool>) {
+/// What a door leads to.
+pub(crate) trait Host: Clone + Send + Sync + 'static {
+    /// Whether who connects from there brings the connections of others, and needs no seat of its own.
+    fn is_proxy(config: &Config, remote: Remote) -> bool {
+        config.trusted_proxies.holds(remote)
+    }
+
+    /// Serves a connection to its end.
+    fn serve<S>(
+        self,
+        gate: Arc<Gate>,
+        stream: S,
+        remote: Remote,
+        stop: watch::Receiver<bool>,
+    ) -> impl Future<Output = ()> + Send
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+}
+
+/// Accepts connections to `host` until a stop is asked for.
+pub(crate) async fn accept<H: Host>(
+    host: H,
+    gate: Arc<Gate>,
+    door: Door,
+    room: Arc<Room>,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         let Some(place) = room.place().await else { return };
-        let (gate, stopping) = (Arc::clone(&gate), stop.clone());
+        let (host, gate, stopping) = (host.clone(), Arc::clone(&gate), stop.clone());
         let accepted = tokio::select! {
             _ = stop.changed() => return,
-            accepted = enter(&door, gate, &room, stopping, place) => accepted,
+            accepted = enter(host, gate, &door, &room, stopping, place) => accepted,
         };
         if let Err(error) = accepted {
             tracing::warn!(%error, "cannot accept connections");
@@ -77,9 +102,10 @@ pub(crate) async fn accept(gate: Arc<Gate>, door: Door, room: Arc<Room>, mut sto
 }
 
 /// Waits for a connection and has it served.
-async fn enter(
-    door: &Door,
+async fn enter<H: Host>(
+    host: H,
     gate: Arc<Gate>,
+    door: &Door,
     room: &Arc<Room>,
     stop: watch::Receiver<bool>,
     place: OwnedSemaphorePermit,
@@ -88,18 +114,20 @@ async fn enter(
         Door::Tcp(listener) => {
             let (stream, address) = listener.accept().await?;
             let remote = Remote::tcp(address);
-            let Ok(seat) = seat(&gate, room, remote) else {
+            let Ok(seat) = seat::<H>(&gate, room, remote) else {
                 gate.numbers.crowded.increment(1);
                 tracing::debug!(address = %remote.address, "connection refused: its source has as many as it may");
                 return Ok(());
             };
             // Of a client that is gone already, reading will tell.
             let _ = stream.set_nodelay(true);
-            tokio::spawn(serve(gate, stream, remote, stop, (place, seat)));
+            let serving = host.serve(gate, stream, remote, stop);
+            tokio::spawn(holding((place, seat), serving));
         }
         Door::Unix(door) => {
             let stream = door.accept().await?;
-            tokio::spawn(serve(gate, stream, Remote::unix(), stop, (place, None)));
+            let serving = host.serve(gate, stream, Remote::unix(), stop);
+            tokio::spawn(holding((place, None), serving));
         }
     }
     Ok(())
@@ -108,33 +136,42 @@ async fn enter(
 /// The source has as many connections as it may.
 struct Crowded;
 
-/// A seat among those of the connection's source. A proxy brings the connections of others, and needs none.
-fn seat(gate: &Gate, room: &Arc<Room>, remote: Remote) -> Result<Option<Seat>, Crowded> {
+/// A seat among those of the connection's source, for who needs one.
+fn seat<H: Host>(gate: &Gate, room: &Arc<Room>, remote: Remote) -> Result<Option<Seat>, Crowded> {
     let config = &gate.snapshot().config;
-    if config.trusted_proxies.holds(remote) || config.private_peers.are_proxies(remote.address) {
+    if H::is_proxy(config, remote) {
         return Ok(None);
     }
     let most = config.limits.connections_per_source;
     room.seat(remote.address.into(), most).map(Some).ok_or(Crowded)
 }
 
-/// Serves a connection to its end, and gives its place to the next.
-async fn serve<S>(
-    gate: Arc<Gate>,
-    stream: S,
-    remote: Remote,
-    stop: watch::Receiver<bool>,
-    place: (OwnedSemaphorePermit, Option<Seat>),
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    gate.numbers.connections.increment(1);
-    if let Err(error) = connection(&gate, stream, remote, stop).await {
-        gate.numbers.unreadable.increment(1);
-        tracing::debug!(address = %remote.address, %error, "connection ended");
-    }
-    gate.numbers.connections.decrement(1);
+/// Gives a connection's place to the next when it has ended.
+async fn holding(place: (OwnedSemaphorePermit, Option<Seat>), serving: impl Future<Output = ()>) {
+    serving.await;
     drop(place);
+}
+
+/// The site, which clients connect to.
+#[derive(Clone, Copy)]
+pub(crate) struct Site;
+
+impl Host for Site {
+    fn is_proxy(config: &Config, remote: Remote) -> bool {
+        config.trusted_proxies.holds(remote) || config.private_peers.are_proxies(remote.address)
+    }
+
+    async fn serve<S>(self, gate: Arc<Gate>, stream: S, remote: Remote, stop: watch::Receiver<bool>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        gate.numbers.connections.increment(1);
+        if let Err(error) = connection(&gate, stream, remote, stop).await {
+            gate.numbers.unreadable.increment(1);
+            tracing::debug!(address = %remote.address, %error, "connection ended");
+        }
+        gate.numbers.connections.decrement(1);
+    }
 }
 
 async fn connection<S>(

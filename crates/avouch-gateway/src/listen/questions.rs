@@ -12,17 +12,12 @@ use axum::body::Body;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::Status;
 use tonic::codegen::Service as _;
 
 use super::prefixed::Prefixed;
-use super::room::Seat;
-use super::{
-    ACCEPT_PAUSE, ConnectionError, Crowded, Door, Room, begins_with_preface, http1_within, http2_within,
-    in_time, until_stopped,
-};
+use super::{ConnectionError, Host, begins_with_preface, http1_within, http2_within, in_time, until_stopped};
 use crate::gate::Gate;
 use crate::grpc;
 use crate::trust::Remote;
@@ -30,75 +25,30 @@ use crate::trust::Remote;
 /// The longest that anything is worked on for who asks: a look-up of a slow domain takes half of it.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Accepts connections of who asks until a stop is asked for.
-pub(crate) async fn answer_questions(
-    gate: Arc<Gate>,
-    door: Door,
-    room: Arc<Room>,
-    mut stop: watch::Receiver<bool>,
-) {
-    loop {
-        let Some(place) = room.place().await else { return };
-        let accepted = tokio::select! {
-            _ = stop.changed() => return,
-            accepted = enter(&door) => accepted,
-        };
-        let (stream, remote) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept connections");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        let Ok(seat) = seat(&gate, &room, remote) else {
-            gate.numbers.crowded.increment(1);
-            continue;
-        };
-        let (gate, stopping) = (Arc::clone(&gate), stop.clone());
-        tokio::spawn(async move {
-            if let Err(error) = connection(&gate, stream, remote, stopping).await {
-                tracing::debug!(address = %remote.address, %error, "connection of who asks ended");
-            }
-            drop((place, seat));
-        });
+/// Whoever asks by gRPC, or in JSON.
+#[derive(Clone, Copy)]
+pub(crate) struct Questions;
+
+impl Host for Questions {
+    async fn serve<S>(self, gate: Arc<Gate>, stream: S, remote: Remote, stop: watch::Receiver<bool>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        if let Err(error) = connection(&gate, stream, remote, stop).await {
+            tracing::debug!(address = %remote.address, %error, "connection of who asks ended");
+        }
     }
 }
 
-/// A seat among those of its source, for who is no listed proxy. A private address alone is no sign of one here.
-fn seat(gate: &Gate, room: &Arc<Room>, remote: Remote) -> Result<Option<Seat>, Crowded> {
-    let config = &gate.snapshot().config;
-    if config.trusted_proxies.holds(remote) || remote.unix {
-        return Ok(None);
-    }
-    room.seat(remote.address.into(), config.limits.connections_per_source).map(Some).ok_or(Crowded)
-}
-
-/// A connection of either kind.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
-
-async fn enter(door: &Door) -> std::io::Result<(Box<dyn Stream>, Remote)> {
-    match door {
-        Door::Tcp(listener) => tcp(listener).await,
-        Door::Unix(door) => Ok((Box::new(door.accept().await?), Remote::unix())),
-    }
-}
-
-async fn tcp(listener: &TcpListener) -> std::io::Result<(Box<dyn Stream>, Remote)> {
-    let (stream, address) = listener.accept().await?;
-    // Of a peer that is gone already, reading will tell.
-    let _ = stream.set_nodelay(true);
-    Ok((Box::new(stream), Remote::tcp(address)))
-}
-
-async fn connection(
+async fn connection<S>(
     gate: &Arc<Gate>,
-    stream: Box<dyn Stream>,
+    stream: S,
     remote: Remote,
     stop: watch::Receiver<bool>,
-) -> Result<(), ConnectionError> {
+) -> Result<(), ConnectionError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let snapshot = gate.snapshot();
     let limits = &snapshot.config.limits;
     let mut stream = Prefixed::new(stream, limits.body_pause);
