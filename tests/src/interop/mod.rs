@@ -6,7 +6,7 @@ mod front;
 mod openssl;
 mod own_server;
 mod partners;
-mod proxies;
+pub(crate) mod proxies;
 mod record;
 mod site;
 mod world;

@@ -7,18 +7,9 @@ use testkit::raw::{Raw, exchange};
 use testkit::upstream::Upstream;
 
 use super::gateway;
+use crate::interop::proxies::battery::TOLD;
 
 const PROXIES: [&str; 5] = ["nginx", "caddy", "haproxy", "traefik", "envoy"];
-
-const TOLD: [&str; 7] = [
-    "avouch-class",
-    "avouch-standing",
-    "avouch-identity",
-    "avouch-mechanism",
-    "avouch-decision",
-    "avouch-request-id",
-    "avouch-assertion",
-];
 
 const CLIENT: &str = "X-Forwarded-Proto: https\r\nX-Forwarded-For: 203.0.113.9\r\n";
 

@@ -9,7 +9,7 @@ use super::cases::{self, Case};
 use super::world::{CLIENT, CRAWLER, OPEN, Proxy, SITE, World, get, verify};
 
 /// What avouch tells of a request.
-pub(super) const TOLD: [&str; 7] = [
+pub(crate) const TOLD: [&str; 7] = [
     "avouch-class",
     "avouch-standing",
     "avouch-identity",

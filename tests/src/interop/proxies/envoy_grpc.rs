@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::grpc_verifier::{self, Asked};
 use super::world::{CLIENT, OPEN, Proxy, SITE, World, get, verify};
-use super::{battery, outages, spellings, targets};
+use super::{outages, targets};
 
 /// Where the page has Envoy write its own log, and where it stands here.
 const LOG: (&str, &str) = ("/var/log/envoy/access.log", "envoy.log");
@@ -50,25 +50,7 @@ static PROXY: Proxy = Proxy {
     passes_answer: |_| true,
 };
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_same_requests_come_to_the_same_verdicts() {
-    battery::same_verdicts(&PROXY).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_client_says_in_a_proxys_words_counts_for_nothing() {
-    battery::clients_words_count_for_nothing(&PROXY).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_reaches_the_site_is_what_was_judged() {
-    targets::what_is_forwarded_was_judged(&PROXY).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn no_spelling_of_a_verdict_arrives() {
-    spellings::none_arrives(&PROXY).await;
-}
+behind_every_proxy!(PROXY);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_an_answer_nothing_gets_through() {
