@@ -11,6 +11,7 @@ pub mod http_signature;
 pub mod key;
 pub mod name;
 mod octets;
+pub mod outside;
 pub mod privacy_pass;
 pub mod proxy_protocol;
 pub mod ranges;
