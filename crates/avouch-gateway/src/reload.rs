@@ -109,6 +109,7 @@ fn waiting(before: &Config, after: &Config) -> Vec<&'static str> {
         ("limits.wait", old.wait != new.wait),
         ("limits.nonces", old.nonces != new.nonces),
         ("limits.rates", old.rates != new.rates),
+        ("limits.remembered", old.remembered != new.remembered),
         ("limits.log_buffer", old.log_buffer != new.log_buffer),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()

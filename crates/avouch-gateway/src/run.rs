@@ -227,7 +227,8 @@ impl Gateway {
 }
 
 /// Runs the gateway of a configuration file until the process is asked to end: SIGHUP and a
-/// change of its files reload it, SIGTERM and SIGINT let what is under way end. `ready` is
+/// change of its files reload it, SIGTERM and SIGINT let what is under way end. `surroundings` says what it takes from
+/// outside, given its configuration; `ready` is
 /// called once it accepts connections.
 ///
 /// # Errors
