@@ -10,6 +10,7 @@ pub mod mmdb;
 pub mod nginx;
 pub mod peers;
 pub mod process;
+pub mod prometheus;
 pub mod proxy;
 pub mod raw;
 pub mod receiver;

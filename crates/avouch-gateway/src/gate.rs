@@ -71,6 +71,7 @@ pub(crate) struct Parts {
 impl Gate {
     pub(crate) fn new(parts: Parts) -> Self {
         let limits = &parts.snapshot.config.limits;
+        parts.numbers.nonces_limit.set(limits.nonces as f64);
         Self {
             admission: Admission::new(limits.forwarded, limits.waiting, limits.wait),
             meter: RateTable::new(limits.rates),
@@ -162,7 +163,9 @@ impl Gate {
 
     /// What happens with a request that was judged so.
     pub(crate) fn decide(&self, verdict: &Verdict, facts: &Facts<'_>, to: &Destination) -> Decision {
-        decide(verdict, facts, &to.policy.policy, to.terms, &self.meter, self.clock.now())
+        let decision = decide(verdict, facts, &to.policy.policy, to.terms, &self.meter, self.clock.now());
+        to.policy.hits.count(&decision);
+        decision
     }
 
     /// The signed word to the upstream, where its route wants one.

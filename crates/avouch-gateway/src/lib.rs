@@ -26,6 +26,7 @@ mod feeds;
 mod forward;
 mod gate;
 mod grpc;
+mod hits;
 mod hygiene;
 mod incoming;
 mod judge_api;
@@ -59,7 +60,9 @@ use snapshot::{Destination, Snapshot};
 use trust::Peer;
 
 pub use desk::{Desk, Judged};
+pub use hits::RuleHits;
 pub use load::{LoadError, LoadErrors};
+pub use numbers::{Counted, Top};
 pub use registered::{KeyFault, RegisterFault, RegisterFileError, from_file as registered_keys};
 pub use reload::ReloadError;
 pub use run::{Gateway, Running, StartError, Surroundings, run};

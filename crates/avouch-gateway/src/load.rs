@@ -22,6 +22,7 @@ use avouch_wire::delegation::{Token, TokenError};
 use avouch_wire::settings::Problems;
 
 use crate::config;
+use crate::hits::PolicyHits;
 use crate::registered::RegisterFault;
 
 /// Where the machine says which resolvers it uses (resolv.conf(5)), at most three.
@@ -114,6 +115,8 @@ pub(crate) struct Versioned {
     pub(crate) version: Arc<str>,
     /// Whether a rule asks which autonomous system an address belongs to.
     pub(crate) asks_for_asn: bool,
+    /// How often each rule decided.
+    pub(crate) hits: PolicyHits,
 }
 
 /// Both, or the problems of both.
@@ -147,7 +150,7 @@ pub(crate) fn policy(path: Option<&Path>) -> Result<Versioned, LoadError> {
 impl Versioned {
     fn of(policy: Policy, version: &str) -> Self {
         let asks_for_asn = policy.asks_for_asn();
-        Self { policy: Arc::new(policy), version: version.into(), asks_for_asn }
+        Self { policy: Arc::new(policy), version: version.into(), asks_for_asn, hits: PolicyHits::default() }
     }
 }
 

@@ -199,7 +199,7 @@ impl Drop for Entry {
         }
         let took = self.begun.elapsed();
         let Books { log, numbers, reports } = &self.books;
-        numbers.finished(self.verdict.as_deref(), self.action(), self.status, took);
+        numbers.finished(self.verdict.as_deref(), self.action(), self.problem, self.status, took);
         if let Some((reports, verdict)) = reports.as_ref().zip(self.verdict.as_deref()) {
             reports.count(verdict, self.peer);
         }
