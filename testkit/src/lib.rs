@@ -15,6 +15,7 @@ pub mod proxy;
 pub mod raw;
 pub mod receiver;
 pub mod redis;
+pub mod rsyslog;
 pub mod smtp;
 pub mod upstream;
 pub mod vector;

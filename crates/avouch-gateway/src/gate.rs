@@ -26,6 +26,7 @@ use crate::access_log::{AccessLog, Books, Entry, RequestId};
 use crate::admission::Admission;
 use crate::ages::Ages;
 use crate::answers::Problem;
+use crate::audit::{Audit, Change};
 use crate::config::Config;
 use crate::numbers::Numbers;
 use crate::snapshot::{Destination, Snapshot};
@@ -46,6 +47,8 @@ pub(crate) struct Gate {
     /// Held while data on networks are put in place of those before.
     replacing: Mutex<()>,
     pub(crate) reports: Option<Arc<Reports>>,
+    /// The audit log, where there is one.
+    pub(crate) audit: Option<Arc<Audit>>,
     /// What a group of gateways shares, where this one is of a group.
     pub(crate) store: Option<Arc<Store>>,
     meter: RateTable,
@@ -65,6 +68,7 @@ pub(crate) struct Parts {
     pub(crate) assertion_key: AssertionKey,
     pub(crate) feeds: Option<Feeds>,
     pub(crate) reports: Option<Arc<Reports>>,
+    pub(crate) audit: Option<Arc<Audit>>,
     pub(crate) store: Option<Arc<Store>>,
 }
 
@@ -90,6 +94,7 @@ impl Gate {
             feeds: parts.feeds,
             replacing: Mutex::default(),
             reports: parts.reports,
+            audit: parts.audit,
             store: parts.store,
         }
     }
@@ -117,8 +122,16 @@ impl Gate {
             log: Arc::clone(&self.log),
             numbers: Arc::clone(&self.numbers),
             reports: self.reports.clone(),
+            audit: self.audit.clone(),
         };
         Entry::begin(books, id, now, peer.address, request)
+    }
+
+    /// Writes to the audit log what happened to the gateway, where there is one.
+    pub(crate) fn audit(&self, change: &Change<'_>) {
+        if let Some(audit) = &self.audit {
+            audit.note(change.record(self.clock.now(), &self.snapshot().versions()));
+        }
     }
 
     /// A place among the requests in any stage.

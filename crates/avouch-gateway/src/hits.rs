@@ -19,8 +19,9 @@ const NO_RULE: &str = "no/rule";
 pub(crate) struct Hits(BTreeMap<(Arc<str>, Arc<str>), Arc<AtomicU64>>);
 
 /// The counts of one policy's rules. Cloning is cheap.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct PolicyHits {
+    policy: Arc<str>,
     rules: Arc<HashMap<Arc<str>, Arc<AtomicU64>>>,
     no_rule: Arc<AtomicU64>,
 }
@@ -47,7 +48,7 @@ impl Hits {
         };
         let rules = policy.rule_names().map(|rule| (Arc::clone(rule), cell(rule))).collect();
         let no_rule = cell(&NO_RULE.into());
-        PolicyHits { rules: Arc::new(rules), no_rule }
+        PolicyHits { policy: name, rules: Arc::new(rules), no_rule }
     }
 
     /// Each rule in force with its count.
@@ -60,7 +61,19 @@ impl Hits {
     }
 }
 
+impl Default for PolicyHits {
+    /// Those of the model.
+    fn default() -> Self {
+        Self { policy: MODEL.into(), rules: Arc::default(), no_rule: Arc::default() }
+    }
+}
+
 impl PolicyHits {
+    /// The policy's file, or `model`.
+    pub(crate) fn policy(&self) -> &str {
+        &self.policy
+    }
+
     /// Counts a decision.
     pub(crate) fn count(&self, decision: &Decision) {
         let cell = decision.rule.as_ref().and_then(|rule| self.rules.get(rule)).unwrap_or(&self.no_rule);

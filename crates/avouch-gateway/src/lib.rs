@@ -18,6 +18,7 @@ mod admin;
 mod admission;
 mod ages;
 mod answers;
+mod audit;
 mod body;
 pub mod config;
 mod desk;

@@ -142,9 +142,12 @@ pub(crate) fn policy(path: Option<&Path>) -> Result<Versioned, LoadError> {
     };
     let text = read(path)?;
     let policy = Policy::parse(&path.display().to_string(), &text)?;
-    let digest = b64u::encode(&ContentDigest::of(text.as_bytes()).0);
-    let version = digest.chars().take(VERSION_LENGTH).collect::<String>();
-    Ok(Versioned::of(policy, &version))
+    Ok(Versioned::of(policy, &version(&text)))
+}
+
+/// The version of a text: the beginning of its SHA-256 in base64url.
+pub(crate) fn version(text: &str) -> String {
+    b64u::encode(&ContentDigest::of(text.as_bytes()).0).chars().take(VERSION_LENGTH).collect()
 }
 
 impl Versioned {

@@ -28,6 +28,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::access_log::AccessLog;
+use crate::audit::{Asked, Audit, Change};
 use crate::config::{Config, ConfigError, Endpoint, StorePlace};
 use crate::desk::Desk;
 use crate::dialect::Dialect;
@@ -79,6 +80,9 @@ pub enum StartError {
     /// The access log cannot be opened.
     #[error("cannot open the access log: {0}")]
     Log(std::io::Error),
+    /// The folder of the audit log cannot be used.
+    #[error("cannot open the audit log: {0}")]
+    Audit(std::io::Error),
     /// The table of numbers cannot be set up; a defect of avouch.
     #[error("cannot set up metrics: {0}")]
     Numbers(#[from] BuildError),
@@ -139,6 +143,7 @@ impl Gateway {
         let proxy = config.verify.as_ref().map(|verify| verify.proxy).unwrap_or_default();
         let verify = open_maybe(config.verify.as_ref().map(|verify| &verify.listen)).await?;
         let gate = Arc::new(open(config, surroundings)?);
+        gate.audit(&Change::Start);
         let (stop, stopping) = watch::channel(false);
         let mut running = Running {
             addresses: doors.iter().filter_map(|(endpoint, _)| endpoint.tcp()).collect(),
@@ -233,7 +238,8 @@ pub async fn run(path: &Path, ready: impl FnOnce(&Running)) -> Result<(), StartE
         if told || now != seen {
             seen = now;
             let (gate, path) = (Arc::clone(&running.gate), path.to_owned());
-            let _ = tokio::task::spawn_blocking(move || reload::from_file(&gate, &path)).await;
+            let asked = if told { Asked::Signal } else { Asked::Files };
+            let _ = tokio::task::spawn_blocking(move || reload::from_file(&gate, &path, asked)).await;
         }
     }
     running.stop().await;
@@ -288,7 +294,8 @@ fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> 
     let pass_keys = passes::first_keys(is_shared, pass_secret)?;
     let store = load::store(&config.store).map_err(|error| LoadErrors(vec![error]))?;
     let store = store.map(|settings| Arc::new(Store::new(settings)));
-    let log = AccessLog::open(&config.log, config.limits.log_buffer.0).map_err(StartError::Log)?;
+    let log = AccessLog::open(&config.log, config.log_addresses, config.limits.log_buffer.0);
+    let log = log.map_err(StartError::Log)?;
     let dns = dns.map_or_else(|| load::dns(&config.dns), Ok);
     let judge = judge_settings(&config);
     let bots = config.web_bot_auth.clone();
@@ -306,14 +313,26 @@ fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> 
     };
     snapshot.say_what_is_missing();
     let reports = reports(&snapshot.config, &dns, clock.now())?;
+    let audit = snapshot.config.audit.as_ref().map(|settings| Audit::open(settings, &clock));
+    let audit = audit.transpose().map_err(StartError::Audit)?.map(Arc::new);
     let mut judge = Judge::new(&judge, dns, directories, Arc::clone(&clock))?;
     if let Some(store) = &store {
         judge = judge.sharing(Arc::clone(store) as Arc<dyn Shared>);
     }
     let assertion_key = AssertionKey::generate(&mut SystemEntropy)?;
     let numbers = Numbers::new()?;
-    let gate =
-        Gate::new(Parts { snapshot, judge, clock, log, numbers, assertion_key, feeds, reports, store });
+    let gate = Gate::new(Parts {
+        snapshot,
+        judge,
+        clock,
+        log,
+        numbers,
+        assertion_key,
+        feeds,
+        reports,
+        audit,
+        store,
+    });
     gate.load_networks(&gate.snapshot().config);
     Ok(gate)
 }
@@ -392,7 +411,7 @@ impl Running {
     ///
     /// Something it names cannot be used; nothing changes then.
     pub fn reload(&self, config: Config) -> Result<Vec<&'static str>, LoadErrors> {
-        reload::apply(&self.gate, config)
+        reload::apply(&self.gate, config, Asked::Program)
     }
 
     async fn contents(&self, path: &Path) -> Option<ContentDigest> {
@@ -419,6 +438,8 @@ impl Running {
                 tracing::error!(%error, "cannot save what was counted for reports");
             }
             gate.log.close();
+            gate.audit(&Change::Stop);
+            gate.audit.iter().for_each(|audit| audit.close());
         });
         let _ = closing.await;
     }

@@ -17,6 +17,7 @@ use avouch_wire::time::Time;
 use http::{HeaderMap, StatusCode};
 
 use crate::answers::{Asked, Problem};
+use crate::audit::Versions;
 use crate::config::{Config, Disclose, Route, Upstream};
 use crate::forward::{Connector, Patience, Pool};
 use crate::hits::Hits;
@@ -180,6 +181,13 @@ impl Snapshot {
 
     pub(crate) fn patience(&self) -> Patience {
         Patience { head: self.config.limits.upstream_head, pause: self.config.limits.body_pause }
+    }
+
+    /// Which configuration and which policies these are.
+    pub(crate) fn versions(&self) -> Versions {
+        let all = self.routes.iter().map(|(_, to)| to).chain([&self.rest]);
+        let policies = all.map(|to| (to.policy.hits.policy().to_owned(), to.policy.version.to_string()));
+        Versions { configuration: load::version(&self.config.to_string()), policies: policies.collect() }
     }
 
     /// Every upstream.

@@ -1,6 +1,7 @@
 //! Requests through a gateway's socket, by what the upstream received.
 
 mod asking;
+mod audit;
 mod connections;
 mod dialects;
 mod feeds;

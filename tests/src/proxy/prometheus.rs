@@ -63,8 +63,9 @@ async fn every_panel_of_the_dashboard_shows_something_and_every_alert_rule_can_b
     let (upstream, agent) = (Upstream::start().await.unwrap(), Agent::new());
     let lines = format!(
         "admin.listen = '127.0.0.1:0'\nauthorities = ['www.shop.example']\nstore.url = '{}'\nstore.group = 'shop'\n\
-         [[crawler]]\nname = 'GPTBot'\nranges = '{}'\n[[route]]\npath = '/closed'\nmode = 'enforce'\nrequire = 3",
+         audit.folder = '{}'\n[[crawler]]\nname = 'GPTBot'\nranges = '{}'\n[[route]]\npath = '/closed'\nmode = 'enforce'\nrequire = 3",
         redis.url(),
+        folder.path().join("audit").display(),
         ranges.display()
     );
     let running = gateway_with_zone(&upstream, &lines, &format!("{}\n@ A 127.0.0.1", agent.record)).await;

@@ -16,6 +16,8 @@ use tokio::time::Instant;
 
 use super::AccessLog;
 use super::line::Line;
+use crate::audit::Audit;
+use crate::config::Prefixes;
 use crate::numbers::Numbers;
 
 /// Where what became of a request is noted.
@@ -23,13 +25,14 @@ pub(crate) struct Books {
     pub(crate) log: Arc<AccessLog>,
     pub(crate) numbers: Arc<Numbers>,
     pub(crate) reports: Option<Arc<Reports>>,
+    pub(crate) audit: Option<Arc<Audit>>,
 }
 
 /// A request's line, written when this is dropped: at the end of its answer, or when the client
 /// went away before.
 pub(crate) struct Entry {
     books: Books,
-    time: Time,
+    pub(super) time: Time,
     begun: Instant,
     pub(crate) id: RequestId,
     pub(crate) peer: IpAddr,
@@ -124,11 +127,15 @@ impl Entry {
         self.complete = false;
     }
 
-    fn line(&self, took: Duration) -> Vec<u8> {
+    /// The line of a log that keeps so much of addresses; one that is not of requests alone says what it is of.
+    fn line(&self, took: Duration, addresses: Prefixes, event: Option<&str>) -> Vec<u8> {
         let mut line = Line::new();
         line.shown("time", self.time);
+        if let Some(event) = event {
+            line.text("event", event);
+        }
         line.shown("request_id", self.id);
-        line.shown("peer", self.peer);
+        line.shown("peer", addresses.of(self.peer));
         line.text("method", self.method.as_str());
         line.maybe("authority", self.authority());
         line.text("path", self.uri.path_and_query().map_or("", |path| path.as_str()));
@@ -198,13 +205,19 @@ impl Drop for Entry {
             self.verdict = self.verdict.take().map(|verdict| Box::new(verdict.with_body_mismatch()));
         }
         let took = self.begun.elapsed();
-        let Books { log, numbers, reports } = &self.books;
+        let Books { log, numbers, reports, audit } = &self.books;
         numbers.finished(self.verdict.as_deref(), self.action(), self.problem, self.status, took);
         if let Some((reports, verdict)) = reports.as_ref().zip(self.verdict.as_deref()) {
             reports.count(verdict, self.peer);
         }
         if log.is_on() {
-            log.write(&self.line(took));
+            log.write(&self.line(took, log.addresses(), None));
+        }
+        if let Some(audit) = audit {
+            let line = |event: &str| self.line(took, audit.addresses(), Some(event));
+            if let Some(record) = self.audited(line, audit.addresses()) {
+                audit.note(record);
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The gateway's configuration: read whole, every problem at once.
 
+mod addresses;
+mod audit;
 mod endpoint;
 mod fetch;
 mod http_signature;
@@ -27,6 +29,8 @@ use avouch_wire::settings::{Fault, Problems, Reader, Table, Value};
 
 use crate::trust::{PrivatePeers, TrustedProxies};
 
+pub use addresses::Prefixes;
+pub use audit::{Audit, Facility, Syslog};
 pub use endpoint::Endpoint;
 pub use fetch::Fetch;
 pub use http_signature::HttpSignature;
@@ -88,6 +92,10 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Where the access log goes.
     pub log: LogTarget,
+    /// How much of clients' addresses stands in it.
+    pub log_addresses: Prefixes,
+    /// The audit log; without it there is none.
+    pub audit: Option<Audit>,
     /// Timeouts and sizes.
     pub limits: Limits,
 }
@@ -236,7 +244,8 @@ impl Config {
         let networks::Networks { sources: networks, feeds } = networks::read(&mut root);
         let fetch = root.sub("fetch").and_then(Fetch::read);
         let store = root.sub("store").map(Store::read).unwrap_or_default();
-        let log = root.sub("log").map(log).unwrap_or_default();
+        let (log, log_addresses) = root.sub("log").map(log).unwrap_or_default();
+        let audit = root.sub("audit").and_then(Audit::read);
         let limits = root.sub("limits").map(Limits::read).unwrap_or_default();
         let routes: Vec<Route> = root.tables("route").into_iter().filter_map(Route::read).collect();
         check(&root, by, &listen, (&authorities, mode), &routes);
@@ -273,6 +282,8 @@ impl Config {
             store,
             routes,
             log,
+            log_addresses,
+            audit,
             limits,
         })
     }
@@ -298,6 +309,7 @@ impl Config {
             fetch.folder = folder.join(&fetch.folder);
             fetch.ca = fetch.ca.as_ref().map(|ca| folder.join(ca));
         }
+        self.audit.iter_mut().for_each(|audit| audit.resolve(folder));
         if let LogTarget::File(file) = &mut self.log {
             *file = folder.join(&file);
         }
@@ -413,17 +425,20 @@ fn loopback(value: Value<'_>) -> Result<IpAddr, Fault> {
     ))
 }
 
-fn log(mut table: Table<'_>) -> LogTarget {
-    table
-        .required("access", |value| {
-            Ok(match value.text()? {
-                "stderr" => LogTarget::Stderr,
-                "stdout" => LogTarget::Stdout,
-                "off" => LogTarget::Off,
-                file => LogTarget::File(file.into()),
-            })
+fn log(mut table: Table<'_>) -> (LogTarget, Prefixes) {
+    let target = table.required("access", |value| {
+        Ok(match value.text()? {
+            "stderr" => LogTarget::Stderr,
+            "stdout" => LogTarget::Stdout,
+            "off" => LogTarget::Off,
+            file => LogTarget::File(file.into()),
         })
-        .unwrap_or_default()
+    });
+    if target == Some(LogTarget::Off) {
+        addresses::unused(&mut table, "remove it, or say where lines go");
+        return (LogTarget::Off, Prefixes::default());
+    }
+    (target.unwrap_or_default(), Prefixes::read(&mut table))
 }
 
 #[cfg(test)]
@@ -494,6 +509,15 @@ mod tests {
         fresh = true
         [log]
         access = "access.log"
+        ipv4_prefix = 24
+        ipv6_prefix = 48
+        [audit]
+        folder = "au\"dit"
+        keep = "7d"
+        size = "2GiB"
+        syslog = "udp://192.0.2.1:514"
+        facility = "local0"
+        ipv4_prefix = 16
         [limits]
         head_time = "5s"
         [[route]]

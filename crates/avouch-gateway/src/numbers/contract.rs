@@ -135,6 +135,10 @@ metrics! {
         "Reloads that took effect, and that changed nothing because something did not load.";
     LOG_DROPPED = "avouch_log_lines_dropped_total" Counter {}
         "Lines of the access log that the disk did not keep up with.";
+    AUDIT_RECORDS = "avouch_audit_records_total" Counter {
+        target: Of(&["file", "syslog"]),
+        outcome: Of(&["written", "dropped"])
+    } "Records of the audit log by where they go and what became of them.";
     STORE_REACHABLE = "avouch_store_reachable" Gauge {}
         "Whether the store that a group shares is in use: 1, else 0.";
     STORE_NONCES = "avouch_store_nonces_total" Counter {

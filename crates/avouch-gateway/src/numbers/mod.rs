@@ -20,6 +20,7 @@ use http::StatusCode;
 use metrics::{Counter, Gauge, Histogram, Recorder as _, SharedString, counter, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use crate::audit::Figures as AuditFigures;
 use crate::hits::Hits;
 use contract::{ACTIONS, CLASSES, Kind, METRICS, Metric, Values};
 use exposition::Exposition;
@@ -185,6 +186,17 @@ impl Numbers {
         });
     }
 
+    /// What became of records of the audit log.
+    pub(crate) fn audit(&self, target: &'static str, figures: AuditFigures) {
+        let AuditFigures { written, dropped } = figures;
+        metrics::with_local_recorder(&*self.recorder, || {
+            for (outcome, number) in [("written", written), ("dropped", dropped)] {
+                counter!("avouch_audit_records_total", "target" => target, "outcome" => outcome)
+                    .absolute(number);
+            }
+        });
+    }
+
     /// What became of nonces at the store of a group.
     pub(crate) fn store(&self, figures: StoreFigures) {
         let StoreFigures { reachable, new, held, refused, failed, late, unasked, waited_micros } = figures;
@@ -292,6 +304,8 @@ mod tests {
             unasked: 0,
             waited_micros: 1500,
         });
+        numbers.audit("file", AuditFigures::default());
+        numbers.audit("syslog", AuditFigures::default());
         numbers.finished(
             None,
             Some(Action::Accept),
