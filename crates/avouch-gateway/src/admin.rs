@@ -36,6 +36,7 @@ async fn metrics(State(gate): State<Arc<Gate>>) -> impl IntoResponse {
     if let Some(audit) = &gate.audit {
         audit.figures().for_each(|(target, figures)| gate.numbers.audit(target, figures));
     }
+    gate.traces.iter().for_each(|traces| gate.numbers.traces(traces.exporter.figures()));
     ([(header::CONTENT_TYPE, METRICS_TYPE)], gate.numbers.render(&gate.snapshot().hits))
 }
 

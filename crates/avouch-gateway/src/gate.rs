@@ -30,6 +30,7 @@ use crate::audit::{Audit, Change};
 use crate::config::Config;
 use crate::numbers::Numbers;
 use crate::snapshot::{Destination, Snapshot};
+use crate::traces::Traces;
 use crate::trust::Peer;
 
 /// The parts of a gateway that last from its start to its end.
@@ -49,6 +50,8 @@ pub(crate) struct Gate {
     pub(crate) reports: Option<Arc<Reports>>,
     /// The audit log, where there is one.
     pub(crate) audit: Option<Arc<Audit>>,
+    /// Traces of requests, where they are wanted.
+    pub(crate) traces: Option<Arc<Traces>>,
     /// What a group of gateways shares, where this one is of a group.
     pub(crate) store: Option<Arc<Store>>,
     meter: RateTable,
@@ -69,6 +72,7 @@ pub(crate) struct Parts {
     pub(crate) feeds: Option<Feeds>,
     pub(crate) reports: Option<Arc<Reports>>,
     pub(crate) audit: Option<Arc<Audit>>,
+    pub(crate) traces: Option<Arc<Traces>>,
     pub(crate) store: Option<Arc<Store>>,
 }
 
@@ -95,6 +99,7 @@ impl Gate {
             replacing: Mutex::default(),
             reports: parts.reports,
             audit: parts.audit,
+            traces: parts.traces,
             store: parts.store,
         }
     }
@@ -124,7 +129,9 @@ impl Gate {
             reports: self.reports.clone(),
             audit: self.audit.clone(),
         };
-        Entry::begin(books, id, now, peer.address, request)
+        let mut entry = Entry::begin(books, id, now, peer.address, request);
+        entry.trace = self.traces.as_ref().map(|traces| Box::new(traces.begin(id, peer, request.headers())));
+        entry
     }
 
     /// Writes to the audit log what happened to the gateway, where there is one.

@@ -24,6 +24,7 @@ use avouch_wire::settings::Problems;
 use crate::config;
 use crate::hits::PolicyHits;
 use crate::registered::RegisterFault;
+use crate::traces::{Exporter, Traces};
 
 /// Where the machine says which resolvers it uses (resolv.conf(5)), at most three.
 const SYSTEM_RESOLVERS: &str = "/etc/resolv.conf";
@@ -155,6 +156,13 @@ impl Versioned {
         let asks_for_asn = policy.asks_for_asn();
         Self { policy: Arc::new(policy), version: version.into(), asks_for_asn, hits: PolicyHits::default() }
     }
+}
+
+/// Sets up the way to the collector of traces.
+pub(crate) fn traces(settings: &config::Traces) -> Result<Arc<Traces>, LoadError> {
+    let connector = settings.collector.tls.then(|| Connector::system(&[Protocol::Http1])).transpose()?;
+    let exporter = Exporter::new(settings.collector.clone(), connector);
+    Ok(Arc::new(Traces::new(settings, exporter)))
 }
 
 /// Sets up the resolver.

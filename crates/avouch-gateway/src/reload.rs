@@ -111,6 +111,7 @@ fn waiting(before: &Config, after: &Config) -> Vec<&'static str> {
         ("[store]", before.store != after.store),
         ("[log]", (&before.log, before.log_addresses) != (&after.log, after.log_addresses)),
         ("[audit]", before.audit != after.audit),
+        ("[traces]", before.traces != after.traces),
         ("limits.connections", old.connections != new.connections),
         ("limits.requests", old.requests != new.requests),
         ("limits.forwarded", old.forwarded != new.forwarded),

@@ -185,6 +185,9 @@ impl Gateway {
         if let Some(reports) = &gate.reports {
             running.tasks.spawn(Arc::clone(reports).run(Arc::clone(&gate.clock)));
         }
+        if let Some(traces) = gate.traces.clone() {
+            running.tasks.spawn(async move { traces.exporter.keep().await });
+        }
         running.tasks.spawn(tend(gate));
         Ok(running)
     }
@@ -319,6 +322,8 @@ fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> 
     if let Some(store) = &store {
         judge = judge.sharing(Arc::clone(store) as Arc<dyn Shared>);
     }
+    let traces = snapshot.config.traces.as_ref().map(load::traces);
+    let traces = traces.transpose().map_err(|error| LoadErrors(vec![error]))?;
     let assertion_key = AssertionKey::generate(&mut SystemEntropy)?;
     let numbers = Numbers::new()?;
     let gate = Gate::new(Parts {
@@ -331,6 +336,7 @@ fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> 
         feeds,
         reports,
         audit,
+        traces,
         store,
     });
     gate.load_networks(&gate.snapshot().config);
@@ -427,6 +433,9 @@ impl Running {
         let drain = self.gate.snapshot().config.limits.drain;
         if tokio::time::timeout(drain, self.stop.closed()).await.is_err() {
             tracing::warn!("requests under way were cut off after the drain time");
+        }
+        if let Some(traces) = &self.gate.traces {
+            traces.exporter.flush().await;
         }
         self.tasks.shutdown().await;
         let gate = Arc::clone(&self.gate);

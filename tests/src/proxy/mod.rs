@@ -15,6 +15,7 @@ mod operating;
 mod partners;
 mod prometheus;
 mod reports;
+mod traces;
 mod transport;
 mod unix;
 pub(crate) mod verdicts;

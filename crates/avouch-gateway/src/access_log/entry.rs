@@ -19,6 +19,7 @@ use super::line::Line;
 use crate::audit::Audit;
 use crate::config::Prefixes;
 use crate::numbers::Numbers;
+use crate::traces::{Span, Trace};
 
 /// Where what became of a request is noted.
 pub(crate) struct Books {
@@ -47,9 +48,11 @@ pub(crate) struct Entry {
     pub(crate) problem: Option<&'static str>,
     /// Set when the content that streamed by was not what was signed.
     pub(crate) mismatch: Option<Arc<AtomicBool>>,
+    /// Its place in a trace, where requests are traced.
+    pub(crate) trace: Option<Box<Trace>>,
     /// The request's place among all, held as long as this.
     pub(crate) place: Option<OwnedSemaphorePermit>,
-    status: Option<StatusCode>,
+    pub(super) status: Option<StatusCode>,
     bytes: u64,
     complete: bool,
 }
@@ -88,6 +91,7 @@ impl Entry {
             policy: None,
             problem: None,
             mismatch: None,
+            trace: None,
             place: None,
             status: None,
             bytes: 0,
@@ -105,6 +109,20 @@ impl Entry {
         self.verdict = Some(verdict);
         self.policy = Some(Arc::clone(policy));
         self.decision.insert(decision)
+    }
+
+    /// It was judged from then until now; look-ups took their part of it.
+    pub(crate) fn was_judged(&mut self, begun: Instant, looked_up: Option<Span>) {
+        if let Some(trace) = &mut self.trace {
+            (trace.judged, trace.looked_up) = (Some((begun, Instant::now())), looked_up);
+        }
+    }
+
+    /// It was with the upstream from then until now.
+    pub(crate) fn was_sent(&mut self, begun: Instant) {
+        if let Some(trace) = &mut self.trace {
+            trace.sent = Some((begun, Instant::now()));
+        }
     }
 
     /// Whether the upstream will be told something that rests on signed content.
@@ -209,6 +227,9 @@ impl Drop for Entry {
         numbers.finished(self.verdict.as_deref(), self.action(), self.problem, self.status, took);
         if let Some((reports, verdict)) = reports.as_ref().zip(self.verdict.as_deref()) {
             reports.count(verdict, self.peer);
+        }
+        if let Some(trace) = self.trace.take().filter(|trace| trace.is_sampled()) {
+            trace.end(self.time, self.begun, self.traced(log.addresses()));
         }
         if log.is_on() {
             log.write(&self.line(took, log.addresses(), None));

@@ -3,6 +3,7 @@
 mod audited;
 mod entry;
 mod line;
+mod traced;
 
 use std::fs::OpenOptions;
 use std::io::Write;

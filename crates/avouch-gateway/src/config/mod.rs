@@ -12,6 +12,7 @@ mod privacy_pass;
 mod reports;
 mod route;
 mod store;
+mod traces;
 mod upstream;
 mod verify;
 mod web_bot_auth;
@@ -39,6 +40,7 @@ pub use privacy_pass::PrivacyPass;
 pub use reports::Reports;
 pub use route::{Disclose, Route};
 pub use store::{SharedStore, Store, StorePlace};
+pub use traces::{Follow, Traces};
 pub use upstream::Upstream;
 pub use verify::{Proxy, Verify};
 pub use web_bot_auth::WebBotAuth;
@@ -96,6 +98,8 @@ pub struct Config {
     pub log_addresses: Prefixes,
     /// The audit log; without it there is none.
     pub audit: Option<Audit>,
+    /// Traces of requests; without it there are none, and `traceparent` is left alone.
+    pub traces: Option<Traces>,
     /// Timeouts and sizes.
     pub limits: Limits,
 }
@@ -246,18 +250,11 @@ impl Config {
         let store = root.sub("store").map(Store::read).unwrap_or_default();
         let (log, log_addresses) = root.sub("log").map(log).unwrap_or_default();
         let audit = root.sub("audit").and_then(Audit::read);
+        let traces = root.sub("traces").and_then(Traces::read);
         let limits = root.sub("limits").map(Limits::read).unwrap_or_default();
         let routes: Vec<Route> = root.tables("route").into_iter().filter_map(Route::read).collect();
         check(&root, by, &listen, (&authorities, mode), &routes);
-        if !privacy_pass.is_empty() && authorities.is_empty() {
-            let fix = "add the names clients use, for example `authorities = [\"www.shop.example\"]`: without them another site could ask its own visitors for tokens that count here";
-            root.complain("authorities", Fault::new("is needed to take Privacy Pass tokens", fix));
-        }
-        if !feeds.is_empty() && !root.has("fetch") {
-            let fix =
-                "add the table, with `folder = \"/var/lib/avouch/ranges\"`, where what is fetched is kept";
-            root.complain("[fetch]", Fault::new("is needed to fetch ranges", fix));
-        }
+        check_needs(&root, !privacy_pass.is_empty() && authorities.is_empty(), !feeds.is_empty());
         Some(Self {
             mode,
             listen,
@@ -284,6 +281,7 @@ impl Config {
             log,
             log_addresses,
             audit,
+            traces,
             limits,
         })
     }
@@ -363,6 +361,18 @@ fn check(
     if enforcing && authorities.is_empty() {
         let fix = "add the names clients use, for example `authorities = [\"www.shop.example\"]`: without them a request signed for another site is accepted here";
         root.complain("authorities", Fault::new("is needed to enforce", fix));
+    }
+}
+
+/// What tables need of others: tokens the site's names, feeds a folder.
+fn check_needs(root: &Table<'_>, tokens_without_names: bool, feeds: bool) {
+    if tokens_without_names {
+        let fix = "add the names clients use, for example `authorities = [\"www.shop.example\"]`: without them another site could ask its own visitors for tokens that count here";
+        root.complain("authorities", Fault::new("is needed to take Privacy Pass tokens", fix));
+    }
+    if feeds && !root.has("fetch") {
+        let fix = "add the table, with `folder = \"/var/lib/avouch/ranges\"`, where what is fetched is kept";
+        root.complain("[fetch]", Fault::new("is needed to fetch ranges", fix));
     }
 }
 
@@ -518,6 +528,9 @@ mod tests {
         syslog = "udp://192.0.2.1:514"
         facility = "local0"
         ipv4_prefix = 16
+        [traces]
+        collector = "http://127.0.0.1:4318"
+        one_in = 10
         [limits]
         head_time = "5s"
         [[route]]

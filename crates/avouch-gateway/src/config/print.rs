@@ -67,6 +67,7 @@ impl Config {
             self.log_addresses.write(f)?;
         }
         self.audit.iter().try_for_each(|audit| audit.write(f))?;
+        self.traces.iter().try_for_each(|traces| traces.write(f))?;
         write!(f, "\n[limits]\n{}", self.limits)
     }
 

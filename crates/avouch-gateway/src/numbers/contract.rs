@@ -139,6 +139,8 @@ metrics! {
         target: Of(&["file", "syslog"]),
         outcome: Of(&["written", "dropped"])
     } "Records of the audit log by where they go and what became of them.";
+    TRACE_SPANS = "avouch_trace_spans_total" Counter { outcome: Of(&["sent", "failed", "dropped"]) }
+        "Spans of traces by what became of them.";
     STORE_REACHABLE = "avouch_store_reachable" Gauge {}
         "Whether the store that a group shares is in use: 1, else 0.";
     STORE_NONCES = "avouch_store_nonces_total" Counter {

@@ -22,6 +22,7 @@ use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandl
 
 use crate::audit::Figures as AuditFigures;
 use crate::hits::Hits;
+use crate::traces::Figures as TraceFigures;
 use contract::{ACTIONS, CLASSES, Kind, METRICS, Metric, Values};
 use exposition::Exposition;
 pub(crate) use identities::Identities;
@@ -197,6 +198,16 @@ impl Numbers {
         });
     }
 
+    /// What became of spans of traces.
+    pub(crate) fn traces(&self, figures: TraceFigures) {
+        let TraceFigures { sent, failed, dropped } = figures;
+        metrics::with_local_recorder(&*self.recorder, || {
+            for (outcome, number) in [("sent", sent), ("failed", failed), ("dropped", dropped)] {
+                counter!("avouch_trace_spans_total", "outcome" => outcome).absolute(number);
+            }
+        });
+    }
+
     /// What became of nonces at the store of a group.
     pub(crate) fn store(&self, figures: StoreFigures) {
         let StoreFigures { reachable, new, held, refused, failed, late, unasked, waited_micros } = figures;
@@ -304,6 +315,7 @@ mod tests {
             unasked: 0,
             waited_micros: 1500,
         });
+        numbers.traces(TraceFigures::default());
         numbers.audit("file", AuditFigures::default());
         numbers.audit("syslog", AuditFigures::default());
         numbers.finished(
