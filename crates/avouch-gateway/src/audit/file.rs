@@ -1,8 +1,8 @@
 //! Files of a day, their size and their end.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +37,7 @@ pub(super) struct Files {
 
 struct Open {
     day: String,
+    path: PathBuf,
     file: File,
     length: u64,
     /// Whether it ends within a line.
@@ -106,13 +107,18 @@ impl Target for Files {
             return Ok(false);
         }
         open.append(&record.line)?;
-        if !record.is_of_a_stranger() {
-            open.file.sync_data()?;
+        // It is written, so trying again would write it twice.
+        if !record.is_of_a_stranger()
+            && let Err(error) = open.file.sync_data()
+        {
+            tracing::error!(%error, "the audit log did not reach the disk in {}", self.folder.display());
         }
         Ok(true)
     }
 
     fn tend(&mut self) {
+        // A file that somebody moved or removed would be written for nobody.
+        self.open = self.open.take().filter(Open::is_there);
         self.look();
     }
 
@@ -125,14 +131,22 @@ impl Open {
     fn day(folder: &Path, day: String) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.create(true).append(true).read(true).mode(0o600);
-        let mut file = options.open(folder.join(format!("audit-{day}.jsonl")))?;
+        let path = folder.join(format!("audit-{day}.jsonl"));
+        let mut file = options.open(&path)?;
         let length = file.metadata()?.len();
         let mut last = [b'\n'];
         if length > 0 {
             file.seek(SeekFrom::End(-1))?;
             file.read_exact(&mut last)?;
         }
-        Ok(Self { day, file, length, torn: last != [b'\n'] })
+        Ok(Self { day, path, file, length, torn: last != [b'\n'] })
+    }
+
+    /// Whether it still is what its path names.
+    fn is_there(&self) -> bool {
+        let place = |found: Metadata| (found.dev(), found.ino());
+        let named = fs::metadata(&self.path).map(place).ok();
+        named.is_some() && named == self.file.metadata().map(place).ok()
     }
 
     /// Writes a line. What a crash or a full disk left of another is ended first, so that it spoils none but itself.
@@ -221,6 +235,22 @@ mod tests {
         let (mut files, _) = files(folder.path(), 1 << 20);
         files.write(&record("start", NOW, "{}")).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "{\"whole\":1}\n{\"cut\n{}\n");
+    }
+
+    #[test]
+    fn a_file_that_is_moved_away_is_begun_anew_and_a_folder_that_is_gone_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("audit");
+        let path = own.join("audit-2026-11-21.jsonl");
+        let (mut files, _) = files(&own, 1 << 20);
+        files.write(&record("request", NOW, "one")).unwrap();
+        fs::rename(&path, own.join("mine")).unwrap();
+        files.tend();
+        files.write(&record("request", NOW, "two")).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
+        fs::remove_dir_all(&own).unwrap();
+        files.tend();
+        assert!(files.write(&record("request", NOW, "three")).is_err());
     }
 
     #[test]

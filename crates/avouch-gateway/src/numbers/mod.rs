@@ -376,6 +376,14 @@ mod tests {
     }
 
     #[test]
+    fn there_are_no_more_series_than_the_page_says() {
+        // Of four tables of names only the others are told here; of requests no rule but the model's.
+        let more = 4 * frequent::SHOWN;
+        let series = rendered().lines().filter(|line| !line.starts_with('#') && !line.is_empty()).count();
+        assert!(series + more <= 600, "{series}");
+    }
+
+    #[test]
     fn reasons_stand_at_their_place() {
         assert!(Reason::ALL.iter().enumerate().all(|(at, reason)| *reason as usize == at));
     }
