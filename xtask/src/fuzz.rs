@@ -39,6 +39,7 @@ const RANGES: &str = "{\"creationTime\":\"2026-01-01T00:00:00.000001\",\"prefixe
     {\"ipv6Prefix\":\"2001:db8::/32\",\"scope\":[]}]}";
 const ASN: &str = "192.0.2.0\t192.0.2.255\t64500\tZZ\tA\n192.0.2.0/25,64501,B\n2001:db8::/32,64500\n";
 const CHALLENGE: &str = "PrivateToken challenge=\"AAIADmlzc3Vlci5leGFtcGxlIIo-g6M9mABdLzC-9Bn6a_TNXGAF42sShbu0zNQPpLODAA5vcmlnaW4uZXhhbXBsZQ==\", max-age=\"10\"";
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const PROXY: &str = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c12 octets...";
 
 const LOG: [&str; 2] = [
@@ -143,6 +144,7 @@ fn sow(folder: &Path) -> std::io::Result<()> {
         ),
         ("delegation", files.iter().flat_map(|file| tokens(file)).collect()),
         ("privacy_pass", [within("Authorization: ", "\r\n"), vec![CHALLENGE.to_owned()]].concat()),
+        ("trace_context", vec![TRACE.to_owned()]),
         ("structured", within("Signature-Input: ", "\r\n")),
         ("capture", messages.clone()),
         ("settings", files),

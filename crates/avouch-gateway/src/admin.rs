@@ -33,7 +33,11 @@ async fn ready(State(gate): State<Arc<Gate>>) -> impl IntoResponse {
 async fn metrics(State(gate): State<Arc<Gate>>) -> impl IntoResponse {
     gate.numbers.log_dropped.absolute(gate.log.dropped());
     gate.numbers.nonces.set(f64::from(u32::try_from(gate.judge.nonces().stats().held).unwrap_or(u32::MAX)));
-    ([(header::CONTENT_TYPE, METRICS_TYPE)], gate.numbers.render())
+    if let Some(audit) = &gate.audit {
+        audit.figures().for_each(|(target, figures)| gate.numbers.audit(target, figures));
+    }
+    gate.traces.iter().for_each(|traces| gate.numbers.traces(traces.exporter.figures()));
+    ([(header::CONTENT_TYPE, METRICS_TYPE)], gate.numbers.render(&gate.snapshot().hits))
 }
 
 async fn keys(State(gate): State<Arc<Gate>>) -> impl IntoResponse {

@@ -26,10 +26,12 @@ use crate::access_log::{AccessLog, Books, Entry, RequestId};
 use crate::admission::Admission;
 use crate::ages::Ages;
 use crate::answers::Problem;
+use crate::audit::{Audit, Change};
 use crate::config::{Config, Scope, StorePlace};
 use crate::numbers::Numbers;
 use crate::recent::Recent;
 use crate::snapshot::{Destination, Snapshot};
+use crate::traces::Traces;
 use crate::trust::Peer;
 
 /// The parts of a gateway that last from its start to its end.
@@ -47,6 +49,10 @@ pub(crate) struct Gate {
     /// Held while data on networks are put in place of those before.
     replacing: Mutex<()>,
     pub(crate) reports: Option<Arc<Reports>>,
+    /// The audit log, where there is one.
+    pub(crate) audit: Option<Arc<Audit>>,
+    /// Traces of requests, where they are wanted.
+    pub(crate) traces: Option<Arc<Traces>>,
     /// What a group of gateways shares, where this one is of a group.
     pub(crate) store: Option<Arc<Store>>,
     /// The last requests, where somebody can look at them.
@@ -68,6 +74,8 @@ pub(crate) struct Parts {
     pub(crate) assertion_key: AssertionKey,
     pub(crate) feeds: Option<Feeds>,
     pub(crate) reports: Option<Arc<Reports>>,
+    pub(crate) audit: Option<Arc<Audit>>,
+    pub(crate) traces: Option<Arc<Traces>>,
     pub(crate) store: Option<Arc<Store>>,
     pub(crate) recent: Option<Arc<Recent>>,
 }
@@ -87,6 +95,7 @@ fn meter(config: &Config) -> RateTable {
 impl Gate {
     pub(crate) fn new(parts: Parts) -> Self {
         let limits = &parts.snapshot.config.limits;
+        parts.numbers.nonces_limit.set(limits.nonces as f64);
         Self {
             admission: Admission::new(limits.forwarded, limits.waiting, limits.wait),
             meter: Arc::new(meter(&parts.snapshot.config)),
@@ -105,6 +114,8 @@ impl Gate {
             feeds: parts.feeds,
             replacing: Mutex::default(),
             reports: parts.reports,
+            audit: parts.audit,
+            traces: parts.traces,
             store: parts.store,
             recent: parts.recent,
         }
@@ -133,9 +144,19 @@ impl Gate {
             log: Arc::clone(&self.log),
             numbers: Arc::clone(&self.numbers),
             reports: self.reports.clone(),
+            audit: self.audit.clone(),
             recent: self.recent.clone(),
         };
-        Entry::begin(books, id, now, peer, request)
+        let mut entry = Entry::begin(books, id, now, peer, request);
+        entry.trace = self.traces.as_ref().map(|traces| Box::new(traces.begin(id, peer, request.headers())));
+        entry
+    }
+
+    /// Writes to the audit log what happened to the gateway, where there is one.
+    pub(crate) fn audit(&self, change: &Change<'_>) {
+        if let Some(audit) = &self.audit {
+            audit.note(change.record(self.clock.now(), &self.snapshot().versions()));
+        }
     }
 
     /// A place among the requests in any stage.
@@ -180,7 +201,9 @@ impl Gate {
 
     /// What happens with a request that was judged so.
     pub(crate) fn decide(&self, verdict: &Verdict, facts: &Facts<'_>, to: &Destination) -> Decision {
-        decide(verdict, facts, &to.policy.policy, to.terms, &*self.meter, self.clock.now())
+        let decision = decide(verdict, facts, &to.policy.policy, to.terms, &*self.meter, self.clock.now());
+        to.policy.hits.count(&decision);
+        decision
     }
 
     /// The signed word to the upstream, where its route wants one.

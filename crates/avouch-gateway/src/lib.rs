@@ -18,6 +18,7 @@ mod admin;
 mod admission;
 mod ages;
 mod answers;
+mod audit;
 mod body;
 pub mod config;
 mod desk;
@@ -26,6 +27,7 @@ mod feeds;
 mod forward;
 mod gate;
 mod grpc;
+mod hits;
 mod hygiene;
 mod incoming;
 mod insight;
@@ -41,6 +43,7 @@ mod registered;
 mod reload;
 mod run;
 mod snapshot;
+mod traces;
 pub mod trust;
 mod verify;
 
@@ -50,6 +53,7 @@ use avouch_engine::request::{Content, Request};
 use avouch_wire::target::NormalPath;
 use http::Response;
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use access_log::Entry;
 use answers::Problem;
@@ -62,8 +66,10 @@ use trust::Peer;
 
 pub use access_log::{Explanation, Point, Step, Told, UnreadableLine};
 pub use desk::{Desk, Judged};
+pub use hits::RuleHits;
 pub use insight::{Change, InForce, Insight, WhatIf};
 pub use load::{LoadError, LoadErrors};
+pub use numbers::{Counted, Top};
 pub use recent::Remembered;
 pub use registered::{KeyFault, RegisterFault, RegisterFileError, from_file as registered_keys};
 pub use reload::ReloadError;
@@ -129,11 +135,13 @@ async fn treat(
         hygiene::keep_tokens_back(&mut parts.headers);
     }
     let slot = gate.admission.enter(permit.priority()).await.map_err(|_| Problem::of(Reason::Overloaded))?;
+    let begun = Instant::now();
     let outgoing = outgoing::request(parts, body, peer, entry, assertion.as_deref());
     let answered = match switch {
         Some(switch) => Box::pin(switch.send(&permit, &way.pool, outgoing, snapshot.patience())).await,
         None => forward::send(&permit, &way.pool, outgoing, snapshot.patience()).await,
     };
+    entry.was_sent(begun);
     let mut answer =
         answered.map_err(|error| Refused(Problem::not_forwarded(&error, &way.upstream), to.disclose))?;
     hygiene::clean_answer(&mut answer);
@@ -149,7 +157,9 @@ async fn judge(
     to: &Destination,
     entry: &mut Entry,
 ) -> Result<Permit, Refused> {
-    let verdict = gate.judge.judge(request, &snapshot.site).await;
+    let (begun, mut looked_up) = (Instant::now(), None);
+    let verdict = gate.judge.judge_timed(request, &snapshot.site, &mut looked_up).await;
+    entry.was_judged(begun, looked_up);
     let (method, authority, address) =
         (request.method(), request.authority().as_str(), request.peer().address);
     let asns = gate.origins(to, address);

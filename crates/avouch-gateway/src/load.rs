@@ -22,7 +22,9 @@ use avouch_wire::delegation::{Token, TokenError};
 use avouch_wire::settings::Problems;
 
 use crate::config;
+use crate::hits::PolicyHits;
 use crate::registered::RegisterFault;
+use crate::traces::{Exporter, Traces};
 
 /// Where the machine says which resolvers it uses (resolv.conf(5)), at most three.
 const SYSTEM_RESOLVERS: &str = "/etc/resolv.conf";
@@ -114,6 +116,8 @@ pub(crate) struct Versioned {
     pub(crate) version: Arc<str>,
     /// Whether a rule asks which autonomous system an address belongs to.
     pub(crate) asks_for_asn: bool,
+    /// How often each rule decided.
+    pub(crate) hits: PolicyHits,
 }
 
 /// Both, or the problems of both.
@@ -139,16 +143,26 @@ pub(crate) fn policy(path: Option<&Path>) -> Result<Versioned, LoadError> {
     };
     let text = read(path)?;
     let policy = Policy::parse(&path.display().to_string(), &text)?;
-    let digest = b64u::encode(&ContentDigest::of(text.as_bytes()).0);
-    let version = digest.chars().take(VERSION_LENGTH).collect::<String>();
-    Ok(Versioned::of(policy, &version))
+    Ok(Versioned::of(policy, &version(&text)))
+}
+
+/// The version of a text: the beginning of its SHA-256 in base64url.
+pub(crate) fn version(text: &str) -> String {
+    b64u::encode(&ContentDigest::of(text.as_bytes()).0).chars().take(VERSION_LENGTH).collect()
 }
 
 impl Versioned {
     fn of(policy: Policy, version: &str) -> Self {
         let asks_for_asn = policy.asks_for_asn();
-        Self { policy: Arc::new(policy), version: version.into(), asks_for_asn }
+        Self { policy: Arc::new(policy), version: version.into(), asks_for_asn, hits: PolicyHits::default() }
     }
+}
+
+/// Sets up the way to the collector of traces.
+pub(crate) fn traces(settings: &config::Traces) -> Result<Arc<Traces>, LoadError> {
+    let connector = settings.collector.tls.then(|| Connector::system(&[Protocol::Http1])).transpose()?;
+    let exporter = Exporter::new(settings.collector.clone(), connector);
+    Ok(Arc::new(Traces::new(settings, exporter)))
 }
 
 /// Sets up the resolver.

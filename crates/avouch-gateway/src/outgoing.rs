@@ -42,6 +42,9 @@ pub(crate) fn request(
         parts.headers.insert(header::HOST, host);
     }
     tell(&mut parts.headers, entry, assertion);
+    if let Some(trace) = &entry.trace {
+        trace.tell(&mut parts.headers);
+    }
     frame(&mut parts.headers, &body);
     parts.uri = origin_form(parts.uri);
     parts.version = Version::HTTP_11;

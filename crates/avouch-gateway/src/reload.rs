@@ -9,6 +9,7 @@ use std::sync::Arc;
 use avouch_wire::content::{ContentDigest, ContentHasher};
 use ipnet::IpNet;
 
+use crate::audit::{Asked, Change};
 use crate::config::{Config, ConfigError, Fetch};
 use crate::gate::Gate;
 use crate::load::LoadErrors;
@@ -26,7 +27,7 @@ pub enum ReloadError {
 }
 
 /// Puts `config` in force. Gives the keys whose change waits for the next start.
-pub(crate) fn apply(gate: &Gate, config: Config) -> Result<Vec<&'static str>, LoadErrors> {
+pub(crate) fn apply(gate: &Gate, config: Config, asked: Asked) -> Result<Vec<&'static str>, LoadErrors> {
     let before = gate.snapshot();
     let waiting = waiting(&before.config, &config);
     match Snapshot::after(config, &before) {
@@ -35,18 +36,25 @@ pub(crate) fn apply(gate: &Gate, config: Config) -> Result<Vec<&'static str>, Lo
             gate.load_networks(&snapshot.config);
             gate.snapshot.store(Arc::new(snapshot));
             gate.numbers.reloads.increment(1);
+            gate.audit(&Change::Reloaded { before: &before.versions(), waiting: &waiting, asked });
             Ok(waiting)
         }
         Err(errors) => {
-            gate.numbers.failed_reloads.increment(1);
+            refused(gate, &errors, asked);
             Err(errors)
         }
     }
 }
 
+fn refused(gate: &Gate, problems: &dyn std::fmt::Display, asked: Asked) {
+    gate.numbers.failed_reloads.increment(1);
+    gate.audit(&Change::Refused { problems, asked });
+}
+
 /// Reads the file again and puts it in force; tells the log what came of it.
-pub(crate) fn from_file(gate: &Gate, path: &Path) {
-    let done = Config::load(path).map_err(ReloadError::from).and_then(|config| Ok(apply(gate, config)?));
+pub(crate) fn from_file(gate: &Gate, path: &Path, asked: Asked) {
+    let read = Config::load(path).inspect_err(|error| refused(gate, error, asked));
+    let done = read.map_err(ReloadError::from).and_then(|config| Ok(apply(gate, config, asked)?));
     match done {
         Ok(waiting) if waiting.is_empty() => tracing::info!(file = %path.display(), "configuration reloaded"),
         Ok(waiting) => {
@@ -101,7 +109,9 @@ fn waiting(before: &Config, after: &Config) -> Vec<&'static str> {
         ("[fetch]", before.fetch.as_ref().map(set_at_start) != after.fetch.as_ref().map(set_at_start)),
         ("[reports]", before.reports != after.reports),
         ("[store]", before.store != after.store),
-        ("[log]", before.log != after.log),
+        ("[log]", (&before.log, before.log_addresses) != (&after.log, after.log_addresses)),
+        ("[audit]", before.audit != after.audit),
+        ("[traces]", before.traces != after.traces),
         ("limits.connections", old.connections != new.connections),
         ("limits.requests", old.requests != new.requests),
         ("limits.forwarded", old.forwarded != new.forwarded),

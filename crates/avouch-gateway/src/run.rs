@@ -28,6 +28,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::access_log::AccessLog;
+use crate::audit::{Asked, Audit, Change};
 use crate::config::{Config, ConfigError, Endpoint, StorePlace};
 use crate::desk::Desk;
 use crate::dialect::Dialect;
@@ -81,6 +82,9 @@ pub enum StartError {
     /// The access log cannot be opened.
     #[error("cannot open the access log: {0}")]
     Log(std::io::Error),
+    /// The folder of the audit log cannot be used.
+    #[error("cannot open the audit log: {0}")]
+    Audit(std::io::Error),
     /// The table of numbers cannot be set up; a defect of avouch.
     #[error("cannot set up metrics: {0}")]
     Numbers(#[from] BuildError),
@@ -154,6 +158,7 @@ impl Gateway {
         let verify = open_maybe(config.verify.as_ref().map(|verify| &verify.listen)).await?;
         let recent = console.is_some().then(|| Arc::new(Recent::new(config.limits.remembered)));
         let gate = Arc::new(open(config, surroundings, recent)?);
+        gate.audit(&Change::Start);
         let (stop, stopping) = watch::channel(false);
         let mut running = Running {
             addresses: doors.iter().filter_map(|(endpoint, _)| endpoint.tcp()).collect(),
@@ -200,6 +205,9 @@ impl Gateway {
         running.tasks.spawn(feeds::keep(Arc::clone(&gate)));
         if let Some(reports) = &gate.reports {
             running.tasks.spawn(Arc::clone(reports).run(Arc::clone(&gate.clock)));
+        }
+        if let Some(traces) = gate.traces.clone() {
+            running.tasks.spawn(async move { traces.exporter.keep().await });
         }
         running.tasks.spawn(tend(gate));
         Ok(running)
@@ -260,7 +268,8 @@ pub async fn run(
         if told || now != seen {
             seen = now;
             let (gate, path) = (Arc::clone(&running.gate), path.to_owned());
-            let _ = tokio::task::spawn_blocking(move || reload::from_file(&gate, &path)).await;
+            let asked = if told { Asked::Signal } else { Asked::Files };
+            let _ = tokio::task::spawn_blocking(move || reload::from_file(&gate, &path, asked)).await;
         }
     }
     running.stop().await;
@@ -315,7 +324,8 @@ fn open(config: Config, surroundings: Surroundings, recent: Option<Arc<Recent>>)
     let pass_keys = passes::first_keys(is_shared, pass_secret)?;
     let store = load::store(&config.store).map_err(|error| LoadErrors(vec![error]))?;
     let store = store.map(|settings| Arc::new(Store::new(settings)));
-    let log = AccessLog::open(&config.log, config.limits.log_buffer.0).map_err(StartError::Log)?;
+    let log = AccessLog::open(&config.log, config.log_addresses, config.limits.log_buffer.0);
+    let log = log.map_err(StartError::Log)?;
     let dns = dns.map_or_else(|| load::dns(&config.dns), Ok);
     let judge = judge_settings(&config);
     let bots = config.web_bot_auth.clone();
@@ -333,10 +343,14 @@ fn open(config: Config, surroundings: Surroundings, recent: Option<Arc<Recent>>)
     };
     snapshot.say_what_is_missing();
     let reports = reports(&snapshot.config, &dns, clock.now())?;
+    let audit = snapshot.config.audit.as_ref().map(|settings| Audit::open(settings, &clock));
+    let audit = audit.transpose().map_err(StartError::Audit)?.map(Arc::new);
     let mut judge = Judge::new(&judge, dns, directories, Arc::clone(&clock))?;
     if let Some(store) = &store {
         judge = judge.sharing(Arc::clone(store) as Arc<dyn Shared>);
     }
+    let traces = snapshot.config.traces.as_ref().map(load::traces);
+    let traces = traces.transpose().map_err(|error| LoadErrors(vec![error]))?;
     let assertion_key = AssertionKey::generate(&mut SystemEntropy)?;
     let numbers = Numbers::new()?;
     let gate = Gate::new(Parts {
@@ -348,6 +362,8 @@ fn open(config: Config, surroundings: Surroundings, recent: Option<Arc<Recent>>)
         assertion_key,
         feeds,
         reports,
+        audit,
+        traces,
         store,
         recent,
     });
@@ -429,7 +445,7 @@ impl Running {
     ///
     /// Something it names cannot be used; nothing changes then.
     pub fn reload(&self, config: Config) -> Result<Vec<&'static str>, LoadErrors> {
-        reload::apply(&self.gate, config)
+        reload::apply(&self.gate, config, Asked::Program)
     }
 
     async fn contents(&self, path: &Path) -> Option<ContentDigest> {
@@ -446,6 +462,9 @@ impl Running {
         if tokio::time::timeout(drain, self.stop.closed()).await.is_err() {
             tracing::warn!("requests under way were cut off after the drain time");
         }
+        if let Some(traces) = &self.gate.traces {
+            traces.exporter.flush().await;
+        }
         self.tasks.shutdown().await;
         let gate = Arc::clone(&self.gate);
         let closing = tokio::task::spawn_blocking(move || {
@@ -456,6 +475,8 @@ impl Running {
                 tracing::error!(%error, "cannot save what was counted for reports");
             }
             gate.log.close();
+            gate.audit(&Change::Stop);
+            gate.audit.iter().for_each(|audit| audit.close());
         });
         let _ = closing.await;
     }

@@ -17,8 +17,10 @@ use avouch_wire::time::Time;
 use http::{HeaderMap, StatusCode};
 
 use crate::answers::{Asked, Problem};
+use crate::audit::Versions;
 use crate::config::{Config, Disclose, Route, Upstream};
 use crate::forward::{Connector, Patience, Pool};
+use crate::hits::Hits;
 use crate::load::{self, LoadError, LoadErrors, Versioned};
 use crate::registered;
 use crate::trust::{Peer, Remote, Through};
@@ -31,6 +33,8 @@ pub(crate) struct Snapshot {
     pub(crate) site: Site,
     /// What Privacy Pass challenges are bound to: from the gateway's start to its end, or as its group shares it.
     pass_keys: ContextKeys,
+    /// How often each rule decided, of every policy in force.
+    pub(crate) hits: Hits,
     routes: Vec<(Route, Destination)>,
     rest: Destination,
 }
@@ -58,18 +62,22 @@ pub(crate) struct Way {
 struct Loading {
     errors: Vec<LoadError>,
     ways: Vec<Way>,
+    hits: Hits,
+    /// Those of the configuration before.
+    hits_before: Hits,
 }
 
 impl Snapshot {
     /// Puts a configuration in force; idle connections to upstreams it shares with the one
     /// before are kept.
     pub(crate) fn after(config: Config, before: &Self) -> Result<Self, LoadErrors> {
-        Self::load(config, before.pass_keys.clone(), before.ways())
+        let known = Loading { ways: before.ways(), hits_before: before.hits.clone(), ..Loading::default() };
+        Self::load(config, before.pass_keys.clone(), known)
     }
 
     /// Puts the first configuration in force. `pass_keys` must be new at each start, or a group's.
     pub(crate) fn first(config: Config, pass_keys: ContextKeys) -> Result<Self, LoadErrors> {
-        Self::load(config, pass_keys, Vec::new())
+        Self::load(config, pass_keys, Loading::default())
     }
 
     /// The same, which challenges by other keys.
@@ -86,8 +94,7 @@ impl Snapshot {
         &self.pass_keys
     }
 
-    fn load(config: Config, pass_keys: ContextKeys, ways: Vec<Way>) -> Result<Self, LoadErrors> {
-        let mut loading = Loading { ways, ..Loading::default() };
+    fn load(config: Config, pass_keys: ContextKeys, mut loading: Loading) -> Result<Self, LoadErrors> {
         let acceptor =
             config.tls.as_ref().map(|tls| Acceptor::load(&tls.cert, &tls.key, tls.client_ca.as_deref()));
         let acceptor = acceptor.and_then(|loaded| loading.note(loaded));
@@ -109,7 +116,7 @@ impl Snapshot {
                 let passes = (!issuers.is_empty()).then(|| PassRules { keys: pass_keys.clone(), issuers });
                 let known = (catalogue, registered, passes);
                 let site = site(&config, known, routes.iter().map(|(_, to)| to).chain([&rest]));
-                Ok(Self { config, acceptor, site, pass_keys, routes, rest })
+                Ok(Self { config, acceptor, site, pass_keys, hits: loading.hits, routes, rest })
             }
             _ => Err(LoadErrors(loading.errors)),
         }
@@ -182,6 +189,14 @@ impl Snapshot {
         routes.chain([(None, &self.rest)])
     }
 
+    /// Which configuration and which policies these are.
+    pub(crate) fn versions(&self) -> Versions {
+        let policies = self
+            .destinations()
+            .map(|(_, to)| (to.policy.hits.policy().to_owned(), to.policy.version.to_string()));
+        Versions { configuration: load::version(&self.config.to_string()), policies: policies.collect() }
+    }
+
     /// Every upstream.
     pub(crate) fn ways(&self) -> Vec<Way> {
         self.destinations().filter_map(|(_, to)| to.way.clone()).collect()
@@ -195,7 +210,10 @@ impl Loading {
 
     fn destination(&mut self, config: &Config, route: Option<&Route>) -> Option<Destination> {
         let file = route.and_then(|route| route.policy.as_deref()).or(config.policy.as_deref());
-        let policy = self.note(load::policy(file));
+        let policy = self.note(load::policy(file)).map(|policy| {
+            let hits = self.hits.of(file, &policy.policy, &self.hits_before);
+            Versioned { hits, ..policy }
+        });
         let upstream = route.and_then(|route| route.upstream.as_ref()).or(config.upstream.as_ref());
         let way = upstream.map(|upstream| self.way(upstream, config));
         let mode = route.and_then(|route| route.mode).unwrap_or(config.mode);

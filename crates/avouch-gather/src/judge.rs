@@ -13,6 +13,7 @@ use avouch_engine::request::Request;
 use avouch_engine::verdict::Verdict;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::time::Instant;
 
 /// How a judge is made.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +69,16 @@ impl Judge {
 
     /// Judges one request for `site`.
     pub async fn judge(&self, request: &Request<'_>, site: &Site) -> Box<Verdict> {
+        self.judge_timed(request, site, &mut None).await
+    }
+
+    /// The same, and notes from when to when answers were looked up that were not at hand.
+    pub async fn judge_timed(
+        &self,
+        request: &Request<'_>,
+        site: &Site,
+        looked_up: &mut Option<(Instant, Instant)>,
+    ) -> Box<Verdict> {
         let mut opened = match pipeline::open(request, site, self.clock.now()) {
             Step::Settled(verdict) => return verdict,
             Step::Next(opened) => opened,
@@ -78,10 +89,17 @@ impl Judge {
             Some(evidence) => evidence,
             // Boxed, because this future is large, and a request whose answers are at hand
             // should not have to carry it around.
-            None => Box::pin(self.lookups.look_up(questions, request.peer(), now)).await,
+            None => {
+                let begun = Instant::now();
+                let evidence = Box::pin(self.lookups.look_up(questions, request.peer(), now)).await;
+                *looked_up = Some((begun, Instant::now()));
+                evidence
+            }
         };
         if let Some(questions) = opened.ask_more(&evidence, now) {
+            let begun = looked_up.map_or_else(Instant::now, |(begun, _)| begun);
             let more = Box::pin(self.lookups.look_up(&questions, request.peer(), now)).await;
+            *looked_up = Some((begun, Instant::now()));
             evidence.network = Network { origins: evidence.network.origins, ..more.network };
         }
         evidence.epoch = epoch;

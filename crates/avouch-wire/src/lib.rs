@@ -23,5 +23,6 @@ mod span;
 pub mod structured;
 pub mod target;
 pub mod time;
+pub mod trace_context;
 pub mod verdict;
 pub mod web_bot_auth;

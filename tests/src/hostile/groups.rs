@@ -237,7 +237,7 @@ async fn the_numbers_tell_what_became_of_the_store() {
     };
     let text = tokio::time::timeout(PATIENCE, numbers).await.expect("the store is out of reach");
     assert!(text.contains("avouch_store_nonces_total{outcome=\"held\"} 1"), "{text}");
-    assert!(text.contains("avouch_store_wait_microseconds_total "), "{text}");
+    assert!(text.contains("avouch_store_wait_seconds_total "), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

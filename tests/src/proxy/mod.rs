@@ -1,9 +1,11 @@
 //! Requests through a gateway's socket, by what the upstream received.
 
 mod asking;
+mod audit;
 mod connections;
 mod dialects;
 mod feeds;
+mod figures;
 mod forwarding;
 mod framing;
 mod grpc;
@@ -12,7 +14,9 @@ pub(crate) mod judging;
 mod layer;
 mod operating;
 mod partners;
+mod prometheus;
 mod reports;
+mod traces;
 mod transport;
 mod unix;
 pub(crate) mod verdicts;

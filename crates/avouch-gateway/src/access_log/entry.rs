@@ -17,8 +17,11 @@ use tokio::time::Instant;
 
 use super::AccessLog;
 use super::line::Line;
+use crate::audit::Audit;
+use crate::config::Prefixes;
 use crate::numbers::Numbers;
 use crate::recent::{Recent, Remembered};
+use crate::traces::{Span, Trace};
 use crate::trust::Peer;
 
 /// Where what became of a request is noted.
@@ -27,13 +30,14 @@ pub(crate) struct Books {
     pub(crate) numbers: Arc<Numbers>,
     pub(crate) reports: Option<Arc<Reports>>,
     pub(crate) recent: Option<Arc<Recent>>,
+    pub(crate) audit: Option<Arc<Audit>>,
 }
 
 /// A request's line, written when this is dropped: at the end of its answer, or when the client
 /// went away before.
 pub(crate) struct Entry {
     books: Books,
-    time: Time,
+    pub(super) time: Time,
     begun: Instant,
     pub(crate) id: RequestId,
     pub(crate) peer: IpAddr,
@@ -49,9 +53,11 @@ pub(crate) struct Entry {
     pub(crate) problem: Option<&'static str>,
     /// Set when the content that streamed by was not what was signed.
     pub(crate) mismatch: Option<Arc<AtomicBool>>,
+    /// Its place in a trace, where requests are traced.
+    pub(crate) trace: Option<Box<Trace>>,
     /// The request's place among all, held as long as this.
     pub(crate) place: Option<OwnedSemaphorePermit>,
-    status: Option<StatusCode>,
+    pub(super) status: Option<StatusCode>,
     bytes: u64,
     complete: bool,
 }
@@ -91,6 +97,7 @@ impl Entry {
             policy: None,
             problem: None,
             mismatch: None,
+            trace: None,
             place: None,
             status: None,
             bytes: 0,
@@ -108,6 +115,20 @@ impl Entry {
         self.verdict = Some(verdict);
         self.policy = Some(Arc::clone(policy));
         self.decision.insert(decision)
+    }
+
+    /// It was judged from then until now; look-ups took their part of it.
+    pub(crate) fn was_judged(&mut self, begun: Instant, looked_up: Option<Span>) {
+        if let Some(trace) = &mut self.trace {
+            (trace.judged, trace.looked_up) = (Some((begun, Instant::now())), looked_up);
+        }
+    }
+
+    /// It was with the upstream from then until now.
+    pub(crate) fn was_sent(&mut self, begun: Instant) {
+        if let Some(trace) = &mut self.trace {
+            trace.sent = Some((begun, Instant::now()));
+        }
     }
 
     /// Whether the upstream will be told something that rests on signed content.
@@ -130,11 +151,15 @@ impl Entry {
         self.complete = false;
     }
 
-    fn line(&self, took: Duration) -> Vec<u8> {
+    /// The line of a log that keeps so much of addresses; one that is not of requests alone says what it is of.
+    fn line(&self, took: Duration, addresses: Prefixes, event: Option<&str>) -> Vec<u8> {
         let mut line = Line::new();
         line.shown("time", self.time);
+        if let Some(event) = event {
+            line.text("event", event);
+        }
         line.shown("request_id", self.id);
-        line.shown("peer", self.peer);
+        line.shown("peer", addresses.of(self.peer));
         line.text("method", self.method.as_str());
         line.maybe("authority", self.authority());
         line.text("path", self.uri.path_and_query().map_or("", |path| path.as_str()));
@@ -218,15 +243,24 @@ impl Drop for Entry {
             self.verdict = self.verdict.take().map(|verdict| Box::new(verdict.with_body_mismatch()));
         }
         let took = self.begun.elapsed();
-        let Books { log, numbers, reports, recent } = &self.books;
-        numbers.finished(self.verdict.as_deref(), self.action(), self.status, took);
+        let Books { log, numbers, reports, audit, recent } = &self.books;
+        numbers.finished(self.verdict.as_deref(), self.action(), self.problem, self.status, took);
         if let Some((reports, verdict)) = reports.as_ref().zip(self.verdict.as_deref()) {
             reports.count(verdict, self.peer);
+        }
+        if let Some(trace) = self.trace.take().filter(|trace| trace.is_sampled()) {
+            trace.end(self.time, self.begun, self.traced(log.addresses()));
+        }
+        if let Some(audit) = audit {
+            let line = |event: &str| self.line(took, audit.addresses(), Some(event));
+            if let Some(record) = self.audited(line, audit.addresses()) {
+                audit.note(record);
+            }
         }
         if !log.is_on() && recent.is_none() {
             return;
         }
-        let line = self.line(took);
+        let line = self.line(took, log.addresses(), None);
         log.write(&line);
         if let Some(recent) = recent.clone() {
             recent.keep(self.verdict.as_ref().map(|verdict| verdict.class()), self.remembered(line));

@@ -1,9 +1,11 @@
 //! The access log: one JSON object in a line for each request, written without holding any up.
 
+mod audited;
 mod entry;
 mod explanation;
 mod line;
 mod told;
+mod traced;
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -12,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::config::LogTarget;
+use crate::config::{LogTarget, Prefixes};
 
 pub(crate) use entry::{Books, Entry, RequestId};
 pub use explanation::{Explanation, Point, Step};
@@ -35,6 +37,7 @@ pub(crate) struct AccessLog {
 struct Shared {
     on: bool,
     limit: usize,
+    addresses: Prefixes,
     dropped: AtomicU64,
     state: Mutex<State>,
     changed: Condvar,
@@ -49,10 +52,11 @@ struct State {
 
 impl AccessLog {
     /// Opens the target and starts the writer.
-    pub(crate) fn open(target: &LogTarget, limit: usize) -> std::io::Result<Self> {
+    pub(crate) fn open(target: &LogTarget, addresses: Prefixes, limit: usize) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             on: *target != LogTarget::Off,
             limit,
+            addresses,
             dropped: AtomicU64::new(0),
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -71,6 +75,11 @@ impl AccessLog {
     /// Whether lines go anywhere.
     fn is_on(&self) -> bool {
         self.shared.on
+    }
+
+    /// How much of clients' addresses lines hold.
+    fn addresses(&self) -> Prefixes {
+        self.shared.addresses
     }
 
     /// Appends a line, which ends with a newline, where lines go anywhere.
@@ -184,7 +193,7 @@ mod tests {
     fn lines_are_written_and_a_moved_file_is_opened_anew() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.log");
-        let log = AccessLog::open(&LogTarget::File(path.clone()), 1 << 20).unwrap();
+        let log = AccessLog::open(&LogTarget::File(path.clone()), Prefixes::default(), 1 << 20).unwrap();
         log.write(b"one\n");
         while std::fs::read(&path).unwrap() != b"one\n" {
             std::thread::yield_now();
@@ -203,7 +212,7 @@ mod tests {
     fn what_exceeds_the_bound_is_dropped_and_counted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.log");
-        let log = AccessLog::open(&LogTarget::File(path.clone()), 8).unwrap();
+        let log = AccessLog::open(&LogTarget::File(path.clone()), Prefixes::default(), 8).unwrap();
         log.write(b"much too long\n");
         log.write(b"short\n");
         log.close();

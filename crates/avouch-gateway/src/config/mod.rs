@@ -1,5 +1,7 @@
 //! The gateway's configuration: read whole, every problem at once.
 
+mod addresses;
+mod audit;
 mod endpoint;
 mod fetch;
 mod http_signature;
@@ -10,6 +12,7 @@ mod privacy_pass;
 mod reports;
 mod route;
 mod store;
+mod traces;
 mod upstream;
 mod verify;
 mod web_bot_auth;
@@ -27,6 +30,8 @@ use avouch_wire::settings::{Fault, Problems, Reader, Table, Value};
 
 use crate::trust::{PrivatePeers, TrustedProxies};
 
+pub use addresses::Prefixes;
+pub use audit::{Audit, Facility, Syslog};
 pub use endpoint::Endpoint;
 pub use fetch::Fetch;
 pub use http_signature::HttpSignature;
@@ -35,6 +40,7 @@ pub use privacy_pass::PrivacyPass;
 pub use reports::Reports;
 pub use route::{Disclose, Route};
 pub use store::{Scope, SharedStore, Store, StorePlace};
+pub use traces::{Follow, Traces};
 pub use upstream::Upstream;
 pub use verify::{Proxy, Verify};
 pub use web_bot_auth::WebBotAuth;
@@ -88,6 +94,12 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Where the access log goes.
     pub log: LogTarget,
+    /// How much of clients' addresses stands in it.
+    pub log_addresses: Prefixes,
+    /// The audit log; without it there is none.
+    pub audit: Option<Audit>,
+    /// Traces of requests; without it there are none, and `traceparent` is left alone.
+    pub traces: Option<Traces>,
     /// Timeouts and sizes.
     pub limits: Limits,
 }
@@ -236,19 +248,13 @@ impl Config {
         let networks::Networks { sources: networks, feeds } = networks::read(&mut root);
         let fetch = root.sub("fetch").and_then(Fetch::read);
         let store = root.sub("store").map(Store::read).unwrap_or_default();
-        let log = root.sub("log").map(log).unwrap_or_default();
+        let (log, log_addresses) = root.sub("log").map(log).unwrap_or_default();
+        let audit = root.sub("audit").and_then(Audit::read);
+        let traces = root.sub("traces").and_then(Traces::read);
         let limits = root.sub("limits").map(Limits::read).unwrap_or_default();
         let routes: Vec<Route> = root.tables("route").into_iter().filter_map(Route::read).collect();
         check(&root, by, &listen, (&authorities, mode), &routes);
-        if !privacy_pass.is_empty() && authorities.is_empty() {
-            let fix = "add the names clients use, for example `authorities = [\"www.shop.example\"]`: without them another site could ask its own visitors for tokens that count here";
-            root.complain("authorities", Fault::new("is needed to take Privacy Pass tokens", fix));
-        }
-        if !feeds.is_empty() && !root.has("fetch") {
-            let fix =
-                "add the table, with `folder = \"/var/lib/avouch/ranges\"`, where what is fetched is kept";
-            root.complain("[fetch]", Fault::new("is needed to fetch ranges", fix));
-        }
+        check_needs(&root, !privacy_pass.is_empty() && authorities.is_empty(), !feeds.is_empty());
         Some(Self {
             mode,
             listen,
@@ -273,6 +279,9 @@ impl Config {
             store,
             routes,
             log,
+            log_addresses,
+            audit,
+            traces,
             limits,
         })
     }
@@ -298,6 +307,7 @@ impl Config {
             fetch.folder = folder.join(&fetch.folder);
             fetch.ca = fetch.ca.as_ref().map(|ca| folder.join(ca));
         }
+        self.audit.iter_mut().for_each(|audit| audit.resolve(folder));
         if let LogTarget::File(file) = &mut self.log {
             *file = folder.join(&file);
         }
@@ -351,6 +361,18 @@ fn check(
     if enforcing && authorities.is_empty() {
         let fix = "add the names clients use, for example `authorities = [\"www.shop.example\"]`: without them a request signed for another site is accepted here";
         root.complain("authorities", Fault::new("is needed to enforce", fix));
+    }
+}
+
+/// What tables need of others: tokens the site's names, feeds a folder.
+fn check_needs(root: &Table<'_>, tokens_without_names: bool, feeds: bool) {
+    if tokens_without_names {
+        let fix = "add the names clients use, for example `authorities = [\"www.shop.example\"]`: without them another site could ask its own visitors for tokens that count here";
+        root.complain("authorities", Fault::new("is needed to take Privacy Pass tokens", fix));
+    }
+    if feeds && !root.has("fetch") {
+        let fix = "add the table, with `folder = \"/var/lib/avouch/ranges\"`, where what is fetched is kept";
+        root.complain("[fetch]", Fault::new("is needed to fetch ranges", fix));
     }
 }
 
@@ -413,17 +435,20 @@ fn loopback(value: Value<'_>) -> Result<IpAddr, Fault> {
     ))
 }
 
-fn log(mut table: Table<'_>) -> LogTarget {
-    table
-        .required("access", |value| {
-            Ok(match value.text()? {
-                "stderr" => LogTarget::Stderr,
-                "stdout" => LogTarget::Stdout,
-                "off" => LogTarget::Off,
-                file => LogTarget::File(file.into()),
-            })
+fn log(mut table: Table<'_>) -> (LogTarget, Prefixes) {
+    let target = table.required("access", |value| {
+        Ok(match value.text()? {
+            "stderr" => LogTarget::Stderr,
+            "stdout" => LogTarget::Stdout,
+            "off" => LogTarget::Off,
+            file => LogTarget::File(file.into()),
         })
-        .unwrap_or_default()
+    });
+    if target == Some(LogTarget::Off) {
+        addresses::unused(&mut table, "remove it, or say where lines go");
+        return (LogTarget::Off, Prefixes::default());
+    }
+    (target.unwrap_or_default(), Prefixes::read(&mut table))
 }
 
 #[cfg(test)]
@@ -494,6 +519,18 @@ mod tests {
         fresh = true
         [log]
         access = "access.log"
+        ipv4_prefix = 24
+        ipv6_prefix = 48
+        [audit]
+        folder = "au\"dit"
+        keep = "7d"
+        size = "2GiB"
+        syslog = "udp://192.0.2.1:514"
+        facility = "local0"
+        ipv4_prefix = 16
+        [traces]
+        collector = "http://127.0.0.1:4318"
+        one_in = 10
         [limits]
         head_time = "5s"
         [[route]]

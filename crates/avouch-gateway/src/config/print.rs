@@ -63,6 +63,11 @@ impl Config {
             LogTarget::Off => writeln!(f, "\n[log]\naccess = \"off\"")?,
             LogTarget::File(path) => writeln!(f, "\n[log]\naccess = {}", file(path))?,
         }
+        if self.log != LogTarget::Off {
+            self.log_addresses.write(f)?;
+        }
+        self.audit.iter().try_for_each(|audit| audit.write(f))?;
+        self.traces.iter().try_for_each(|traces| traces.write(f))?;
         write!(f, "\n[limits]\n{}", self.limits)
     }
 

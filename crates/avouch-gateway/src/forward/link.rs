@@ -29,7 +29,7 @@ pub(super) struct Link {
 type Driver = Box<http1::Connection<TokioIo<Wire>, RequestBody>>;
 
 /// Plain or TLS.
-pub(super) enum Wire {
+pub(crate) enum Wire {
     Plain(TcpStream),
     Tls(Box<avouch_tls::Secured<TcpStream>>),
 }
@@ -121,7 +121,8 @@ fn drive(connection: &mut Option<Driver>, cx: &mut Context<'_>) {
 }
 
 impl Wire {
-    async fn open(upstream: &Upstream, connector: Option<&Connector>) -> std::io::Result<Self> {
+    /// Connects, for as long as that takes.
+    pub(crate) async fn open(upstream: &Upstream, connector: Option<&Connector>) -> std::io::Result<Self> {
         let stream = TcpStream::connect((upstream.host.as_str(), upstream.port)).await?;
         stream.set_nodelay(true)?;
         match connector {

@@ -18,6 +18,7 @@ use http::{Request, Response, StatusCode};
 use crate::body::{BodyError, RequestBody};
 
 pub(crate) use avouch_tls::Connector;
+pub(crate) use link::Wire;
 pub(crate) use pool::Pool;
 pub(crate) use relay::Relay;
 pub(crate) use upgrade::asked as upgrade_asked;

@@ -125,7 +125,8 @@ fn not_started(error: StartError) -> Failure {
         | StartError::Listen { .. }
         | StartError::Load(_)
         | StartError::Store(_)
-        | StartError::Log(_) => Failure::configuration(error),
+        | StartError::Log(_)
+        | StartError::Audit(_) => Failure::configuration(error),
         StartError::Randomness(_) | StartError::Key(_) | StartError::Signals(_) => Failure::unknown(error),
         StartError::Numbers(_) => Failure::bug(error),
     }

@@ -119,6 +119,11 @@ impl Policy {
         self.rules.iter().find(|rule| rule.matches(view)).unwrap_or(&self.otherwise)
     }
 
+    /// The names of all rules, in their order: those of the file, then the model's own.
+    pub fn rule_names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.rules.iter().chain([&self.otherwise]).map(|rule| &rule.name)
+    }
+
     /// Whether a rule asks for the autonomous system. Without a source for it such a rule never
     /// matches, which a loader should say.
     #[must_use]
