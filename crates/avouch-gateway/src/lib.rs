@@ -31,6 +31,7 @@ mod incoming;
 mod judge_api;
 mod listen;
 mod load;
+mod manager;
 mod numbers;
 mod outgoing;
 mod passes;
@@ -59,6 +60,7 @@ use snapshot::{Destination, Snapshot};
 use trust::Peer;
 
 pub use desk::{Desk, Judged};
+pub use listen::{Passed, PassedError};
 pub use load::{LoadError, LoadErrors};
 pub use registered::{KeyFault, RegisterFault, RegisterFileError, from_file as registered_keys};
 pub use reload::ReloadError;

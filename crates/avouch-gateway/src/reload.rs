@@ -25,6 +25,13 @@ pub enum ReloadError {
     Load(#[from] LoadErrors),
 }
 
+/// What `systemctl status` shows after a start, a reload, one that left something for the next start, and one that
+/// changed nothing.
+pub(crate) const IN_FORCE: &str = "judging requests";
+const PARTLY: &str = "judging requests; what the log names changes at the next start";
+pub(crate) const NOT_READ: &str =
+    "judging requests by the configuration before: the one there now does not load, and the log says why";
+
 /// Puts `config` in force. Gives the keys whose change waits for the next start.
 pub(crate) fn apply(gate: &Gate, config: Config) -> Result<Vec<&'static str>, LoadErrors> {
     let before = gate.snapshot();
@@ -44,13 +51,17 @@ pub(crate) fn apply(gate: &Gate, config: Config) -> Result<Vec<&'static str>, Lo
     }
 }
 
-/// Reads the file again and puts it in force; tells the log what came of it.
-pub(crate) fn from_file(gate: &Gate, path: &Path) {
+/// Reads the file again and puts it in force; tells the log what came of it, and gives what is so now.
+pub(crate) fn from_file(gate: &Gate, path: &Path) -> &'static str {
     let done = Config::load(path).map_err(ReloadError::from).and_then(|config| Ok(apply(gate, config)?));
     match done {
-        Ok(waiting) if waiting.is_empty() => tracing::info!(file = %path.display(), "configuration reloaded"),
+        Ok(waiting) if waiting.is_empty() => {
+            tracing::info!(file = %path.display(), "configuration reloaded");
+            IN_FORCE
+        }
         Ok(waiting) => {
             tracing::warn!(file = %path.display(), "configuration reloaded; {} changes at the next start", waiting.join(", "));
+            PARTLY
         }
         // It names the file itself, and ends its last line.
         Err(error) => {
@@ -59,6 +70,7 @@ pub(crate) fn from_file(gate: &Gate, path: &Path) {
                 "configuration not reloaded, the one before stays in force:\n{}",
                 error.trim_end()
             );
+            NOT_READ
         }
     }
 }
