@@ -61,7 +61,7 @@ use trust::Peer;
 
 pub use desk::{Desk, Judged};
 pub use listen::{Passed, PassedError};
-pub use load::{LoadError, LoadErrors};
+pub use load::{LoadError, LoadErrors, resolver, resolvers, store as store_settings};
 pub use registered::{KeyFault, RegisterFault, RegisterFileError, from_file as registered_keys};
 pub use reload::ReloadError;
 pub use run::{Gateway, Running, StartError, Surroundings, run};

@@ -20,6 +20,7 @@
 
 mod address;
 mod counts;
+mod examine;
 mod line;
 mod script;
 mod secrets;
@@ -30,4 +31,5 @@ mod trouble;
 
 pub use address::{Address, AddressError, Group, Password, PasswordError};
 pub use counts::Figures;
+pub use examine::{Unfit, examine};
 pub use store::{Settings, Store, Unavailable};

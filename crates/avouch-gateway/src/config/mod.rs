@@ -319,7 +319,7 @@ impl Config {
     }
 
     /// The files of secrets that are shared with partners.
-    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Path> {
+    pub fn secrets(&self) -> impl Iterator<Item = &Path> {
         self.http_signatures.iter().filter(|one| one.is_secret()).map(|one| one.key.as_path())
     }
 }

@@ -91,7 +91,7 @@ impl Passed {
         }
         let sockets = self.sockets.as_mut().ok_or(io::ErrorKind::NotFound)?;
         let unix = sockets.take_unix_listener(place);
-        let door = match unix {
+        match unix {
             Ok(Some(listener)) => {
                 listens(&listener)?;
                 Door::passed_unix(listener)
@@ -101,8 +101,7 @@ impl Passed {
                 listens(&listener)?;
                 Door::passed_tcp(listener)
             }
-        };
-        door
+        }
     }
 }
 
