@@ -3,6 +3,7 @@
 mod activation;
 mod doctor;
 mod notices;
+mod package;
 mod units;
 
 use std::fs;
