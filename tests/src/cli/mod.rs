@@ -24,7 +24,7 @@ macro_rules! scripts {
 
 scripts![
     keys, dns, sign, directory, verify, confirm, audit, report, refuse, fetch, delegate, policy, gateway,
-    doctor, manual
+    doctor, backup, manual
 ];
 
 #[test]

@@ -1,6 +1,7 @@
 //! The verbs.
 
 mod audit;
+mod backup;
 mod completions;
 mod delegate;
 mod demo;
@@ -74,6 +75,8 @@ enum Verb {
     Report(report::Reports),
     Gateway(gateway::Gateway),
     Doctor(doctor::Doctor),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -103,6 +106,8 @@ impl Cli {
             Verb::Policy(policy) => wait_for(policy.run()),
             Verb::Gateway(gateway) => wait_for(gateway.run()),
             Verb::Doctor(doctor) => wait_for(doctor.run()),
+            Verb::Backup(backup) => backup.run(),
+            Verb::Restore(restore) => restore.run(),
             Verb::Dns(dns) => dns.run(),
             Verb::Report(report) => report.run(),
             Verb::Completions(completions) => completions.run(),
