@@ -11,6 +11,7 @@
 )]
 
 mod bench;
+mod book;
 mod cargo;
 mod check;
 mod conformance;
@@ -41,6 +42,7 @@ cargo xtask test [--install]  check, then every test; --install brings the outsi
 cargo xtask fuzz              every fuzz target for some seconds
 cargo xtask package           the Debian package, in target/package; --debug: of the program as it was built
 cargo xtask sbom              what the program is made of, in CycloneDX
+cargo xtask book              the manual as a book, in target/book (by mdbook)
 cargo xtask bench             measure, write docs/performance.md, fail beyond a limit";
 
 fn main() -> ExitCode {
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         ["fuzz"] => course.stage("fuzz", fuzz::run),
         ["package"] => course.stage("package", || package::run(package::Program::Release)),
         ["package", "--debug"] => course.stage("package", || package::run(package::Program::AsBuilt)),
+        ["book"] => course.stage("book", book::run),
         ["sbom"] => return sbom::print(),
         ["bench"] => course.stage("bench", bench::run),
         ["help" | "--help" | "-h"] => {
