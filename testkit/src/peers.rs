@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Where programs are beside PATH: Debian leaves servers out of an ordinary user's PATH.
@@ -81,6 +82,25 @@ pub fn require_npm(package: &str) -> Option<Peers> {
 #[must_use]
 pub fn npm_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/partners/npm")
+}
+
+/// A Debian root to install packages in, of which tests use copies, or `None` and a loud line when it is missing or
+/// the test may not enter it.
+///
+/// # Panics
+/// As [`require`].
+#[must_use]
+#[track_caller]
+pub fn require_debian() -> Option<PathBuf> {
+    let test = std::env::current_exe().unwrap_or_default();
+    let root = test.ancestors().nth(3).map(|target| target.join("debian"));
+    let root = root.filter(|root| root.join("usr/bin/dpkg").is_file());
+    let may_enter = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    if root.is_none() || !may_enter {
+        skip("a Debian root, which only root may enter,");
+        return None;
+    }
+    root
 }
 
 /// Says that a test is skipped for want of something.

@@ -21,7 +21,15 @@ impl Process {
     /// # Errors
     /// It cannot be started.
     pub fn start(command: &mut Command) -> io::Result<Self> {
-        let silent = command.stdin(Stdio::null()).stdout(Stdio::null());
+        Self::start_with(Stdio::null(), command)
+    }
+
+    /// The same, with this on standard input.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_with(input: Stdio, command: &mut Command) -> io::Result<Self> {
+        let silent = command.stdin(input).stdout(Stdio::null());
         let mut child = silent.stderr(Stdio::piped()).spawn()?;
         let talk = child.stderr.take();
         let (say, said) = mpsc::channel();

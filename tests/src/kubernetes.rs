@@ -1,6 +1,6 @@
 //! The manifests that the guide for Kubernetes shows, as far as they can be held to anything without a cluster.
 
-use avouch_gateway::config::{Config, Endpoint, Proxy};
+use avouch_gateway::config::{Config, Proxy};
 use serde_json::Value;
 
 const PAGE: &str = include_str!("../../docs/operate/kubernetes.md");
@@ -125,8 +125,7 @@ fn the_configuration_listens_where_the_manifests_say() {
     let verify = config.verify.unwrap();
     assert_eq!(verify.proxy, Proxy::EnvoyGrpc);
     let container = &of_kind(&manifests, "Deployment")["spec"]["template"]["spec"]["containers"][0];
-    let ports =
-        [verify.listen, Endpoint::from(config.admin.unwrap())].map(|place| place.tcp().unwrap().port());
+    let ports = [verify.listen, config.admin.unwrap()].map(|place| place.tcp().unwrap().port());
     assert_eq!(ports.map(Value::from), [0, 1].map(|at| container["ports"][at]["containerPort"].clone()));
     let args: Vec<_> =
         container["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()).collect();

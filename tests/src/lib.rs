@@ -11,6 +11,8 @@ mod interop;
 #[cfg(test)]
 mod kubernetes;
 #[cfg(test)]
+mod machine;
+#[cfg(test)]
 mod mutation;
 #[cfg(test)]
 mod proxy;

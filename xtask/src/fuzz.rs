@@ -25,7 +25,7 @@ const LONGEST: usize = 4096;
 /// Seconds after which one input counts as an endless loop.
 const PATIENCE: u32 = 10;
 
-/// What a configuration, a policy, a PROXY header, tables of networks and lines of a log look like; no
+/// What a configuration, a policy, a PROXY header, the list of a backup, tables of networks and lines of a log look like; no
 /// vector holds one.
 const CONFIGURATION: &str =
     "listen = ['127.0.0.1:0']\nupstream = 'http://127.0.0.1:1'\n[[route]]\npath = '/*'\n";
@@ -35,6 +35,9 @@ const REPORT: &str = r#"{"version":1,"report_id":"a","organization":"b","contact
 "domain":"c.example","begin":"2026-11-25T00:00:00Z","end":"2026-11-26T00:00:00Z",
 "record":{"dnssec":"secure","texts":["v=saip1"]},"unlisted":0,"rows":[{"requests":1,"class":3,
 "standing":"verified","mechanism":"saip-rolling","reason":"signature-verified","agent":"d","network":"192.0.2.0/24"}]}"#;
+const BACKUP: &str = r#"{"format":"avouch-backup-1","made":1795219500,"files":[{"path":"/etc/a","mode":"0644",
+"owner":"root","group":"root","octets":0,"sha256":"47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"}],
+"left_out":[{"path":"/b","why":"used-nonces"}]}"#;
 const RANGES: &str = "{\"creationTime\":\"2026-01-01T00:00:00.000001\",\"prefixes\":[{\"ipv4Prefix\":\"192.0.2.0/24\"},\
     {\"ipv6Prefix\":\"2001:db8::/32\",\"scope\":[]}]}";
 const ASN: &str = "192.0.2.0\t192.0.2.255\t64500\tZZ\tA\n192.0.2.0/25,64501,B\n2001:db8::/32,64500\n";
@@ -133,6 +136,7 @@ fn sow(folder: &Path) -> std::io::Result<()> {
         ("configuration", vec![CONFIGURATION.to_owned()]),
         ("policy", vec![POLICY.to_owned()]),
         ("proxy_protocol", vec![PROXY.to_owned()]),
+        ("backup", vec![BACKUP.to_owned()]),
         ("ranges", vec![RANGES.to_owned()]),
         ("report", vec![REPORT.to_owned(), mailed(REPORT)]),
         ("public_key", keys),

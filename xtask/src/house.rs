@@ -86,6 +86,12 @@ impl Workspace {
         text_at(&self.0, "target_directory").into()
     }
 
+    /// The version of a member.
+    pub(crate) fn version(&self, name: &str) -> String {
+        let member = list(&self.0, "packages").find(|package| text_at(package, "name") == name);
+        member.map(|package| text_at(package, "version").to_owned()).unwrap_or_default()
+    }
+
     /// The names of its programs.
     pub(crate) fn programs(&self) -> Vec<String> {
         let targets = list(&self.0, "packages").flat_map(|package| list(package, "targets"));

@@ -11,6 +11,7 @@
 )]
 
 mod bench;
+mod book;
 mod cargo;
 mod check;
 mod conformance;
@@ -19,7 +20,9 @@ mod finding;
 mod fuzz;
 mod house;
 mod layers;
+mod package;
 mod peers;
+mod sbom;
 mod table;
 mod test;
 mod tidy;
@@ -37,6 +40,9 @@ cargo xtask tidy              lengths, words, names, the story
 cargo xtask conformance       docs/conformance.md names code and tests that exist
 cargo xtask test [--install]  check, then every test; --install brings the outside programs
 cargo xtask fuzz              every fuzz target for some seconds
+cargo xtask package           the Debian package, in target/package; --debug: of the program as it was built
+cargo xtask sbom              what the program is made of, in CycloneDX
+cargo xtask book              the manual as a book, in target/book (by mdbook)
 cargo xtask bench             measure, write docs/performance.md, fail beyond a limit";
 
 fn main() -> ExitCode {
@@ -55,6 +61,10 @@ fn main() -> ExitCode {
         ["test"] => test::run(&mut course, test::Peers::AsTheyAre),
         ["test", "--install"] => test::run(&mut course, test::Peers::Install),
         ["fuzz"] => course.stage("fuzz", fuzz::run),
+        ["package"] => course.stage("package", || package::run(package::Program::Release)),
+        ["package", "--debug"] => course.stage("package", || package::run(package::Program::AsBuilt)),
+        ["book"] => course.stage("book", book::run),
+        ["sbom"] => return sbom::print(),
         ["bench"] => course.stage("bench", bench::run),
         ["help" | "--help" | "-h"] => {
             println!("{HELP}");

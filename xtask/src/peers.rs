@@ -1,15 +1,15 @@
 //! The outside programs that tests talk to, and the packages that bring them.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::cargo;
 use crate::finding::Finding;
-use crate::house;
+use crate::house::{self, Workspace};
 
 /// Program and Debian package.
-const PEERS: [(&str, &str); 21] = [
+const PEERS: [(&str, &str); 26] = [
     ("c++", "g++"),
     ("named", "bind9"),
     ("dnssec-signzone", "bind9-utils"),
@@ -31,6 +31,11 @@ const PEERS: [(&str, &str); 21] = [
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
     ("rsyslogd", "rsyslog"),
+    ("systemd-analyze", "systemd"),
+    ("systemd-socket-activate", "systemd"),
+    ("debootstrap", "debootstrap"),
+    ("dpkg-shlibdeps", "dpkg-dev"),
+    ("lintian", "lintian"),
 ];
 
 /// Packages of npm's that tests talk to: the folder that names them, at fixed versions, and where npm says what it
@@ -45,13 +50,21 @@ const PIP_FOLDER: &str = "venv";
 /// A copy of the names, made when all of them were installed.
 const PIP_INSTALLED: &str = "venv/installed.txt";
 
+/// A Debian root to install our package in, in the folder where things are built; and what it has beside the least.
+const DEBIAN: &str = "debian";
+const DEBIAN_HAS: &str = "--include=systemd,ca-certificates";
+
 /// Where programs are beside PATH: Debian leaves servers out of an ordinary user's PATH.
 const SYSTEM_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 
 /// Programs and packages that are not installed.
 pub(crate) fn missing() -> Vec<&'static str> {
     let programs = PEERS.iter().map(|(program, _)| *program).filter(|program| !is_installed(program));
-    let packages = [(are_packages_installed(), NPM), (are_pip_packages_installed(), PIP)];
+    let packages = [
+        (are_packages_installed(), NPM),
+        (are_pip_packages_installed(), PIP),
+        (debian().is_ok_and(|root| root.is_dir()), "a Debian root"),
+    ];
     programs.chain(packages.into_iter().filter_map(|(there, name)| (!there).then_some(name))).collect()
 }
 
@@ -88,6 +101,7 @@ pub(crate) fn install() -> Vec<Finding> {
     if !are_pip_packages_installed() {
         findings.extend(install_pip_packages());
     }
+    findings.extend(install_debian().err().into_iter().flatten());
     if !answers("cargo", &["nextest", "--version"]) {
         // Without the code that updates itself it is built in a fraction of the time.
         let features = ["--no-default-features", "--features", "default-no-update"];
@@ -96,6 +110,34 @@ pub(crate) fn install() -> Vec<Finding> {
         findings.extend(cargo::open(&mut install, "install cargo-nextest by hand"));
     }
     findings
+}
+
+fn debian() -> Result<PathBuf, Vec<Finding>> {
+    Ok(Workspace::at("Cargo.toml")?.target_folder().join(DEBIAN))
+}
+
+/// Makes a Debian root of the release that this machine has, whole or not at all.
+fn install_debian() -> Result<(), Vec<Finding>> {
+    let root = debian()?;
+    if root.is_dir() {
+        return Ok(());
+    }
+    let mend = "run debootstrap by hand, as root";
+    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let release = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    let release = release.ok_or_else(|| vec![Finding::new("/etc/os-release", "names no release", mend)])?;
+    let (begun, whole) = (root.with_extension("begun").display().to_string(), root.display().to_string());
+    let make = format!(
+        "rm -rf '{begun}' && debootstrap --variant=minbase {DEBIAN_HAS} '{release}' '{begun}' >/dev/null && \
+         rm -rf '{begun}'/var/cache/apt/* '{begun}'/var/lib/apt/lists/* && mv '{begun}' '{whole}'"
+    );
+    let mut line = as_root();
+    line.extend(["sh", "-c", &make]);
+    settled(run(&line, mend))
+}
+
+fn settled(findings: Vec<Finding>) -> Result<(), Vec<Finding>> {
+    if findings.is_empty() { Ok(()) } else { Err(findings) }
 }
 
 /// Whether npm's packages are there, and younger than the file that names their versions.
@@ -133,13 +175,20 @@ fn install_pip_packages() -> Vec<Finding> {
 
 /// Runs apt-get, as root or through sudo, and waits for whoever else is installing.
 fn apt(words: &[&str]) -> Vec<Finding> {
-    let sudo = !is_root() && is_installed("sudo");
-    let head: &[&str] = if sudo { &["sudo"] } else { &[] };
     let own =
         ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "-o", "DPkg::Lock::Timeout=300"];
-    let line: Vec<&str> = head.iter().chain(&own).chain(words).copied().collect();
+    let line: Vec<&str> = as_root().into_iter().chain(own).chain(words.iter().copied()).collect();
+    run(&line, "run it as root, or install the packages by hand")
+}
+
+/// What a command of root's begins with.
+fn as_root() -> Vec<&'static str> {
+    if !is_root() && is_installed("sudo") { vec!["sudo"] } else { Vec::new() }
+}
+
+fn run(line: &[&str], mend: &str) -> Vec<Finding> {
     let Some((program, arguments)) = line.split_first() else { return Vec::new() };
-    cargo::open(&mut cargo::command(program, arguments), "run it as root, or install the packages by hand")
+    cargo::open(&mut cargo::command(program, arguments), mend)
 }
 
 fn is_root() -> bool {

@@ -1,5 +1,6 @@
 //! What keeps the code readable: short files and functions, clean lines, honest names, one story.
 
+mod book;
 mod length;
 mod links;
 mod names;
@@ -9,6 +10,8 @@ mod words;
 
 use crate::finding::Finding;
 use crate::house::{Crate, File};
+
+pub(crate) use links::resolve;
 
 /// Every rule of this module.
 pub(crate) fn check(files: &[File], crates: &[Crate]) -> Vec<Finding> {
@@ -21,6 +24,7 @@ pub(crate) fn check(files: &[File], crates: &[Crate]) -> Vec<Finding> {
     findings.extend(names::check_pages(files, crates));
     findings.extend(story::check(files));
     findings.extend(links::check(files));
+    findings.extend(book::check(files));
     findings.extend(quoted::check(files));
     findings
 }

@@ -45,6 +45,11 @@ const WRAPPERS: &[Wrapper] = &[
         reason: "what is entered there is entered once, which one crate is read to know",
     },
     Wrapper {
+        libraries: &["listenfd", "sd-notify"],
+        only: Only::Crate("avouch-gateway"),
+        reason: "sockets from outside are taken once, in one place, which looks at what they are",
+    },
+    Wrapper {
         libraries: &["mail-parser"],
         only: Only::Crate("avouch-wire"),
         reason: "bytes of strangers are read in one crate, which is fuzzed",

@@ -167,10 +167,27 @@ pub(crate) fn traces(settings: &config::Traces) -> Result<Arc<Traces>, LoadError
 
 /// Sets up the resolver.
 pub(crate) fn dns(config: &config::Dns) -> Result<Dns, LoadError> {
-    let servers = match config.resolvers.is_empty() {
+    resolver(config, resolvers(config)?)
+}
+
+/// The resolvers that a configuration names, or else the system's.
+///
+/// # Errors
+///
+/// What the system says of them cannot be read.
+pub fn resolvers(config: &config::Dns) -> Result<Vec<SocketAddr>, LoadError> {
+    Ok(match config.resolvers.is_empty() {
         true => system_resolvers(&read(Path::new(SYSTEM_RESOLVERS))?),
         false => config.resolvers.clone(),
-    };
+    })
+}
+
+/// What asks these resolvers, and validates as a configuration says.
+///
+/// # Errors
+///
+/// A trust anchor cannot be used, or no resolver.
+pub fn resolver(config: &config::Dns, servers: Vec<SocketAddr>) -> Result<Dns, LoadError> {
     let mut settings = ResolverSettings::new(servers);
     settings.trust_ad_from.clone_from(&config.trust_ad_from);
     for path in &config.trust_anchors {
@@ -231,7 +248,11 @@ fn connector(ca: Option<&Path>, protocols: &[Protocol]) -> Result<Connector, Loa
 }
 
 /// Sets up how the store of a group is reached; `None` for a gateway that stands alone.
-pub(crate) fn store(config: &Store) -> Result<Option<avouch_store::Settings>, LoadError> {
+///
+/// # Errors
+///
+/// Its password or the roots of its certificate cannot be used.
+pub fn store(config: &Store) -> Result<Option<avouch_store::Settings>, LoadError> {
     let StorePlace::Shared(shared) = &config.place else { return Ok(None) };
     let SharedStore { address, group, password_file, deadline, ca, rates: _ } = &**shared;
     let address = match password_file {

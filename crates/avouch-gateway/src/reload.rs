@@ -26,6 +26,13 @@ pub enum ReloadError {
     Load(#[from] LoadErrors),
 }
 
+/// What `systemctl status` shows after a start, a reload, one that left something for the next start, and one that
+/// changed nothing.
+pub(crate) const IN_FORCE: &str = "judging requests";
+const PARTLY: &str = "judging requests; what the log names changes at the next start";
+pub(crate) const NOT_READ: &str =
+    "judging requests by the configuration before: the one there now does not load, and the log says why";
+
 /// Puts `config` in force. Gives the keys whose change waits for the next start.
 pub(crate) fn apply(gate: &Gate, config: Config, asked: Asked) -> Result<Vec<&'static str>, LoadErrors> {
     let before = gate.snapshot();
@@ -51,14 +58,18 @@ fn refused(gate: &Gate, problems: &dyn std::fmt::Display, asked: Asked) {
     gate.audit(&Change::Refused { problems, asked });
 }
 
-/// Reads the file again and puts it in force; tells the log what came of it.
-pub(crate) fn from_file(gate: &Gate, path: &Path, asked: Asked) {
+/// Reads the file again and puts it in force; tells the log what came of it, and gives what is so now.
+pub(crate) fn from_file(gate: &Gate, path: &Path, asked: Asked) -> &'static str {
     let read = Config::load(path).inspect_err(|error| refused(gate, error, asked));
     let done = read.map_err(ReloadError::from).and_then(|config| Ok(apply(gate, config, asked)?));
     match done {
-        Ok(waiting) if waiting.is_empty() => tracing::info!(file = %path.display(), "configuration reloaded"),
+        Ok(waiting) if waiting.is_empty() => {
+            tracing::info!(file = %path.display(), "configuration reloaded");
+            IN_FORCE
+        }
         Ok(waiting) => {
             tracing::warn!(file = %path.display(), "configuration reloaded; {} changes at the next start", waiting.join(", "));
+            PARTLY
         }
         // It names the file itself, and ends its last line.
         Err(error) => {
@@ -67,6 +78,7 @@ pub(crate) fn from_file(gate: &Gate, path: &Path, asked: Asked) {
                 "configuration not reloaded, the one before stays in force:\n{}",
                 error.trim_end()
             );
+            NOT_READ
         }
     }
 }

@@ -34,12 +34,12 @@ use crate::desk::Desk;
 use crate::dialect::Dialect;
 use crate::gate::{Gate, Parts};
 use crate::insight::Insight;
-use crate::listen::{self, Aside, Door, Questions, Room, Site};
+use crate::listen::{self, Aside, Door, Passed, PassedError, Questions, Room, Site};
 use crate::load::{self, LoadError, LoadErrors};
 use crate::numbers::Numbers;
 use crate::recent::Recent;
 use crate::snapshot::Snapshot;
-use crate::{admin, feeds, judge_api, passes, reload, verify};
+use crate::{admin, feeds, judge_api, manager, passes, reload, verify};
 
 /// How often the replay table and idle upstream connections are looked through.
 const TEND: Duration = Duration::from_secs(1);
@@ -61,6 +61,9 @@ pub enum StartError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// A socket of the service manager's cannot be used.
+    #[error("{0}")]
+    Passed(#[from] PassedError),
     /// Something the configuration names cannot be used.
     #[error("{0}")]
     Load(#[from] LoadErrors),
@@ -103,21 +106,18 @@ pub struct Surroundings {
     pub pass_secret: Option<[u8; 32]>,
     /// What the operator's listener serves beside health, figures and keys; with it, the gateway remembers requests.
     pub console: Option<Console>,
+    /// Sockets that were opened before the start.
+    pub sockets: Passed,
 }
 
 /// Makes pages for an operator, of what a gateway lets them see.
 pub type Console = Box<dyn FnOnce(Insight) -> Router + Send>;
 
 impl Default for Surroundings {
-    /// The machine's clock, the configuration's resolvers.
+    /// The machine's clock, the configuration's resolvers, no sockets.
     fn default() -> Self {
-        Self {
-            clock: Arc::new(SystemClock::new()),
-            dns: None,
-            directories: None,
-            pass_secret: None,
-            console: None,
-        }
+        let (clock, sockets) = (Arc::new(SystemClock::new()), Passed::default());
+        Self { clock, dns: None, directories: None, pass_secret: None, console: None, sockets }
     }
 }
 
@@ -131,8 +131,10 @@ pub struct Running {
     pub listening: Vec<Endpoint>,
     /// Those of them that are addresses.
     pub addresses: Vec<SocketAddr>,
-    /// Where the operator's listener is.
+    /// Where the operator's listener is, if it is an address.
     pub admin: Option<SocketAddr>,
+    /// The same, whatever it is.
+    pub operator: Option<Endpoint>,
     /// Where proxies ask.
     pub verify: Option<Endpoint>,
     gate: Arc<Gate>,
@@ -147,15 +149,18 @@ impl Gateway {
     ///
     /// Something it needs cannot be opened.
     pub async fn start(config: Config, mut surroundings: Surroundings) -> Result<Running, StartError> {
-        let console = surroundings.console.take().filter(|_| config.admin.is_some());
+        let mut console = surroundings.console.take().filter(|_| config.admin.is_some());
         let room = Arc::new(Room::new(config.limits.connections));
-        let mut doors = Vec::new();
-        for endpoint in &config.listen {
-            doors.push(open_door(endpoint).await?);
-        }
-        let admin = open_maybe(config.admin.map(Endpoint::from).as_ref()).await?;
+        let doors = open_doors(&config.listen, &mut surroundings.sockets).await?;
+        let admin = open_doors(config.admin.as_slice(), &mut surroundings.sockets).await?;
         let proxy = config.verify.as_ref().map(|verify| verify.proxy).unwrap_or_default();
-        let verify = open_maybe(config.verify.as_ref().map(|verify| &verify.listen)).await?;
+        let verify = config.verify.as_ref().map(|verify| verify.listen.clone());
+        let verify = open_doors(verify.as_slice(), &mut surroundings.sockets).await?;
+        for name in surroundings.sockets.left() {
+            tracing::warn!(
+                "nothing listens at \"systemd:{name}\": name it in the configuration, or drop its socket unit"
+            );
+        }
         let recent = console.is_some().then(|| Arc::new(Recent::new(config.limits.remembered)));
         let gate = Arc::new(open(config, surroundings, recent)?);
         gate.audit(&Change::Start);
@@ -163,8 +168,9 @@ impl Gateway {
         let mut running = Running {
             addresses: doors.iter().filter_map(|(endpoint, _)| endpoint.tcp()).collect(),
             listening: doors.iter().map(|(endpoint, _)| endpoint.clone()).collect(),
-            admin: admin.as_ref().and_then(|(endpoint, _)| endpoint.tcp()),
-            verify: verify.as_ref().map(|(endpoint, _)| endpoint.clone()),
+            admin: admin.first().and_then(|(endpoint, _)| endpoint.tcp()),
+            operator: admin.first().map(|(endpoint, _)| endpoint.clone()),
+            verify: verify.first().map(|(endpoint, _)| endpoint.clone()),
             gate: Arc::clone(&gate),
             stop,
             tasks: JoinSet::new(),
@@ -183,16 +189,17 @@ impl Gateway {
                 listen::accept(Site, Arc::clone(&gate), door, Arc::clone(&room), stopping.clone());
             running.tasks.spawn(accepting);
         }
-        if let Some((_, door)) = admin {
+        for (_, door) in admin {
             let router = admin::router(Arc::clone(&gate));
-            let router = match console {
+            let router = match console.take() {
                 Some(pages) => router.merge(pages(Insight(Arc::clone(&gate)))),
                 None => router,
             };
             running.tasks.spawn(to_the_end(Arc::clone(&gate), door, router));
         }
-        if let Some((_, door)) = verify {
-            let (gate, room, stopping) = (Arc::clone(&gate), room_aside(&gate), stopping.clone());
+        let room = room_aside(&gate);
+        for (_, door) in verify {
+            let (gate, room, stopping) = (Arc::clone(&gate), Arc::clone(&room), stopping.clone());
             match Dialect::of(proxy) {
                 Some(dialect) => {
                     let asked = verify::router(Arc::clone(&gate), dialect);
@@ -238,8 +245,8 @@ impl Gateway {
 
 /// Runs the gateway of a configuration file until the process is asked to end: SIGHUP and a
 /// change of its files reload it, SIGTERM and SIGINT let what is under way end. `surroundings` says what it takes from
-/// outside, given its configuration; `ready` is
-/// called once it accepts connections.
+/// outside, given its configuration; `ready` is called once it accepts connections. A service manager that started it
+/// is kept informed.
 ///
 /// # Errors
 ///
@@ -252,8 +259,10 @@ pub async fn run(
     let config = Config::load(path)?;
     let surroundings = surroundings(&config);
     let mut signals = Signals::new().map_err(StartError::Signals)?;
-    let running = Gateway::start(config, surroundings).await?;
+    let mut running = Gateway::start(config, surroundings).await?;
+    running.tasks.spawn(manager::keep_alive());
     ready(&running);
+    manager::ready(reload::IN_FORCE);
     let mut seen = running.contents(path).await;
     loop {
         let told = match tokio::time::timeout(WATCH, signals.next()).await {
@@ -267,11 +276,14 @@ pub async fn run(
         let now = running.contents(path).await;
         if told || now != seen {
             seen = now;
+            manager::reloading();
             let (gate, path) = (Arc::clone(&running.gate), path.to_owned());
             let asked = if told { Asked::Signal } else { Asked::Files };
-            let _ = tokio::task::spawn_blocking(move || reload::from_file(&gate, &path, asked)).await;
+            let reloading = tokio::task::spawn_blocking(move || reload::from_file(&gate, &path, asked));
+            manager::ready(reloading.await.unwrap_or(reload::NOT_READ));
         }
     }
+    manager::stopping();
     running.stop().await;
     Ok(())
 }
@@ -319,7 +331,7 @@ fn room_aside(gate: &Gate) -> Arc<Room> {
 }
 
 fn open(config: Config, surroundings: Surroundings, recent: Option<Arc<Recent>>) -> Result<Gate, StartError> {
-    let Surroundings { clock, dns, directories, pass_secret, console: _ } = surroundings;
+    let Surroundings { clock, dns, directories, pass_secret, console: _, sockets: _ } = surroundings;
     let is_shared = matches!(config.store.place, StorePlace::Shared(_));
     let pass_keys = passes::first_keys(is_shared, pass_secret)?;
     let store = load::store(&config.store).map_err(|error| LoadErrors(vec![error]))?;
@@ -400,17 +412,24 @@ fn judge_settings(config: &Config) -> avouch_gather::Settings {
     }
 }
 
-async fn open_maybe(endpoint: Option<&Endpoint>) -> Result<Option<(Endpoint, Door)>, StartError> {
-    match endpoint {
-        Some(endpoint) => open_door(endpoint).await.map(Some),
-        None => Ok(None),
+/// Opens every place to listen; each comes with where it is.
+async fn open_doors(
+    endpoints: &[Endpoint],
+    sockets: &mut Passed,
+) -> Result<Vec<(Endpoint, Door)>, StartError> {
+    let mut doors = Vec::new();
+    for endpoint in endpoints {
+        let failed = |source| StartError::Listen { address: endpoint.clone(), source };
+        let opened = match endpoint {
+            Endpoint::Tcp(address) => vec![Door::tcp(*address).await.map_err(failed)?],
+            Endpoint::Unix(path) => vec![Door::unix(path).await.map_err(failed)?],
+            Endpoint::Passed(name) => sockets.take(name)?,
+        };
+        for door in opened {
+            doors.push((door.endpoint().map_err(failed)?, door));
+        }
     }
-}
-
-async fn open_door(endpoint: &Endpoint) -> Result<(Endpoint, Door), StartError> {
-    let failed = |source| StartError::Listen { address: endpoint.clone(), source };
-    let door = Door::open(endpoint).await.map_err(failed)?;
-    Ok((door.endpoint().map_err(failed)?, door))
+    Ok(doors)
 }
 
 /// Keeps the replay table swept, watches the age of data, sums up numbers, and closes upstream

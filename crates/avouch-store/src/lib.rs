@@ -21,6 +21,7 @@
 
 mod address;
 mod counts;
+mod examine;
 mod line;
 mod rates;
 mod script;
@@ -32,5 +33,6 @@ mod trouble;
 
 pub use address::{Address, AddressError, Group, Password, PasswordError};
 pub use counts::Figures;
+pub use examine::{Unfit, examine};
 pub use rates::TELL;
 pub use store::{Settings, Store, Unavailable};

@@ -48,6 +48,7 @@ impl Drop for Driver {
 
 /// What Redis says of itself.
 struct Standing {
+    version: String,
     run: String,
     policy: String,
     is_replica: bool,
@@ -87,6 +88,11 @@ impl Line {
             Standing { run, .. } if run != self.run => Err(Trouble::Another),
             Standing { .. } => Ok(()),
         }
+    }
+
+    /// Which version of Redis it is.
+    pub(crate) async fn version(&self) -> Result<String, Trouble> {
+        Ok(Standing::ask(&mut self.connection.clone()).await?.version)
     }
 
     /// Removes the marker, so that all that may have been forgotten is refused.
@@ -199,6 +205,7 @@ impl Standing {
         };
         let told = |name| value(name).ok_or(Trouble::Untold);
         Ok(Self {
+            version: value("redis_version").unwrap_or("of no version that it tells").to_owned(),
             run: format!("{}:{}:{}", told("run_id")?, told("master_replid")?, told("evicted_keys")?),
             policy: told("maxmemory_policy")?.to_owned(),
             is_replica: value("role") != Some("master"),

@@ -1,6 +1,5 @@
 //! The side that opens connections: to upstreams, and of agents to sites.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
@@ -11,10 +10,6 @@ use tokio_rustls::TlsConnector;
 
 use crate::pem::{self, CertificateError};
 use crate::{Protocol, Secured};
-
-/// Where Debian, Alpine, Arch and Gentoo keep the root bundle, then Fedora, then SUSE.
-const SYSTEM_ROOTS: [&str; 3] =
-    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"];
 
 /// Opens TLS connections to servers whose certificate leads to a trusted root. Cheap to clone.
 #[derive(Clone)]
@@ -27,14 +22,7 @@ impl Connector {
     ///
     /// No root bundle at any of the usual places, or none of it usable.
     pub fn system(protocols: &[Protocol]) -> Result<Self, CertificateError> {
-        let mut last = CertificateError::NoCertificate;
-        for path in SYSTEM_ROOTS {
-            match pem::read(Path::new(path), pem::ROOTS_LIMIT) {
-                Ok(text) => return Self::trusting(&text, protocols),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+        Self::trusting(&pem::system_roots()?, protocols)
     }
 
     /// Trusts exactly the certificates in PEM text, and offers `protocols` in this order.

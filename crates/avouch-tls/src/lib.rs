@@ -16,6 +16,7 @@
 //! ```
 
 mod acceptor;
+mod chain;
 mod connector;
 mod pem;
 mod secured;
@@ -23,6 +24,7 @@ mod secured;
 mod tests;
 
 pub use acceptor::Acceptor;
+pub use chain::{Chain, ChainFault};
 pub use connector::Connector;
 pub use pem::CertificateError;
 pub use secured::{MAX_NAMES, Protocol, Secured};

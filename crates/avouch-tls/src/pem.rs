@@ -14,6 +14,10 @@ pub(crate) const CHAIN_LIMIT: u64 = 1 << 20;
 /// Root bundles of operating systems are around 220 KiB.
 pub(crate) const ROOTS_LIMIT: u64 = 4 << 20;
 
+/// Where Debian, Alpine, Arch and Gentoo keep the root bundle, then Fedora, then SUSE.
+const SYSTEM_ROOTS: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"];
+
 /// Why a certificate, key or root bundle cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
@@ -53,6 +57,18 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, CertificateError>
         return Err(CertificateError::TooLong { path: path.to_owned(), limit });
     }
     Ok(text)
+}
+
+/// The root bundle that the operating system keeps, as PEM text.
+pub(crate) fn system_roots() -> Result<Vec<u8>, CertificateError> {
+    let mut last = CertificateError::NoCertificate;
+    for path in SYSTEM_ROOTS {
+        match read(Path::new(path), ROOTS_LIMIT) {
+            Ok(text) => return Ok(text),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 /// Every certificate in PEM text, at least one.

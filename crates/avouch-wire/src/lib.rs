@@ -3,6 +3,7 @@
 pub mod asn;
 pub mod authority;
 pub mod b64u;
+pub mod backup;
 pub mod capture;
 pub mod content;
 pub mod context;

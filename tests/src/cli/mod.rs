@@ -24,7 +24,7 @@ macro_rules! scripts {
 
 scripts![
     keys, dns, sign, directory, verify, confirm, explain, audit, report, refuse, fetch, delegate, policy,
-    gateway, manual
+    gateway, doctor, backup, manual
 ];
 
 #[test]

@@ -12,7 +12,7 @@ pub(crate) fn check(files: &[File]) -> Vec<Finding> {
 }
 
 /// The targets of inline links with their lines, but those in blocks of code.
-fn links(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(super) fn links(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut in_code = false;
     let lines = (1..).zip(text.lines()).filter(move |(_, line)| {
         let fence = line.trim_start().starts_with("```");
@@ -45,7 +45,7 @@ fn broken(files: &[File], page: &File, line: usize, link: &str) -> Option<Findin
 }
 
 /// `path` as seen from the folder of `page`, both from the root.
-fn resolve(page: &str, path: &str) -> String {
+pub(crate) fn resolve(page: &str, path: &str) -> String {
     let mut parts: Vec<&str> = page.split('/').collect();
     parts.pop();
     for part in path.trim_end_matches('/').split('/') {

@@ -67,7 +67,7 @@ pub struct Config {
     /// Certificate chain and key; without them the listeners are plain.
     pub tls: Option<TlsFiles>,
     /// Where health, numbers and the assertion keys are served.
-    pub admin: Option<SocketAddr>,
+    pub admin: Option<Endpoint>,
     /// Where a proxy asks about each request.
     pub verify: Option<Verify>,
     /// How names are looked up.
@@ -237,7 +237,7 @@ impl Config {
             .unwrap_or_default();
         let upstream = upstream(&mut root, by);
         let tls = root.sub("tls").and_then(tls);
-        let admin = root.sub("admin").and_then(|mut admin| admin.required("listen", |value| value.socket()));
+        let admin = root.sub("admin").and_then(|mut admin| admin.required("listen", Endpoint::read));
         let verify = root.sub("verify").and_then(Verify::read);
         let dns = root.sub("dns").map(dns).unwrap_or_default();
         let web_bot_auth = root.sub("web_bot_auth").map(WebBotAuth::read).unwrap_or_default();
@@ -329,7 +329,7 @@ impl Config {
     }
 
     /// The files of secrets that are shared with partners.
-    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Path> {
+    pub fn secrets(&self) -> impl Iterator<Item = &Path> {
         self.http_signatures.iter().filter(|one| one.is_secret()).map(|one| one.key.as_path())
     }
 }
@@ -457,7 +457,7 @@ mod tests {
 
     const WHOLE: &str = r#"
         mode = "enforce"
-        listen = ["[::]:8443", "127.0.0.1:80", "unix:/run/a\"b.sock"]
+        listen = ["[::]:8443", "127.0.0.1:80", "unix:/run/a\"b.sock", "systemd:a\"b"]
         authorities = ["www.shop.example"]
         accept_draft = true
         scheme = "https"
@@ -609,6 +609,19 @@ mod tests {
         for bad in
             ["unix:", "unix:site.sock", "UNIX:/run/site.sock", "/run/site.sock", &format!("{longest}a")]
         {
+            assert!(listen(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_socket_that_systemd_opens_goes_by_a_name_that_it_can_have() {
+        let listen =
+            |text: &str| Config::parse("f", &format!("listen = '{text}'\nupstream = 'http://a.example'"));
+        let longest = format!("systemd:{}", "a".repeat(255));
+        for good in ["systemd:https", "systemd:avouch.socket", longest.as_str()] {
+            assert_eq!(listen(good).unwrap().listen[0].to_string(), good);
+        }
+        for bad in ["systemd:", "systemd:a:b", "systemd:\u{e4}", "Systemd:https", &format!("{longest}a")] {
             assert!(listen(bad).is_err(), "{bad}");
         }
     }

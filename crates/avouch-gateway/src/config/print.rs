@@ -42,8 +42,8 @@ impl Config {
             writeln!(f, "\n[tls]\ncert = {}\nkey = {}", file(&tls.cert), file(&tls.key))?;
             tls.client_ca.iter().try_for_each(|roots| writeln!(f, "client_ca = {}", file(roots)))?;
         }
-        if let Some(listen) = self.admin {
-            writeln!(f, "\n[admin]\nlisten = \"{listen}\"")?;
+        if let Some(listen) = &self.admin {
+            writeln!(f, "\n[admin]\nlisten = {}", Quoted(listen))?;
         }
         self.verify.iter().try_for_each(|verify| verify.write(f))?;
         self.dns(f)?;

@@ -1,8 +1,11 @@
-//! What connections come in by: a TCP port, or a Unix socket on this machine.
+//! What connections come in by: a TCP port, or a Unix socket on this machine; opened here, or before the start by
+//! the service manager.
 
 use std::fs::{File, Permissions, TryLockError};
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net;
 use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, UnixListener, UnixSocket, UnixStream};
@@ -21,9 +24,16 @@ pub(crate) enum Door {
     Unix(UnixDoor),
 }
 
-/// A Unix socket. Its file goes when it is closed, if it is still there.
+/// A Unix socket.
 pub(crate) struct UnixDoor {
     listener: UnixListener,
+    path: PathBuf,
+    /// What goes when it is closed; of one that was passed nothing does: its opener keeps it.
+    _own: Option<OwnFile>,
+}
+
+/// The file of a socket that was opened here. It goes when the socket is closed, if it is still there.
+struct OwnFile {
     path: PathBuf,
     /// Which file it is: device and inode.
     file: (u64, u64),
@@ -32,12 +42,28 @@ pub(crate) struct UnixDoor {
 }
 
 impl Door {
-    /// Opens it; when this returns, clients can connect.
-    pub(crate) async fn open(endpoint: &Endpoint) -> io::Result<Self> {
-        match endpoint {
-            Endpoint::Tcp(address) => TcpListener::bind(address).await.map(Self::Tcp),
-            Endpoint::Unix(path) => UnixDoor::open(path).await.map(Self::Unix),
-        }
+    /// Opens a port; when this returns, clients can connect.
+    pub(crate) async fn tcp(address: SocketAddr) -> io::Result<Self> {
+        TcpListener::bind(address).await.map(Self::Tcp)
+    }
+
+    /// Opens a Unix socket; when this returns, clients can connect.
+    pub(crate) async fn unix(path: &Path) -> io::Result<Self> {
+        UnixDoor::open(path).await.map(Self::Unix)
+    }
+
+    /// A port that was opened before the start. It stays open when the gateway ends.
+    pub(super) fn passed_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener).map(Self::Tcp)
+    }
+
+    /// The same of a Unix socket.
+    pub(super) fn passed_unix(listener: net::UnixListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let path = listener.local_addr()?.as_pathname().map(Path::to_owned).unwrap_or_default();
+        let listener = UnixListener::from_std(listener)?;
+        Ok(Self::Unix(UnixDoor { listener, path, _own: None }))
     }
 
     /// Where it is, with the port it got.
@@ -58,7 +84,8 @@ impl UnixDoor {
         // Before it listens, so that nobody can connect whom the mode keeps out.
         std::fs::set_permissions(path, Permissions::from_mode(MODE))?;
         let file = file(path)?;
-        Ok(Self { listener: socket.listen(BACKLOG)?, path: path.to_owned(), file, _lock: lock })
+        let own = OwnFile { path: path.to_owned(), file, _lock: lock };
+        Ok(Self { listener: socket.listen(BACKLOG)?, path: path.to_owned(), _own: Some(own) })
     }
 
     pub(super) async fn accept(&self) -> io::Result<UnixStream> {
@@ -66,7 +93,7 @@ impl UnixDoor {
     }
 }
 
-impl Drop for UnixDoor {
+impl Drop for OwnFile {
     fn drop(&mut self) {
         // What else stands there by now is another's.
         if file(&self.path).is_ok_and(|there| there == self.file)

@@ -2,6 +2,7 @@
 
 mod aside;
 mod door;
+mod passed;
 mod prefixed;
 mod questions;
 mod room;
@@ -27,6 +28,7 @@ use crate::trust::Remote;
 pub(crate) use aside::Aside;
 use avouch_wire::proxy_protocol::{self, HeaderError, Progress, Said};
 pub(crate) use door::Door;
+pub use passed::{Passed, PassedError};
 use prefixed::Prefixed;
 pub(crate) use questions::Questions;
 pub(crate) use room::Room;

@@ -1,5 +1,6 @@
 //! Against a real Redis, which is killed, emptied, filled and held still.
 
+mod examined;
 mod loss;
 mod rates;
 mod tls;

@@ -4,7 +4,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
 use avouch_gateway::config::Config;
-use avouch_gateway::{Gateway as Server, Running, StartError, Surroundings};
+use avouch_gateway::{Gateway as Server, Passed, Running, StartError, Surroundings};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -51,19 +51,22 @@ struct Check {
 }
 
 impl Gateway {
-    pub(super) async fn run(self) -> Result<Exit, Failure> {
-        match self.verb {
-            Verb::Run(run) => run.run().await,
-            Verb::Check(check) => check.run(),
+    /// Takes what the service manager passed before it returns, and with it before there are threads.
+    pub(super) fn run(self) -> impl Future<Output = Result<Exit, Failure>> {
+        let sockets = Passed::from_environment().map_err(Failure::configuration);
+        async move {
+            match self.verb {
+                Verb::Run(run) => run.run(sockets?).await,
+                Verb::Check(check) => check.run(),
+            }
         }
     }
 }
 
 impl Run {
-    async fn run(&self) -> Result<Exit, Failure> {
-        avouch_gateway::run(&self.config, |_| Surroundings::default(), announce)
-            .await
-            .map_err(not_started)?;
+    async fn run(&self, sockets: Passed) -> Result<Exit, Failure> {
+        let surroundings = |_: &Config| Surroundings { sockets, ..Surroundings::default() };
+        avouch_gateway::run(&self.config, surroundings, announce).await.map_err(not_started)?;
         output::talk("stopped");
         Ok(Exit::Positive)
     }
@@ -73,7 +76,7 @@ fn announce(running: &Running) {
     for address in &running.listening {
         output::talk(format_args!("listening on {address}"));
     }
-    if let Some(address) = running.admin {
+    if let Some(address) = &running.operator {
         output::talk(format_args!("for the operator on {address}"));
     }
     if let Some(address) = &running.verify {
@@ -123,6 +126,7 @@ fn not_started(error: StartError) -> Failure {
     match error {
         StartError::Config(_)
         | StartError::Listen { .. }
+        | StartError::Passed(_)
         | StartError::Load(_)
         | StartError::Store(_)
         | StartError::Log(_)

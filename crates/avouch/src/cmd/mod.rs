@@ -1,11 +1,13 @@
 //! The verbs.
 
 mod audit;
+mod backup;
 mod completions;
 mod delegate;
 mod demo;
 mod directory;
 mod dns;
+mod doctor;
 mod explain;
 mod fetch;
 mod gateway;
@@ -48,7 +50,7 @@ const LOG: &str = "warn,hickory_net=error";
 ///
 /// A request makes a claim; evidence is gathered for it; a verdict says who it is; a decision says
 /// what happens. Agents sign with `key`, `sign` and `fetch`, domains publish with `dns` and `delegate`; sites judge
-/// with `gateway` and `verify`, look back with `audit`, and decide with `policy`.
+/// with `gateway` and `verify`, see to it with `doctor`, look back with `audit`, and decide with `policy`.
 #[derive(Debug, Parser)]
 #[command(name = "avouch", version, styles = STYLES, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -74,6 +76,9 @@ enum Verb {
     Dns(dns::Dns),
     Report(report::Reports),
     Gateway(gateway::Gateway),
+    Doctor(doctor::Doctor),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -103,6 +108,9 @@ impl Cli {
             Verb::Audit(audit) => wait_for(audit.run()),
             Verb::Policy(policy) => wait_for(policy.run()),
             Verb::Gateway(gateway) => wait_for(gateway.run()),
+            Verb::Doctor(doctor) => wait_for(doctor.run()),
+            Verb::Backup(backup) => backup.run(),
+            Verb::Restore(restore) => restore.run(),
             Verb::Dns(dns) => dns.run(),
             Verb::Report(report) => report.run(),
             Verb::Completions(completions) => completions.run(),
