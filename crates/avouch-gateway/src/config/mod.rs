@@ -1,5 +1,6 @@
 //! The gateway's configuration: read whole, every problem at once.
 
+mod console;
 mod endpoint;
 mod fetch;
 mod http_signature;
@@ -27,6 +28,7 @@ use avouch_wire::settings::{Fault, Problems, Reader, Table, Value};
 
 use crate::trust::{PrivatePeers, TrustedProxies};
 
+pub use console::{Console, ConsoleOrigin};
 pub use endpoint::Endpoint;
 pub use fetch::Fetch;
 pub use http_signature::HttpSignature;
@@ -62,6 +64,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Where health, numbers and the assertion keys are served.
     pub admin: Option<SocketAddr>,
+    /// The operators' pages there; without it there are none.
+    pub console: Option<Console>,
     /// Where a proxy asks about each request.
     pub verify: Option<Verify>,
     /// How names are looked up.
@@ -226,6 +230,7 @@ impl Config {
         let upstream = upstream(&mut root, by);
         let tls = root.sub("tls").and_then(tls);
         let admin = root.sub("admin").and_then(|mut admin| admin.required("listen", |value| value.socket()));
+        let console = root.sub("console").and_then(Console::read);
         let verify = root.sub("verify").and_then(Verify::read);
         let dns = root.sub("dns").map(dns).unwrap_or_default();
         let web_bot_auth = root.sub("web_bot_auth").map(WebBotAuth::read).unwrap_or_default();
@@ -249,6 +254,10 @@ impl Config {
                 "add the table, with `folder = \"/var/lib/avouch/ranges\"`, where what is fetched is kept";
             root.complain("[fetch]", Fault::new("is needed to fetch ranges", fix));
         }
+        if root.has("console") && !root.has("admin") {
+            let fix = "add the table, with `listen = \"127.0.0.1:9180\"`: the console is on that listener";
+            root.complain("[admin]", Fault::new("is needed for the console", fix));
+        }
         Some(Self {
             mode,
             listen,
@@ -260,6 +269,7 @@ impl Config {
             upstream: upstream?,
             tls,
             admin,
+            console,
             verify,
             dns,
             web_bot_auth,
@@ -288,6 +298,7 @@ impl Config {
         let files =
             files.chain(reports.flat_map(|reports| [&mut reports.folder].into_iter().chain(&mut reports.ca)));
         let files = files.chain(self.http_signatures.iter_mut().map(|one| &mut one.key));
+        let files = files.chain(self.console.iter_mut().map(|console| &mut console.users));
         let networks = &mut self.networks;
         let files = files.chain(&mut networks.asn).chain(networks.ranges.iter_mut().map(|(_, file)| file));
         for file in files {
@@ -444,6 +455,11 @@ mod tests {
         key = "key.pem"
         [admin]
         listen = "127.0.0.1:9180"
+        [console]
+        origin = "https://avouch.shop.example"
+        users = "us\"ers.toml"
+        idle = "10min"
+        longest = "8h"
         [verify]
         listen = "unix:/run/verify\"\\t.sock"
         proxy = "traefik"
