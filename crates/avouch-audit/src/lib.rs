@@ -46,7 +46,6 @@
 mod document;
 mod judging;
 pub mod line;
-pub mod outside;
 mod page;
 mod reading;
 mod report;

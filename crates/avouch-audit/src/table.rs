@@ -1,7 +1,7 @@
 //! A report as a table for people.
 
-use crate::outside::{Plain, cut, grouped};
 use crate::report::{Count, Counts, Liar, Report};
+use avouch_wire::outside::{Plain, cut, grouped};
 use avouch_wire::time::Time;
 use std::fmt::{self, Write as _};
 

@@ -28,6 +28,7 @@ use crate::ages::Ages;
 use crate::answers::Problem;
 use crate::config::Config;
 use crate::numbers::Numbers;
+use crate::recent::Recent;
 use crate::snapshot::{Destination, Snapshot};
 use crate::trust::Peer;
 
@@ -48,6 +49,8 @@ pub(crate) struct Gate {
     pub(crate) reports: Option<Arc<Reports>>,
     /// What a group of gateways shares, where this one is of a group.
     pub(crate) store: Option<Arc<Store>>,
+    /// The last requests, where somebody can look at them.
+    pub(crate) recent: Option<Arc<Recent>>,
     meter: RateTable,
     requests: Arc<Semaphore>,
     stopping: AtomicBool,
@@ -66,6 +69,7 @@ pub(crate) struct Parts {
     pub(crate) feeds: Option<Feeds>,
     pub(crate) reports: Option<Arc<Reports>>,
     pub(crate) store: Option<Arc<Store>>,
+    pub(crate) recent: Option<Arc<Recent>>,
 }
 
 impl Gate {
@@ -90,6 +94,7 @@ impl Gate {
             replacing: Mutex::default(),
             reports: parts.reports,
             store: parts.store,
+            recent: parts.recent,
         }
     }
 
@@ -116,8 +121,9 @@ impl Gate {
             log: Arc::clone(&self.log),
             numbers: Arc::clone(&self.numbers),
             reports: self.reports.clone(),
+            recent: self.recent.clone(),
         };
-        Entry::begin(books, id, now, peer.address, request)
+        Entry::begin(books, id, now, peer, request)
     }
 
     /// A place among the requests in any stage.

@@ -28,6 +28,7 @@ mod gate;
 mod grpc;
 mod hygiene;
 mod incoming;
+mod insight;
 mod judge_api;
 mod listen;
 mod load;
@@ -35,6 +36,7 @@ mod numbers;
 mod outgoing;
 mod passes;
 mod received;
+mod recent;
 mod registered;
 mod reload;
 mod run;
@@ -58,11 +60,14 @@ use listen::Origin;
 use snapshot::{Destination, Snapshot};
 use trust::Peer;
 
+pub use access_log::{Explanation, Point, Step, Told, UnreadableLine};
 pub use desk::{Desk, Judged};
+pub use insight::{Change, InForce, Insight, WhatIf};
 pub use load::{LoadError, LoadErrors};
+pub use recent::Remembered;
 pub use registered::{KeyFault, RegisterFault, RegisterFileError, from_file as registered_keys};
 pub use reload::ReloadError;
-pub use run::{Gateway, Running, StartError, Surroundings, run};
+pub use run::{Console, Gateway, Running, StartError, Surroundings, run};
 
 /// A request that is not forwarded: what is answered, and how much of the reason is told.
 struct Refused(Problem, Disclose);

@@ -32,9 +32,11 @@ use crate::config::{Config, ConfigError, Endpoint, StorePlace};
 use crate::desk::Desk;
 use crate::dialect::Dialect;
 use crate::gate::{Gate, Parts};
+use crate::insight::Insight;
 use crate::listen::{self, Aside, Door, Questions, Room, Site};
 use crate::load::{self, LoadError, LoadErrors};
 use crate::numbers::Numbers;
+use crate::recent::Recent;
 use crate::snapshot::Snapshot;
 use crate::{admin, feeds, judge_api, passes, reload, verify};
 
@@ -95,12 +97,23 @@ pub struct Surroundings {
     /// What Privacy Pass challenges of a gateway that stands alone are bound to; `None`: 32 octets from the system. Whoever gives them draws
     /// them anew for each start, for a token of an earlier one is told by nothing else.
     pub pass_secret: Option<[u8; 32]>,
+    /// What the operator's listener serves beside health, figures and keys; with it, the gateway remembers requests.
+    pub console: Option<Console>,
 }
+
+/// Makes pages for an operator, of what a gateway lets them see.
+pub type Console = Box<dyn FnOnce(Insight) -> Router + Send>;
 
 impl Default for Surroundings {
     /// The machine's clock, the configuration's resolvers.
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock::new()), dns: None, directories: None, pass_secret: None }
+        Self {
+            clock: Arc::new(SystemClock::new()),
+            dns: None,
+            directories: None,
+            pass_secret: None,
+            console: None,
+        }
     }
 }
 
@@ -129,7 +142,8 @@ impl Gateway {
     /// # Errors
     ///
     /// Something it needs cannot be opened.
-    pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running, StartError> {
+    pub async fn start(config: Config, mut surroundings: Surroundings) -> Result<Running, StartError> {
+        let console = surroundings.console.take().filter(|_| config.admin.is_some());
         let room = Arc::new(Room::new(config.limits.connections));
         let mut doors = Vec::new();
         for endpoint in &config.listen {
@@ -138,7 +152,8 @@ impl Gateway {
         let admin = open_maybe(config.admin.map(Endpoint::from).as_ref()).await?;
         let proxy = config.verify.as_ref().map(|verify| verify.proxy).unwrap_or_default();
         let verify = open_maybe(config.verify.as_ref().map(|verify| &verify.listen)).await?;
-        let gate = Arc::new(open(config, surroundings)?);
+        let recent = console.is_some().then(|| Arc::new(Recent::new(config.limits.remembered)));
+        let gate = Arc::new(open(config, surroundings, recent)?);
         let (stop, stopping) = watch::channel(false);
         let mut running = Running {
             addresses: doors.iter().filter_map(|(endpoint, _)| endpoint.tcp()).collect(),
@@ -163,6 +178,10 @@ impl Gateway {
         }
         if let Some((_, door)) = admin {
             let router = admin::router(Arc::clone(&gate));
+            let router = match console {
+                Some(pages) => router.merge(pages(Insight(Arc::clone(&gate)))),
+                None => router,
+            };
             running.tasks.spawn(to_the_end(Arc::clone(&gate), door, router));
         }
         if let Some((_, door)) = verify {
@@ -214,10 +233,15 @@ impl Gateway {
 /// # Errors
 ///
 /// It cannot start.
-pub async fn run(path: &Path, ready: impl FnOnce(&Running)) -> Result<(), StartError> {
+pub async fn run(
+    path: &Path,
+    surroundings: impl FnOnce(&Config) -> Surroundings,
+    ready: impl FnOnce(&Running),
+) -> Result<(), StartError> {
     let config = Config::load(path)?;
+    let surroundings = surroundings(&config);
     let mut signals = Signals::new().map_err(StartError::Signals)?;
-    let running = Gateway::start(config, Surroundings::default()).await?;
+    let running = Gateway::start(config, surroundings).await?;
     ready(&running);
     let mut seen = running.contents(path).await;
     loop {
@@ -282,8 +306,8 @@ fn room_aside(gate: &Gate) -> Arc<Room> {
     Arc::new(Room::new(gate.snapshot().config.limits.connections))
 }
 
-fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> {
-    let Surroundings { clock, dns, directories, pass_secret } = surroundings;
+fn open(config: Config, surroundings: Surroundings, recent: Option<Arc<Recent>>) -> Result<Gate, StartError> {
+    let Surroundings { clock, dns, directories, pass_secret, console: _ } = surroundings;
     let is_shared = matches!(config.store.place, StorePlace::Shared(_));
     let pass_keys = passes::first_keys(is_shared, pass_secret)?;
     let store = load::store(&config.store).map_err(|error| LoadErrors(vec![error]))?;
@@ -312,8 +336,18 @@ fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> 
     }
     let assertion_key = AssertionKey::generate(&mut SystemEntropy)?;
     let numbers = Numbers::new()?;
-    let gate =
-        Gate::new(Parts { snapshot, judge, clock, log, numbers, assertion_key, feeds, reports, store });
+    let gate = Gate::new(Parts {
+        snapshot,
+        judge,
+        clock,
+        log,
+        numbers,
+        assertion_key,
+        feeds,
+        reports,
+        store,
+        recent,
+    });
     gate.load_networks(&gate.snapshot().config);
     Ok(gate)
 }

@@ -148,8 +148,8 @@ impl Snapshot {
 
     /// Says in the log when rules ask for autonomous systems and there is no table of them.
     pub(crate) fn say_what_is_missing(&self) {
-        let mut all = self.routes.iter().map(|(_, to)| to).chain([&self.rest]);
-        if self.config.networks.asn.is_none() && all.any(|to| to.policy.asks_for_asn) {
+        let asks = |(_, to): (_, &Destination)| to.policy.asks_for_asn;
+        if self.config.networks.asn.is_none() && self.destinations().any(asks) {
             tracing::warn!("rules ask for `asn`, and never match: name a table by `[asn] file`");
         }
     }
@@ -176,10 +176,15 @@ impl Snapshot {
         Patience { head: self.config.limits.upstream_head, pause: self.config.limits.body_pause }
     }
 
+    /// Every part of the site: the prefix of its route, `None` for what no route holds, and what applies to it.
+    pub(crate) fn destinations(&self) -> impl Iterator<Item = (Option<&str>, &Destination)> {
+        let routes = self.routes.iter().map(|(route, to)| (Some(route.path.as_str()), to));
+        routes.chain([(None, &self.rest)])
+    }
+
     /// Every upstream.
     pub(crate) fn ways(&self) -> Vec<Way> {
-        let destinations = self.routes.iter().map(|(_, destination)| destination).chain([&self.rest]);
-        destinations.filter_map(|to| to.way.clone()).collect()
+        self.destinations().filter_map(|(_, to)| to.way.clone()).collect()
     }
 }
 

@@ -12,6 +12,7 @@ pub mod http_signature;
 pub mod key;
 pub mod name;
 mod octets;
+pub mod outside;
 pub mod passkey;
 pub mod privacy_pass;
 pub mod proxy_protocol;

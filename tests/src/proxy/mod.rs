@@ -7,6 +7,7 @@ mod feeds;
 mod forwarding;
 mod framing;
 mod grpc;
+mod insight;
 pub(crate) mod judging;
 mod layer;
 mod operating;

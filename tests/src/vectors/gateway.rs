@@ -95,6 +95,7 @@ pub(super) fn surroundings(case: &Case) -> Surroundings {
         dns: Some(Dns::Zones(zones)),
         directories: Some(directories(case)),
         pass_secret: Some(PASS_SECRET),
+        console: None,
     }
 }
 

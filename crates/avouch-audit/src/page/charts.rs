@@ -1,9 +1,9 @@
 //! Charts as inline SVG, without text of their own, so that they may be stretched to any width.
 
-use crate::outside::grouped;
 use crate::report::Counts;
 use crate::table::minute;
 use crate::timeline::{Column, Timeline};
+use avouch_wire::outside::grouped;
 use avouch_wire::time::Time;
 use std::fmt::{self, Write as _};
 

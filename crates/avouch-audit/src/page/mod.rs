@@ -6,10 +6,10 @@
 
 mod charts;
 
-use crate::outside::{Html, grouped};
 use crate::report::{Count, Counts, Liar, Report, Row};
 use crate::table::{minute, plural};
 use avouch_wire::content::ContentDigest;
+use avouch_wire::outside::{Html, grouped};
 use avouch_wire::time::Time;
 use data_encoding::BASE64;
 use std::fmt::{self, Write as _};

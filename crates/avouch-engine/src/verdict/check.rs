@@ -56,62 +56,63 @@ impl Validation {
     }
 }
 
-/// What can be checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the name says it, and docs/formats/verdict.md explains each")]
-pub enum CheckName {
-    Syntax,
-    Time,
-    Authority,
-    DnsKey,
-    DirectoryKey,
-    RegisteredKey,
-    Coverage,
-    Revocation,
-    Certificate,
-    Signature,
-    Body,
-    Replay,
-    ForwardConfirmed,
-    ForwardAddress,
-    DelegationToken,
-    DelegatedNetwork,
-    DelegationRecord,
-    CrawlerRange,
-    Transport,
-    Challenge,
-    Attester,
-    Testing,
+macro_rules! checks {
+    ($($name:ident, $written:literal, $question:literal;)+) => {
+        /// What can be checked.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum CheckName {
+            $(#[doc = $question] $name,)+
+        }
+
+        impl CheckName {
+            /// Every check, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// As written.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $written),+ }
+            }
+
+            /// What it asks.
+            #[must_use]
+            pub const fn question(self) -> &'static str {
+                match self { $(Self::$name => $question),+ }
+            }
+        }
+    };
+}
+
+checks! {
+    Syntax, "syntax", "is the header well formed, can the signatures be read?";
+    Time, "time", "is the timestamp within the window?";
+    Authority, "authority", "was it signed for this site, and is the site ours?";
+    DnsKey, "dns-key", "is there a live key at the name that decides?";
+    DirectoryKey, "directory-key", "does the directory that the signature names list its key?";
+    RegisteredKey, "registered-key", "does the registered key count now?";
+    Coverage, "coverage", "does a signature under a registered key cover what it has to?";
+    Revocation, "revocation", "does no name above revoke it?";
+    Certificate, "rcert", "did the published key certify the rolling one?";
+    Signature, "signature", "does the signature hold?";
+    Body, "body", "is the content what was signed?";
+    Replay, "replay", "is the request new?";
+    ForwardConfirmed, "forward-confirmed", "do PTR and forward look-up connect address and domain?";
+    ForwardAddress, "forward-address", "does the domain resolve to the address?";
+    DelegationToken, "delegation-token", "did a live key of the domain issue the token, and does it fit the request?";
+    DelegatedNetwork, "delegated-network", "does the address lie in the network that the token names?";
+    DelegationRecord, "delegation-record", "does the domain's record name the network?";
+    CrawlerRange, "crawler-range", "does the address lie in the ranges the crawler's operator publishes?";
+    Transport, "transport", "does what TLS showed of the client agree with the claim?";
+    Challenge, "challenge", "was the Privacy Pass token made for a challenge of this site that still counts?";
+    Attester, "attester", "does the attester's delegation token name the issuer for what is asked?";
+    Testing, "testing", "is the key in use, and not published for testing?";
 }
 
 impl CheckName {
-    /// As written.
+    /// Reads a name.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Syntax => "syntax",
-            Self::Time => "time",
-            Self::Authority => "authority",
-            Self::DnsKey => "dns-key",
-            Self::DirectoryKey => "directory-key",
-            Self::RegisteredKey => "registered-key",
-            Self::Coverage => "coverage",
-            Self::Revocation => "revocation",
-            Self::Certificate => "rcert",
-            Self::Signature => "signature",
-            Self::Body => "body",
-            Self::Replay => "replay",
-            Self::ForwardConfirmed => "forward-confirmed",
-            Self::ForwardAddress => "forward-address",
-            Self::DelegationToken => "delegation-token",
-            Self::DelegatedNetwork => "delegated-network",
-            Self::DelegationRecord => "delegation-record",
-            Self::CrawlerRange => "crawler-range",
-            Self::Transport => "transport",
-            Self::Challenge => "challenge",
-            Self::Attester => "attester",
-            Self::Testing => "testing",
-        }
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|check| check.name() == name)
     }
 }
 
@@ -163,6 +164,24 @@ impl Unchecked {
             Self::Replay => "replay",
             Self::Target => "target",
             Self::Revocation => "revocation",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_check_stands_in_the_documentation_with_its_question_and_no_other_does() {
+        let page = include_str!("../../../../docs/formats/verdict.md");
+        let table = page.split("### Checks").nth(1).and_then(|rest| rest.split("### ").next()).unwrap();
+        let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| `")).collect();
+        assert_eq!(rows.len(), CheckName::ALL.len());
+        for (row, check) in rows.iter().zip(CheckName::ALL) {
+            let beginning = format!("| `{}` | {}", check.name(), check.question());
+            assert!(row.starts_with(&beginning), "{row}");
+            assert_eq!(CheckName::parse(check.name()), Some(*check));
         }
     }
 }

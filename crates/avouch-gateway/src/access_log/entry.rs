@@ -9,6 +9,7 @@ use avouch_engine::decision::{Action, Decision, Outcome};
 use avouch_engine::reason::Reason;
 use avouch_engine::verdict::{Class, Verdict};
 use avouch_reports::Reports;
+use avouch_wire::authority::Scheme;
 use avouch_wire::time::Time;
 use http::{HeaderValue, Method, StatusCode, Uri};
 use tokio::sync::OwnedSemaphorePermit;
@@ -17,12 +18,15 @@ use tokio::time::Instant;
 use super::AccessLog;
 use super::line::Line;
 use crate::numbers::Numbers;
+use crate::recent::{Recent, Remembered};
+use crate::trust::Peer;
 
 /// Where what became of a request is noted.
 pub(crate) struct Books {
     pub(crate) log: Arc<AccessLog>,
     pub(crate) numbers: Arc<Numbers>,
     pub(crate) reports: Option<Arc<Reports>>,
+    pub(crate) recent: Option<Arc<Recent>>,
 }
 
 /// A request's line, written when this is dropped: at the end of its answer, or when the client
@@ -33,6 +37,7 @@ pub(crate) struct Entry {
     begun: Instant,
     pub(crate) id: RequestId,
     pub(crate) peer: IpAddr,
+    scheme: Scheme,
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) host: Option<HeaderValue>,
@@ -67,7 +72,7 @@ impl Entry {
         books: Books,
         id: RequestId,
         (time, begun): (Time, Instant),
-        peer: IpAddr,
+        peer: &Peer,
         request: &http::Request<B>,
     ) -> Box<Self> {
         Box::new(Self {
@@ -75,7 +80,8 @@ impl Entry {
             time,
             begun,
             id,
-            peer,
+            peer: peer.address,
+            scheme: peer.scheme,
             method: request.method().clone(),
             uri: request.uri().clone(),
             host: request.headers().get(http::header::HOST).cloned(),
@@ -161,6 +167,20 @@ impl Entry {
         line.end()
     }
 
+    /// What is remembered when it has ended; verdict and decision go with it.
+    fn remembered(&mut self, mut line: Vec<u8>) -> Remembered {
+        line.pop();
+        Remembered {
+            id: self.id.to_string(),
+            time: self.time,
+            address: self.peer,
+            scheme: self.scheme,
+            verdict: self.verdict.take(),
+            decision: self.decision.take(),
+            line: line.into_boxed_slice(),
+        }
+    }
+
     /// What the upstream is told of the decision; `-` for nothing.
     pub(crate) fn told(&self) -> &'static str {
         match self.decision.as_ref().map(|decision| &decision.outcome) {
@@ -198,13 +218,18 @@ impl Drop for Entry {
             self.verdict = self.verdict.take().map(|verdict| Box::new(verdict.with_body_mismatch()));
         }
         let took = self.begun.elapsed();
-        let Books { log, numbers, reports } = &self.books;
+        let Books { log, numbers, reports, recent } = &self.books;
         numbers.finished(self.verdict.as_deref(), self.action(), self.status, took);
         if let Some((reports, verdict)) = reports.as_ref().zip(self.verdict.as_deref()) {
             reports.count(verdict, self.peer);
         }
-        if log.is_on() {
-            log.write(&self.line(took));
+        if !log.is_on() && recent.is_none() {
+            return;
+        }
+        let line = self.line(took);
+        log.write(&line);
+        if let Some(recent) = recent.clone() {
+            recent.keep(self.verdict.as_ref().map(|verdict| verdict.class()), self.remembered(line));
         }
     }
 }

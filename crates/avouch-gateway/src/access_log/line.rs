@@ -8,6 +8,9 @@ use serde::Serialize;
 /// The longest text written of any one field, in octets; a longer one ends with `…`.
 const TEXT_LIMIT: usize = 1024;
 
+/// What a text ends with that was longer.
+pub(super) const CUT: char = '…';
+
 /// Room for nearly every line, so that it is written without growing.
 const ROOM: usize = 1024;
 
@@ -100,7 +103,7 @@ impl fmt::Write for Escaped<'_> {
         }
         if cut && more {
             self.1 = 0;
-            self.0.extend_from_slice("…".as_bytes());
+            let _ = write!(self.0, "{CUT}");
         }
         Ok(())
     }

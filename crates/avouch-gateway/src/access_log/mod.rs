@@ -1,7 +1,9 @@
 //! The access log: one JSON object in a line for each request, written without holding any up.
 
 mod entry;
+mod explanation;
 mod line;
+mod told;
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -13,6 +15,8 @@ use std::time::Duration;
 use crate::config::LogTarget;
 
 pub(crate) use entry::{Books, Entry, RequestId};
+pub use explanation::{Explanation, Point, Step};
+pub use told::{Told, UnreadableLine};
 
 /// How long lines gather before they are written together: short enough for `tail -f`, long
 /// enough that a busy gateway writes once for hundreds of requests.
@@ -69,8 +73,11 @@ impl AccessLog {
         self.shared.on
     }
 
-    /// Appends a line, which ends with a newline.
+    /// Appends a line, which ends with a newline, where lines go anywhere.
     fn write(&self, line: &[u8]) {
+        if !self.is_on() {
+            return;
+        }
         let mut state = self.shared.state();
         if state.text.len() + line.len() > self.shared.limit {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);

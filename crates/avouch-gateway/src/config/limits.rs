@@ -157,6 +157,8 @@ limits! {
     nonces: usize = replay::CAPACITY;
     /// Agents, domains, pseudonyms and addresses whose rate is counted apart.
     rates: usize = 1 << 16;
+    /// Requests of each class that the console remembers, some KiB each; without a console none.
+    remembered: usize = 1_024;
     /// Log text waiting to be written; beyond it lines are dropped and counted, so that a full
     /// disk never stops requests.
     log_buffer: Size = Size(8 << 20);

@@ -4,7 +4,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
 use avouch_gateway::config::Config;
-use avouch_gateway::{Gateway as Server, Running, StartError};
+use avouch_gateway::{Gateway as Server, Running, StartError, Surroundings};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -61,7 +61,9 @@ impl Gateway {
 
 impl Run {
     async fn run(&self) -> Result<Exit, Failure> {
-        avouch_gateway::run(&self.config, announce).await.map_err(not_started)?;
+        avouch_gateway::run(&self.config, |_| Surroundings::default(), announce)
+            .await
+            .map_err(not_started)?;
         output::talk("stopped");
         Ok(Exit::Positive)
     }

@@ -2,7 +2,7 @@
 
 use super::summary::{Line, Summary, is_held, is_open, reason};
 use crate::cmd::dns::findings;
-use avouch_audit::outside::{Plain, cut, grouped};
+use avouch_wire::outside::{Plain, cut, grouped};
 use avouch_wire::report::Standing;
 use avouch_wire::time::Time;
 use std::fmt::Write as _;

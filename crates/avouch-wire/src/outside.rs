@@ -1,6 +1,6 @@
 //! Text from outside, made safe to show: whoever sends a request chooses what stands in the log.
 
-use avouch_wire::report::is_unprintable;
+use crate::report::is_unprintable;
 use std::fmt::{self, Display, Write};
 
 /// For a terminal: what could move the cursor or turn the direction of writing is spelled out.
@@ -8,7 +8,8 @@ use std::fmt::{self, Display, Write};
 pub struct Plain<'a>(pub &'a str);
 
 /// For a page, in text and in quoted attributes.
-pub(crate) struct Html<'a>(pub(crate) &'a str);
+#[derive(Clone, Copy, Debug)]
+pub struct Html<'a>(pub &'a str);
 
 impl Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
