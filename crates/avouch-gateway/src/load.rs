@@ -112,6 +112,8 @@ impl std::fmt::Display for LoadErrors {
 pub(crate) struct Versioned {
     pub(crate) policy: Arc<Policy>,
     pub(crate) version: Arc<str>,
+    /// Its file, as it was read; the model's table has none.
+    pub(crate) text: Option<Arc<str>>,
     /// Whether a rule asks which autonomous system an address belongs to.
     pub(crate) asks_for_asn: bool,
 }
@@ -135,19 +137,19 @@ pub(crate) fn both<A, B>(
 /// Loads a policy; without a file, the model's table.
 pub(crate) fn policy(path: Option<&Path>) -> Result<Versioned, LoadError> {
     let Some(path) = path else {
-        return Ok(Versioned::of(Policy::model(), "model"));
+        return Ok(Versioned::of(Policy::model(), "model", None));
     };
     let text = read(path)?;
     let policy = Policy::parse(&path.display().to_string(), &text)?;
     let digest = b64u::encode(&ContentDigest::of(text.as_bytes()).0);
     let version = digest.chars().take(VERSION_LENGTH).collect::<String>();
-    Ok(Versioned::of(policy, &version))
+    Ok(Versioned::of(policy, &version, Some(text.into())))
 }
 
 impl Versioned {
-    fn of(policy: Policy, version: &str) -> Self {
+    fn of(policy: Policy, version: &str, text: Option<Arc<str>>) -> Self {
         let asks_for_asn = policy.asks_for_asn();
-        Self { policy: Arc::new(policy), version: version.into(), asks_for_asn }
+        Self { policy: Arc::new(policy), version: version.into(), text, asks_for_asn }
     }
 }
 

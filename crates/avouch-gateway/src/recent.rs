@@ -12,10 +12,14 @@ use avouch_engine::verdict::{Class, Verdict};
 use avouch_wire::authority::Scheme;
 use avouch_wire::time::Time;
 
+use crate::tally::Tally;
+
 /// Requests that have ended, newest last in each ring: classes 0 to 3, then those that were not judged.
 pub(crate) struct Recent {
     most: usize,
     rings: [Mutex<VecDeque<Arc<Remembered>>>; RINGS],
+    /// How many there were, remembered or not.
+    pub(crate) tally: Tally,
 }
 
 const RINGS: usize = 5;
@@ -42,11 +46,12 @@ pub struct Remembered {
 impl Recent {
     /// Keeps so many of each class.
     pub(crate) fn new(most: usize) -> Self {
-        Self { most, rings: Default::default() }
+        Self { most, rings: Default::default(), tally: Tally::default() }
     }
 
     /// Keeps a request of this class; without one, it was not judged.
     pub(crate) fn keep(&self, class: Option<Class>, request: Remembered) {
+        self.tally.count(request.verdict.as_deref());
         let Some(mut ring) = self.rings.get(place(class)).map(lock) else { return };
         let oldest = if ring.len() < self.most { None } else { ring.pop_front() };
         ring.push_back(Arc::new(request));
