@@ -123,7 +123,10 @@ impl Sessions {
 
 /// The place of the session that cookies name. One that stands twice is nobody's.
 fn key(cookies: &str) -> Option<[u8; 32]> {
-    let mut ours = cookies.split(';').filter_map(|cookie| cookie.trim().split_once('=')).filter(|(name, _)| *name == COOKIE);
+    let mut ours = cookies
+        .split(';')
+        .filter_map(|cookie| cookie.trim().split_once('='))
+        .filter(|(name, _)| *name == COOKIE);
     let (_, value) = ours.next()?;
     if ours.next().is_some() {
         return None;

@@ -107,22 +107,10 @@ impl UsersFile {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{NOW, key, name};
-    use super::super::{Refused, Role, Ticket};
+    use super::super::{NotChanged, Refused, Role, Ticket};
     use super::*;
     use avouch_keys::entropy::SystemEntropy;
     use std::os::unix::fs::PermissionsExt as _;
-
-    #[derive(Debug)]
-    enum Failure {
-        File(UsersError),
-        Refused(Refused),
-    }
-
-    impl From<UsersError> for Failure {
-        fn from(error: UsersError) -> Self {
-            Self::File(error)
-        }
-    }
 
     #[test]
     fn what_is_refused_changes_nothing_and_what_is_done_is_for_its_owner_alone() {
@@ -132,13 +120,14 @@ mod tests {
         assert_eq!(file.read().unwrap(), Users::default());
         let refused: Result<(), _> = file.change(|users| {
             users.remove(&name("ada"));
-            Err(Failure::Refused(Refused::Invitation))
+            Err(NotChanged::Refused(Refused::Invitation))
         });
-        assert!(matches!(refused, Err(Failure::Refused(Refused::Invitation))));
+        assert!(matches!(refused, Err(NotChanged::Refused(Refused::Invitation))));
         assert!(!path.exists());
         let ticket = Ticket::draw(&mut SystemEntropy).unwrap();
-        let invited: Result<_, Failure> =
-            file.change(|users| users.invite(name("ada"), Role::Viewer, ticket, NOW).map_err(Failure::Refused));
+        let invited: Result<_, NotChanged> = file.change(|users| {
+            users.invite(name("ada"), Role::Viewer, ticket, NOW).map_err(NotChanged::Refused)
+        });
         invited.unwrap();
         assert_eq!(file.read().unwrap().invitations.len(), 1);
         assert!(!fs::read_to_string(&path).unwrap().contains(&ticket.to_string()));
@@ -150,20 +139,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = UsersFile::new(&folder.path().join("users.toml"));
         let ticket = Ticket::draw(&mut SystemEntropy).unwrap();
-        let invited: Result<_, Failure> =
-            file.change(|users| users.invite(name("ada"), Role::Viewer, ticket, NOW).map_err(Failure::Refused));
+        let invited: Result<_, NotChanged> = file.change(|users| {
+            users.invite(name("ada"), Role::Viewer, ticket, NOW).map_err(NotChanged::Refused)
+        });
         invited.unwrap();
         let enrolled: usize = std::thread::scope(|scope| {
             let tries: Vec<_> = (0..8u8)
                 .map(|number| {
                     let file = &file;
                     scope.spawn(move || {
-                        let done: Result<(), Failure> = file.change(|users| {
-                            users.enrol(ticket, &[number], key(), NOW).map_err(Failure::Refused)
+                        let done: Result<(), NotChanged> = file.change(|users| {
+                            users.enrol(ticket, &[number], key(), NOW).map_err(NotChanged::Refused)
                         });
                         match done {
                             Ok(()) => 1,
-                            Err(Failure::Refused(Refused::Invitation)) => 0,
+                            Err(NotChanged::Refused(Refused::Invitation)) => 0,
                             Err(other) => panic!("{other:?}"),
                         }
                     })

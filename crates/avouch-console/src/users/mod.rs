@@ -152,17 +152,32 @@ pub struct Users {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// [`MAX_INVITATIONS`].
-    #[error("{MAX_INVITATIONS} invitations wait already: withdraw some with `avouch console remove`, or wait until they end")]
+    #[error(
+        "{MAX_INVITATIONS} invitations wait already: withdraw some with `avouch console remove`, or wait until they end"
+    )]
     Invitations,
     /// [`MAX_PASSKEYS`].
     #[error("there are {MAX_PASSKEYS} passkeys already: remove some with `avouch console remove`")]
     Passkeys,
     /// No such invitation, or no longer.
-    #[error("the invitation was used, withdrawn, or has ended: ask for another, which `avouch console invite` makes")]
+    #[error(
+        "the invitation was used, withdrawn, or has ended: ask for another, which `avouch console invite` makes"
+    )]
     Invitation,
     /// A passkey of this name is there.
     #[error("this passkey is enrolled already: sign in with it")]
     Known,
+}
+
+/// Why the file of users was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum NotChanged {
+    /// It cannot be read or written.
+    #[error(transparent)]
+    File(#[from] UsersError),
+    /// What was asked for is refused.
+    #[error(transparent)]
+    Refused(#[from] Refused),
 }
 
 impl Users {

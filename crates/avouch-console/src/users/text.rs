@@ -27,7 +27,10 @@ impl Users {
         let passkeys: Vec<_> = root.tables("passkey").into_iter().filter_map(passkey).collect();
         let invitations: Vec<_> = root.tables("invitation").into_iter().filter_map(invitation).collect();
         if passkeys.len() > MAX_PASSKEYS || invitations.len() > MAX_INVITATIONS {
-            root.complain("passkey", Fault::new("or `invitation` stands too often", "remove those of no use"));
+            root.complain(
+                "passkey",
+                Fault::new("or `invitation` stands too often", "remove those of no use"),
+            );
         }
         let mut ids: Vec<_> = passkeys.iter().map(|passkey| &passkey.id).collect();
         ids.sort();
@@ -105,7 +108,13 @@ mod tests {
     fn users() -> Users {
         let digest = ContentDigest::of(b"a");
         Users {
-            passkeys: vec![Passkey { name: name("ada"), role: Role::Operator, id: vec![1, 2], key: key(), added: NOW }],
+            passkeys: vec![Passkey {
+                name: name("ada"),
+                role: Role::Operator,
+                id: vec![1, 2],
+                key: key(),
+                added: NOW,
+            }],
             invitations: vec![Invitation { name: name("eve"), role: Role::Viewer, digest, until: NOW }],
         }
     }
@@ -131,7 +140,10 @@ mod tests {
             ("digest = \"", "digest = \"A"),
         ] {
             assert!(good.contains(from), "{from}");
-            assert!(Users::parse("f", &good.replace(from, to)).unwrap_err().to_string().contains("f:"), "{from}");
+            assert!(
+                Users::parse("f", &good.replace(from, to)).unwrap_err().to_string().contains("f:"),
+                "{from}"
+            );
         }
         let (_, passkey) = good.split_once("[[passkey]]").unwrap();
         let (passkey, _) = passkey.split_once("[[invitation]]").unwrap();

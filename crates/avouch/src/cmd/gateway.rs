@@ -61,12 +61,16 @@ impl Gateway {
 
 impl Run {
     async fn run(&self) -> Result<Exit, Failure> {
-        avouch_gateway::run(&self.config, |_| Surroundings::default(), announce)
-            .await
-            .map_err(not_started)?;
+        avouch_gateway::run(&self.config, surroundings, announce).await.map_err(not_started)?;
         output::talk("stopped");
         Ok(Exit::Positive)
     }
+}
+
+/// What the gateway takes from outside its configuration: the pages that it asks for.
+fn surroundings(config: &Config) -> Surroundings {
+    let console = config.console.as_ref().map(avouch_console::pages);
+    Surroundings { console, ..Surroundings::default() }
 }
 
 fn announce(running: &Running) {
@@ -115,7 +119,8 @@ impl Check {
     }
 }
 
-fn load(path: &Path) -> Result<Config, Failure> {
+/// Reads a configuration.
+pub(super) fn load(path: &Path) -> Result<Config, Failure> {
     Config::load(path).map_err(Failure::configuration)
 }
 

@@ -2,6 +2,7 @@
 
 mod audit;
 mod completions;
+mod console;
 mod delegate;
 mod demo;
 mod directory;
@@ -39,8 +40,7 @@ avouch.";
 /// What the log tells unless asked otherwise, of a server at work and of any other command. hickory
 /// warns of each validation that fails, with the whole message in hexadecimal; that it failed is
 /// reported as the answer.
-const LOG_AT_WORK: &str =
-    "warn,avouch=info,avouch_gateway=info,avouch_directory=info,avouch_reports=info,hickory_net=error";
+const LOG_AT_WORK: &str = "warn,avouch=info,avouch_gateway=info,avouch_console=info,avouch_directory=info,avouch_reports=info,hickory_net=error";
 const LOG: &str = "warn,hickory_net=error";
 
 /// See who is behind each request, and prove who you are.
@@ -72,6 +72,7 @@ enum Verb {
     Dns(dns::Dns),
     Report(report::Reports),
     Gateway(gateway::Gateway),
+    Console(console::Console),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -100,6 +101,7 @@ impl Cli {
             Verb::Audit(audit) => wait_for(audit.run()),
             Verb::Policy(policy) => wait_for(policy.run()),
             Verb::Gateway(gateway) => wait_for(gateway.run()),
+            Verb::Console(console) => console.run(),
             Verb::Dns(dns) => dns.run(),
             Verb::Report(report) => report.run(),
             Verb::Completions(completions) => completions.run(),
