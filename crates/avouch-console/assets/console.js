@@ -111,7 +111,11 @@ function draw() {
       height: place.clientHeight,
       legend: { show: false },
       cursor: { show: false },
-      scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } },
+      scales: {
+        // Half an hour, whether or not it has passed since the start.
+        x: { range: (_, first, last) => [last - 1800, last] },
+        y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] },
+      },
       axes: [{ ...axis, values: clock }, { ...axis, size: 46 }],
       series: [
         {},

@@ -21,9 +21,10 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
 /// Name, type and content.
-const FILES: [(&str, &str, &str); 5] = [
+const FILES: [(&str, &str, &str); 6] = [
     ("console.css", STYLE, include_str!("../assets/console.css")),
     ("console.js", SCRIPT, include_str!("../assets/console.js")),
+    ("icon.svg", "image/svg+xml", include_str!("../assets/icon.svg")),
     ("htmx.js", SCRIPT, include_str!("../assets/htmx-2.0.11.min.js")),
     ("uplot.js", SCRIPT, include_str!("../assets/uplot-1.6.32.min.js")),
     ("uplot.css", STYLE, include_str!("../assets/uplot-1.6.32.min.css")),

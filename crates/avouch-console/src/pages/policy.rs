@@ -123,9 +123,11 @@ impl Console {
     /// The policies in force, each once, with the routes it is for.
     fn policies(&self) -> Vec<Shown> {
         let requests = self.insight.requests();
+        let in_force = self.insight.policies();
+        let rest = if in_force.len() == 1 { "the whole site" } else { "everything else" };
         let mut policies: Vec<Shown> = Vec::new();
-        for InForce { route, version, text, policy } in self.insight.policies() {
-            let route = route.unwrap_or_else(|| "everything else".to_owned());
+        for InForce { route, version, text, policy } in in_force {
+            let route = route.unwrap_or_else(|| rest.to_owned());
             if let Some(known) = policies.iter_mut().find(|known| known.version == *version) {
                 known.routes = format!("{}, {route}", known.routes);
                 continue;

@@ -27,6 +27,7 @@ const LEAST: u64 = 4;
 #[template(path = "traffic.html")]
 struct Page {
     frame: Frame,
+    kinds: [Kind; 6],
     live: Live,
 }
 
@@ -59,7 +60,7 @@ struct Part {
 
 /// `/console/`.
 pub(crate) async fn page(State(console): State<Arc<Console>>, user: User) -> Response {
-    shown(&Page { frame: Frame::of(user, "/console/"), live: Live::of(&console) })
+    shown(&Page { frame: Frame::of(user, "/console/"), kinds: KINDS, live: Live::of(&console) })
 }
 
 /// What of it changes, for the page to put in place of what it had.
