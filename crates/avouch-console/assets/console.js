@@ -80,6 +80,9 @@ function wire(name, work) {
   });
 }
 
+// Seconds between two counts.
+const STEP = 5;
+
 const KINDS = ["verified", "partial", "anonymous", "undetermined", "invalid", "unjudged"];
 
 // The paces stand in the part that is put in place of the old one every few seconds.
@@ -104,6 +107,8 @@ function draw() {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(`--${name}`).trim();
   const axis = { stroke: colour("soft"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line"), width: 1 } };
+  // A bar for each step, which ends where it was counted.
+  const paths = uPlot.paths.bars({ size: [1, Infinity], align: -1, gap: 0 });
   const clock = (_, seconds) => seconds.map((second) => new Date(second * 1000).toISOString().slice(11, 16));
   chart = new uPlot(
     {
@@ -112,14 +117,14 @@ function draw() {
       legend: { show: false },
       cursor: { show: false },
       scales: {
-        // Half an hour, whether or not it has passed since the start.
-        x: { range: (_, first, last) => [last - 1800, last] },
+        // What is known, and five minutes at least.
+        x: { range: (_, first, last) => [Math.min(first - STEP, last - 300), last] },
         y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] },
       },
       axes: [{ ...axis, values: clock }, { ...axis, size: 46 }],
       series: [
         {},
-        ...order.toReversed().map((kind) => ({ fill: colour(KINDS[kind]), stroke: colour(KINDS[kind]), width: 1, points: { show: false } })),
+        ...order.toReversed().map((kind) => ({ fill: colour(KINDS[kind]), stroke: colour(KINDS[kind]), width: 0, paths, points: { show: false } })),
       ],
     },
     data,

@@ -17,7 +17,7 @@ pub(crate) const KINDS: [Kind; 6] = [
     Kind { style: "anonymous", class: "0", standing: "anonymous", meaning: "no claim" },
     Kind { style: "undetermined", class: "1", standing: "undetermined", meaning: "could not be found out" },
     Kind { style: "invalid", class: "1", standing: "invalid", meaning: "a claim that does not hold" },
-    Kind { style: "unjudged", class: "–", standing: "not judged", meaning: "answered before a verdict" },
+    Kind { style: "unjudged", class: "", standing: "not judged", meaning: "answered before a verdict" },
 ];
 
 /// What requests come to, where it is shown.
@@ -34,6 +34,11 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
+    /// Class and standing, as one says them.
+    pub(crate) fn label(&self) -> String {
+        format!("{} {}", self.class, self.standing).trim_start().to_owned()
+    }
+
     /// Of a verdict, or of a request that has none.
     pub(crate) fn of(verdict: Option<&Verdict>) -> Self {
         let [verified, partial, anonymous, undetermined, invalid, unjudged] = KINDS;

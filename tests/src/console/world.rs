@@ -53,7 +53,11 @@ impl World {
             path.display(),
             policy.display(),
         );
-        let zone = format!("$ORIGIN acme.example.\n$TTL 60\n@ SOA ns host 1 2 3 4 30\n{}\n", agent.record);
+        let zone = format!(
+            "$ORIGIN acme.example.\n$TTL 60\n@ SOA ns host 1 2 3 4 30\n_saip TXT \"v=saip1; ip=192.0.2.80/32\"\n{}\n\
+             113.0.203.in-addr.arpa. SOA ns host 1 2 3 4 30\n",
+            agent.record
+        );
         let zones = ZoneFiles::parse(&[("acme", zone.as_str())], Dnssec::Insecure).unwrap();
         let config = Config::parse("test", &text).unwrap();
         let surroundings = Surroundings {
@@ -167,6 +171,34 @@ impl World {
         let request = self.agent.request("/signed", None, b"");
         for _ in 0..2 {
             exchange(self.running.addresses[0], &request).await.unwrap();
+        }
+    }
+
+    /// Requests of every class, from several addresses.
+    pub(super) async fn traffic(&self) {
+        const BROWSERS: [&str; 3] = [
+            "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0",
+            "Mozilla/5.0 (iPhone) Safari/605.1",
+            "curl/8.14",
+        ];
+        for number in 0..24u8 {
+            let agent = BROWSERS[usize::from(number) % BROWSERS.len()];
+            self.visit(
+                &format!("198.51.100.{number}"),
+                &format!("/shop/{number}"),
+                &format!("User-Agent: {agent}\r\n"),
+            )
+            .await;
+        }
+        for number in 0..7u8 {
+            let crawler =
+                "User-Agent: Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)\r\n";
+            self.visit(&format!("203.0.113.{number}"), "/prices", crawler).await;
+            self.visit("192.0.2.80", "/feed", "SAIP: dom=\"acme.example\"; id=\"_\"\r\n").await;
+        }
+        for _ in 0..3 {
+            self.visit("192.0.2.81", "/feed", "SAIP: dom=\"silent.example\"; id=\"_\"\r\n").await;
+            self.proved_and_replayed().await;
         }
     }
 

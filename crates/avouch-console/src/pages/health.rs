@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use askama::Template;
+use avouch_engine::decision::Mode;
+use avouch_gateway::config::Config;
 use avouch_wire::outside::grouped;
-use axum::extract::State;
+use axum::extract;
 use axum::response::Response;
 use tokio::time::Instant;
 
@@ -28,18 +30,20 @@ struct Page {
 /// One thing that is well or not.
 struct Point {
     what: &'static str,
-    state: State_,
+    state: State,
     says: String,
 }
 
 /// How it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State_ {
+enum State {
     Well,
+    /// As somebody chose.
+    Note,
     Watch,
 }
 
-impl State_ {
+impl State {
     const fn of(well: bool) -> Self {
         if well { Self::Well } else { Self::Watch }
     }
@@ -47,6 +51,7 @@ impl State_ {
     const fn word(self) -> &'static str {
         match self {
             Self::Well => "well",
+            Self::Note => "note",
             Self::Watch => "look at it",
         }
     }
@@ -54,13 +59,14 @@ impl State_ {
     const fn style(self) -> &'static str {
         match self {
             Self::Well => "pass",
+            Self::Note => "note",
             Self::Watch => "undetermined",
         }
     }
 }
 
 /// `/console/health`.
-pub(crate) async fn page(State(console): State<Arc<Console>>, user: User) -> Response {
+pub(crate) async fn page(extract::State(console): extract::State<Arc<Console>>, user: User) -> Response {
     let insight = &console.insight;
     let config = insight.config();
     let now = insight.now();
@@ -75,7 +81,7 @@ pub(crate) async fn page(State(console): State<Arc<Console>>, user: User) -> Res
 }
 
 impl Console {
-    fn points(&self, config: &avouch_gateway::config::Config) -> Vec<Point> {
+    fn points(&self, config: &Config) -> Vec<Point> {
         let insight = &self.insight;
         let stopping = insight.is_stopping();
         let dropped = insight.log_lines_dropped();
@@ -86,7 +92,7 @@ impl Console {
             networks.ages(now).filter(|age| age.age * 2 >= age.oldest).map(|age| age.of.to_owned()).collect();
         let says = |what, well, good: String, bad: String| Point {
             what,
-            state: State_::of(well),
+            state: State::of(well),
             says: if well { good } else { bad },
         };
         vec![
@@ -96,15 +102,7 @@ impl Console {
                 "New ones are welcome.".to_owned(),
                 "The gateway is stopping: those under way end, new ones are not taken.".to_owned(),
             ),
-            says(
-                "Mode",
-                config.mode == avouch_engine::decision::Mode::Enforce,
-                "Decisions are carried out (enforce).".to_owned(),
-                format!(
-                    "Decisions are not carried out where no route says otherwise (mode {}).",
-                    config.mode.as_str()
-                ),
-            ),
+            mode(config.mode),
             says(
                 "Authorities",
                 !config.authorities.is_empty(),
@@ -138,4 +136,20 @@ impl Console {
             ),
         ]
     }
+}
+
+/// What a mode means for whoever reads that requests were refused.
+fn mode(mode: Mode) -> Point {
+    let (state, says) = match mode {
+        Mode::Enforce => (State::Well, "Decisions are carried out (enforce)."),
+        Mode::Advise => (
+            State::Note,
+            "Decisions are told to the upstream, and not carried out (advise), where no route says otherwise.",
+        ),
+        Mode::Observe => (
+            State::Note,
+            "Decisions are noted, and not carried out (observe), where no route says otherwise.",
+        ),
+    };
+    Point { what: "Mode", state, says: says.to_owned() }
 }

@@ -96,7 +96,7 @@ impl Live {
 /// The list of the requests that came to the same.
 fn query(kind: Kind) -> String {
     match kind.class {
-        "–" => "class=none".to_owned(),
+        "" => "class=none".to_owned(),
         class => format!("class={class}&standing={}", kind.standing),
     }
 }
