@@ -121,7 +121,7 @@ function draw() {
         x: { range: (_, first, last) => [Math.min(first - STEP, last - 300), last] },
         y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] },
       },
-      axes: [{ ...axis, values: clock }, { ...axis, size: 46 }],
+      axes: [{ ...axis, values: clock, incrs: [60, 120, 300, 600] }, { ...axis, size: 46 }],
       series: [
         {},
         ...order.toReversed().map((kind) => ({ fill: colour(KINDS[kind]), stroke: colour(KINDS[kind]), width: 0, paths, points: { show: false } })),

@@ -46,6 +46,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use http::{HeaderName, HeaderValue, header};
+use tokio::sync::Semaphore;
 
 use challenges::Challenges;
 use refusal::Refusal;
@@ -62,6 +63,12 @@ const ADDRESSES: usize = 4_096;
 
 /// Look-ups of records that all operators together may ask for in a minute; each asks the DNS some five names.
 const EXAMINATIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(29);
+
+/// Drafts that are compared at the same time; each takes a processor for some milliseconds.
+const DRAFTS: usize = 1;
+
+/// The largest word of a passkey, which anybody may send: a credential's longest name, and what browsers put beside it.
+const MAX_SHOWN: usize = 16 << 10;
 
 /// The largest form: a policy as long as one may be, in which each octet may take three.
 const MAX_FORM: usize = 3 << 20;
@@ -89,6 +96,8 @@ struct Console {
     challenges: Challenges,
     attempts: (RateTable, Limit),
     examinations: (Cell, Limit),
+    /// Turns to compare a draft.
+    drafts: Semaphore,
     series: Series,
     insight: Insight,
 }
@@ -112,17 +121,20 @@ fn router(settings: &config::Console, insight: Insight) -> Router {
         challenges: Challenges::default(),
         attempts: (RateTable::new(ADDRESSES), attempts),
         examinations: (Cell::new(), examinations),
+        drafts: Semaphore::new(DRAFTS),
         series: Series::default(),
         insight,
     });
     tokio::spawn(series::keep(Arc::downgrade(&console)));
-    Router::new()
-        .route("/console", get(async || Redirect::permanent("/console/")))
-        .route("/console/assets/{digest}/{name}", get(assets::serve))
+    let outside = Router::new()
         .route("/console/sign-in", get(sign_in::sign_in_page).post(sign_in::sign_in))
         .route("/console/sign-in/ask", post(sign_in::ask))
         .route("/console/enrol", get(sign_in::enrol_page).post(sign_in::enrol))
         .route("/console/enrol/ask", post(sign_in::ask_new))
+        .layer(DefaultBodyLimit::max(MAX_SHOWN));
+    let inside = Router::new()
+        .route("/console", get(async || Redirect::permanent("/console/")))
+        .route("/console/assets/{digest}/{name}", get(assets::serve))
         .route("/console/sign-out", post(sign_in::sign_out))
         .route("/console/", get(pages::traffic::page))
         .route("/console/traffic", get(pages::traffic::part))
@@ -134,7 +146,9 @@ fn router(settings: &config::Console, insight: Insight) -> Router {
         .route("/console/keys", get(pages::keys::page))
         .route("/console/health", get(pages::health::page))
         .route("/console/{*rest}", get(async || Refusal::Missing))
-        .layer(DefaultBodyLimit::max(MAX_FORM))
+        .layer(DefaultBodyLimit::max(MAX_FORM));
+    outside
+        .merge(inside)
         .layer(middleware::from_fn_with_state(Arc::clone(&console), guard))
         .with_state(console)
 }

@@ -147,8 +147,11 @@ pub(crate) async fn sign_in(
     let id = shown.id()?;
     let file = console.users.clone();
     let users = blocking(move || Ok(file.read()?)).await?;
-    let passkey = users.passkey(&id).ok_or(Failure::Unknown)?;
-    console.hold(&shown, &passkey.key)?;
+    let passkey = users.passkey(&id).ok_or(Failure::Unknown);
+    let held = passkey.and_then(|passkey| console.hold(&shown, &passkey.key).map(|()| passkey));
+    let passkey = held.inspect_err(|why| {
+        tracing::warn!(address = %from.0.address(), %why, "a passkey does not open the console");
+    })?;
     tracing::info!(user = %passkey.name, role = passkey.role.as_str(), address = %from.0.address(), "signed in to the console");
     console.open(&id)
 }

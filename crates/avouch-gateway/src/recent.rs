@@ -39,6 +39,8 @@ pub struct Remembered {
     pub verdict: Option<Box<Verdict>>,
     /// What happened; `None` where it did not come to that.
     pub decision: Option<Decision>,
+    /// The version of the policy that decided.
+    pub policy: Option<Arc<str>>,
     /// Its line in the access log, without the newline. Texts in it are cut as there, so it is some KiB at most.
     pub line: Box<[u8]>,
 }
@@ -100,6 +102,7 @@ mod tests {
             scheme: Scheme::Https,
             verdict: None,
             decision: None,
+            policy: None,
             line: Box::default(),
         }
     }
@@ -121,5 +124,14 @@ mod tests {
         assert_eq!(numbers(&recent.all()), [999, 998, 997, 2, 1]);
         let named = |number: u64| recent.named(&request(number).id).map(|found| found.time.seconds());
         assert_eq!((named(998), named(996)), (Some(998), None), "the older gave way");
+    }
+
+    #[test]
+    fn a_million_made_up_identities_take_the_room_of_a_few() {
+        let recent = Recent::new(10);
+        (0..1_000_000).for_each(|number| recent.keep(Some(Class::Unverifiable), request(number)));
+        assert_eq!(recent.all().len(), 10);
+        assert!(recent.rings.iter().all(|ring| lock(ring).capacity() <= 16));
+        assert_eq!(recent.tally.counts().all(), 1_000_000, "and none of them goes uncounted");
     }
 }

@@ -87,6 +87,7 @@ fn waiting(before: &Config, after: &Config) -> Vec<&'static str> {
     let changed = [
         ("listen", before.listen != after.listen),
         ("[admin]", before.admin != after.admin),
+        ("[console]", before.console != after.console),
         ("[verify]", before.verify != after.verify),
         ("[dns]", before.dns != after.dns),
         ("[web_bot_auth] ca", before.web_bot_auth.ca != after.web_bot_auth.ca),
@@ -109,6 +110,7 @@ fn waiting(before: &Config, after: &Config) -> Vec<&'static str> {
         ("limits.wait", old.wait != new.wait),
         ("limits.nonces", old.nonces != new.nonces),
         ("limits.rates", old.rates != new.rates),
+        ("limits.remembered", old.remembered != new.remembered),
         ("limits.log_buffer", old.log_buffer != new.log_buffer),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()

@@ -1,5 +1,6 @@
 //! The rules in force, and what a draft would change.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -109,6 +110,7 @@ pub(crate) async fn what_if(
     let chosen = fields.get("policy").to_owned();
     let insight = console.insight.clone();
     let (text, version) = (draft.clone(), chosen.clone());
+    let _turn = console.drafts.acquire().await;
     // Thousands of requests are decided anew, which would hold others up.
     let outcome = tokio::task::spawn_blocking(move || match Policy::parse(DRAFT, &text) {
         Ok(policy) => Outcome::of(&insight, &policy, &version),
@@ -123,6 +125,13 @@ impl Console {
     /// The policies in force, each once, with the routes it is for.
     fn policies(&self) -> Vec<Shown> {
         let requests = self.insight.requests();
+        let mut hits: HashMap<(&str, &str), usize> = HashMap::new();
+        for request in &requests {
+            let rule = request.decision.as_ref().and_then(|decision| decision.rule.as_deref());
+            if let Some(place) = request.policy.as_deref().zip(rule) {
+                *hits.entry(place).or_default() += 1;
+            }
+        }
         let in_force = self.insight.policies();
         let rest = if in_force.len() == 1 { "the whole site" } else { "everything else" };
         let mut policies: Vec<Shown> = Vec::new();
@@ -132,15 +141,10 @@ impl Console {
                 known.routes = format!("{}, {route}", known.routes);
                 continue;
             }
-            let hits = |name: &str| {
-                let decided =
-                    requests.iter().filter_map(|request| request.decision.as_ref()?.rule.as_deref());
-                decided.filter(|rule| *rule == name).count()
-            };
             let outline: Vec<_> = policy.outline().collect();
             let ends = outline.iter().skip(1).map(|next| next.line);
             let rules = outline.iter().zip(ends.chain([0])).map(|(rule, end)| Rule {
-                hits: hits(&rule.rule),
+                hits: hits.get(&(&*version, &*rule.rule)).copied().unwrap_or_default(),
                 name: Plain(&rule.rule).to_string(),
                 place: if rule.line == 0 { "model".to_owned() } else { format!("line {}", rule.line) },
                 action: rule.action.as_str(),

@@ -3,6 +3,7 @@
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
+use avouch_console::users::UsersFile;
 use avouch_gateway::config::Config;
 use avouch_gateway::{Gateway as Server, Running, StartError, Surroundings};
 use clap::{Args, Subcommand};
@@ -89,6 +90,9 @@ impl Check {
     fn run(&self) -> Result<Exit, Failure> {
         let config = load(&self.config)?;
         Server::check(config.clone()).map_err(Failure::configuration)?;
+        if let Some(console) = &config.console {
+            UsersFile::new(&console.users).read().map_err(Failure::configuration)?;
+        }
         let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
         let authorities: Vec<_> = config.authorities.iter().map(ToString::to_string).collect();
         let policy = config.policy.as_ref().map(|file| file.display().to_string());
