@@ -52,7 +52,7 @@ impl Bare {
     }
 
     /// Both checks, the rolling key read from its octets as every verifier must.
-    fn check(&self) -> bool {
+    pub(crate) fn check(&self) -> bool {
         let rolling = VerifyingKey::from_bytes(&self.rolling).expect("a key");
         let signature = Signature::from_bytes(&self.signature);
         self.check_one() && rolling.verify(&self.message, &signature).is_ok()
@@ -130,7 +130,7 @@ pub(crate) fn policy(world: &World) -> Figure {
 
 const TERMS: Terms = Terms { mode: Mode::Enforce, require: None, require_nonce: false };
 
-const TYPICAL: &str = r#"
+pub(crate) const TYPICAL: &str = r#"
 [[rule]]
 name = "agents"
 when = { class = 3, domain = ["acme.example"] }

@@ -6,23 +6,26 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot set up its world has nothing to say")]
 
+mod asked;
+mod attack;
 mod audit;
 mod bot;
 mod check;
 mod figure;
 mod gateway;
+mod player;
 mod refusal;
 mod replay;
 mod world;
 
 pub use figure::Figure;
-pub use gateway::play;
+pub use player::play;
 
 /// A group's name, and what measures it.
 type Group = (&'static str, fn() -> Vec<Figure>);
 
 /// The groups of figures, in the order of the page.
-const GROUPS: [Group; 7] = [
+const GROUPS: [Group; 9] = [
     ("check", || vec![check::whole(&world::World::new())]),
     ("bot", || vec![bot::whole()]),
     ("refusal", || refusal::figures(&world::World::new())),
@@ -30,6 +33,8 @@ const GROUPS: [Group; 7] = [
     ("replay", replay::figures),
     ("audit", audit::figures),
     ("gateway", gateway::figures),
+    ("asked", asked::figures),
+    ("attack", attack::figures),
 ];
 
 /// Every figure, or those of the named groups.

@@ -41,12 +41,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new() -> Self {
         let signers: Vec<_> = (0..AGENTS).map(signer).collect();
-        let mut zone = "$ORIGIN acme.example.\n$TTL 86400\n@ SOA ns host 1 2 3 4 86400\n".to_owned();
-        for (at, signer) in signers.iter().enumerate() {
-            let key = b64u::encode(signer.public().octets());
-            writeln!(zone, "agent-{at}._saip TXT \"v=saip1; pk={key}\"").expect("a string takes all");
-        }
-        let judge = judge(&zone, Directories::default());
+        let judge = judge(&zone(&signers), Directories::default());
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         Self { signers, judge, site: site(), runtime }
     }
@@ -64,6 +59,22 @@ impl World {
             }
         });
     }
+}
+
+/// The zone of agents, each by its number.
+pub(crate) fn zone(signers: &[Signer]) -> String {
+    format!("$ORIGIN acme.example.\n$TTL 86400\n@ SOA ns host 1 2 3 4 86400\n{}", records(signers))
+}
+
+/// Their records, with absolute names.
+pub(crate) fn records(signers: &[Signer]) -> String {
+    let mut records = String::new();
+    for (at, signer) in signers.iter().enumerate() {
+        let key = b64u::encode(signer.public().octets());
+        writeln!(records, "agent-{at}._saip.acme.example. TXT \"v=saip1; pk={key}\"")
+            .expect("a string takes all");
+    }
+    records
 }
 
 /// A verifier for whom this zone is the DNS, and whom no budget of look-ups holds up.
@@ -110,7 +121,8 @@ pub(crate) fn request(saip: &str) -> Request<'_> {
     Request::read(head).expect("the request is sound")
 }
 
-fn signer(at: usize) -> Signer {
+/// An agent, by its number.
+pub(crate) fn signer(at: usize) -> Signer {
     let domain = Domain::parse("acme.example").expect("sound").into_owned();
     let name = format!("agent-{at}");
     let agent = AgentId::parse(&name).expect("sound").into_owned();
@@ -119,8 +131,13 @@ fn signer(at: usize) -> Signer {
 }
 
 fn sign(signer: &Signer) -> String {
+    sign_at(signer, NOW)
+}
+
+/// The header of a request to the site, signed at this moment.
+pub(crate) fn sign_at(signer: &Signer, now: Time) -> String {
     let target = Target::parse("GET", PATH).expect("sound");
     let authority = Authority::parse(SITE, Scheme::Https).expect("sound");
     let request = RequestToSign { method: "GET", target: &target, authority: &authority, content: None };
-    signer.sign(request, Mode::Rolling(KeyType::Ed25519), NOW).expect("signs")
+    signer.sign(request, Mode::Rolling(KeyType::Ed25519), now).expect("signs")
 }

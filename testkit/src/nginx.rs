@@ -57,6 +57,15 @@ impl Nginx {
         Ok(Self { process, folder })
     }
 
+    /// The processes it consists of: the master, and its workers (proc(5)).
+    #[must_use]
+    pub fn processes(&self) -> Vec<u32> {
+        let master = self.process.id();
+        let workers =
+            fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap_or_default();
+        std::iter::once(master).chain(workers.split_whitespace().filter_map(|id| id.parse().ok())).collect()
+    }
+
     /// Its folder.
     #[must_use]
     pub fn folder(&self) -> &Path {

@@ -58,6 +58,12 @@ impl Process {
         Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().map(drop)
     }
 
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for its end.
     ///
     /// # Errors

@@ -44,6 +44,7 @@
 //! ```
 
 mod document;
+mod finding;
 mod judging;
 pub mod line;
 mod page;
@@ -55,6 +56,7 @@ mod tally;
 mod timeline;
 
 pub use document::Document;
+pub use finding::find;
 pub use judging::Auditor;
 pub use page::Page;
 pub use reading::{read, size_of};

@@ -26,7 +26,7 @@ use crate::access_log::{AccessLog, Books, Entry, RequestId};
 use crate::admission::Admission;
 use crate::ages::Ages;
 use crate::answers::Problem;
-use crate::config::Config;
+use crate::config::{Config, Scope, StorePlace};
 use crate::numbers::Numbers;
 use crate::recent::Recent;
 use crate::snapshot::{Destination, Snapshot};
@@ -51,7 +51,7 @@ pub(crate) struct Gate {
     pub(crate) store: Option<Arc<Store>>,
     /// The last requests, where somebody can look at them.
     pub(crate) recent: Option<Arc<Recent>>,
-    meter: RateTable,
+    pub(crate) meter: Arc<RateTable>,
     requests: Arc<Semaphore>,
     stopping: AtomicBool,
     start: u64,
@@ -72,12 +72,24 @@ pub(crate) struct Parts {
     pub(crate) recent: Option<Arc<Recent>>,
 }
 
+/// The table of rates, which tells a group what it admits where the group counts them together.
+fn meter(config: &Config) -> RateTable {
+    match &config.store.place {
+        StorePlace::Shared(shared) if shared.rates == Scope::Group => {
+            RateTable::in_group(config.limits.rates)
+        }
+        StorePlace::Shared(_) | StorePlace::Memory | StorePlace::File(_) => {
+            RateTable::new(config.limits.rates)
+        }
+    }
+}
+
 impl Gate {
     pub(crate) fn new(parts: Parts) -> Self {
         let limits = &parts.snapshot.config.limits;
         Self {
             admission: Admission::new(limits.forwarded, limits.waiting, limits.wait),
-            meter: RateTable::new(limits.rates),
+            meter: Arc::new(meter(&parts.snapshot.config)),
             requests: Arc::new(Semaphore::new(limits.requests)),
             stopping: AtomicBool::new(false),
             // The standard library seeds each of these from the system's randomness.
@@ -168,7 +180,7 @@ impl Gate {
 
     /// What happens with a request that was judged so.
     pub(crate) fn decide(&self, verdict: &Verdict, facts: &Facts<'_>, to: &Destination) -> Decision {
-        decide(verdict, facts, &to.policy.policy, to.terms, &self.meter, self.clock.now())
+        decide(verdict, facts, &to.policy.policy, to.terms, &*self.meter, self.clock.now())
     }
 
     /// The signed word to the upstream, where its route wants one.

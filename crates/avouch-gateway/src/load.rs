@@ -221,7 +221,7 @@ fn connector(ca: Option<&Path>, protocols: &[Protocol]) -> Result<Connector, Loa
 /// Sets up how the store of a group is reached; `None` for a gateway that stands alone.
 pub(crate) fn store(config: &Store) -> Result<Option<avouch_store::Settings>, LoadError> {
     let StorePlace::Shared(shared) = &config.place else { return Ok(None) };
-    let SharedStore { address, group, password_file, deadline, ca } = &**shared;
+    let SharedStore { address, group, password_file, deadline, ca, rates: _ } = &**shared;
     let address = match password_file {
         Some(path) => address.clone().with_password(Password::read(path)?),
         None => address.clone(),

@@ -168,6 +168,8 @@ impl Gateway {
             let clock = Arc::clone(&gate.clock);
             running.tasks.spawn(Arc::clone(store).keep(move || clock.now()));
             running.tasks.spawn(passes::keep(Arc::clone(&gate), Arc::clone(store)));
+            let (clock, meter) = (Arc::clone(&gate.clock), Arc::clone(&gate.meter));
+            running.tasks.spawn(Arc::clone(store).keep_rates(meter, move || clock.now()));
             // Whoever is not answered by then is answered as while the store is down.
             let _ = tokio::time::timeout(STORE_PATIENCE, store.tried()).await;
         }
@@ -227,7 +229,8 @@ impl Gateway {
 }
 
 /// Runs the gateway of a configuration file until the process is asked to end: SIGHUP and a
-/// change of its files reload it, SIGTERM and SIGINT let what is under way end. `ready` is
+/// change of its files reload it, SIGTERM and SIGINT let what is under way end. `surroundings` says what it takes from
+/// outside, given its configuration; `ready` is
 /// called once it accepts connections.
 ///
 /// # Errors

@@ -1,7 +1,8 @@
-//! What replicas share, in Redis: which nonces are used, and the secrets of challenges.
+//! What replicas share, in Redis: which nonces are used, the secrets of challenges, how much of a rate is used.
 //!
 //! In scope: one connection to one Redis (or Valkey), kept and asked within a deadline; that no nonce is entered twice
-//! among all gateways of a group, whatever Redis forgets; that every gateway of a group challenges by the same secrets.
+//! among all gateways of a group, whatever Redis forgets; that every gateway of a group challenges by the same secrets;
+//! that what each admits under a rate is known to the others soon after.
 //! `script` is where that is decided, in one step of Redis; `line` is a connection, `store` keeps it.
 //!
 //! Out of scope: what is remembered at each node, and the order of the two (`avouch-gather`); which claims have a nonce
@@ -21,6 +22,7 @@
 mod address;
 mod counts;
 mod line;
+mod rates;
 mod script;
 mod secrets;
 mod store;
@@ -30,4 +32,5 @@ mod trouble;
 
 pub use address::{Address, AddressError, Group, Password, PasswordError};
 pub use counts::Figures;
+pub use rates::TELL;
 pub use store::{Settings, Store, Unavailable};

@@ -30,6 +30,7 @@ pub(crate) struct Line {
     run: String,
     enter: Script,
     draw: Script,
+    add_up: Script,
     answers: AtomicU64,
     dead: AtomicBool,
     trouble: Mutex<Option<Trouble>>,
@@ -69,8 +70,9 @@ impl Line {
         let Standing { run, .. } = Standing::ask(&mut connection).await?;
         let enter = load(&mut connection, &script::ENTERING).await?;
         let draw = load(&mut connection, &script::DRAWING).await?;
+        let add_up = load(&mut connection, &script::ADDING_UP).await?;
         let (answers, dead, trouble, failed) = Default::default();
-        Ok(Self { connection, _driver: driver, run, enter, draw, answers, dead, trouble, failed })
+        Ok(Self { connection, _driver: driver, run, enter, draw, add_up, answers, dead, trouble, failed })
     }
 
     /// Whether what was entered is kept; what has been asked otherwise would be entered for nothing.
@@ -111,6 +113,15 @@ impl Line {
         patience: Duration,
     ) -> Result<Vec<redis::Value>, Trouble> {
         self.run(&self.draw, keys, arguments, patience).await
+    }
+
+    pub(crate) async fn add_up(
+        &self,
+        keys: &[&[u8]],
+        arguments: &[&[u8]],
+        patience: Duration,
+    ) -> Result<Vec<u64>, Trouble> {
+        self.run(&self.add_up, keys, arguments, patience).await
     }
 
     /// Runs a script. `arguments` follow the run of the server.

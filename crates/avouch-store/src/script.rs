@@ -1,6 +1,6 @@
 //! What Redis does in one step: Lua, run by EVALSHA, so that nothing comes between a look and an entry.
 //!
-//! Both scripts begin alike. They compare the clocks; they look at the marker, which says what the memory of this
+//! Those of nonces and of secrets begin alike. They compare the clocks; they look at the marker, which says what the memory of this
 //! Redis goes back to; and they make it anew where it is missing, is of another run of the server, or where the
 //! server's clock was set back. What was signed up to the new marker's floor is refused from then on, because it may
 //! have been accepted before. No marker is made while the clocks differ: a server that starts an hour behind would set
@@ -113,6 +113,25 @@ end
 return told
 ";
 
+/// `KEYS`: cells of rates. `ARGV`: the run of the server, and for each cell by how much it moves and how far ahead of now
+/// it may lie, in microseconds.
+///
+/// A cell holds when its next request would be due if all came evenly, by the server's clock. How far ahead of now that
+/// is, is the answer, so that no other clock matters. A cell that lies behind says no more than none.
+const RATES: &str = "
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local ahead = {}
+for at = 1, #KEYS do
+  local due = math.max(tonumber(redis.call('GET', KEYS[at]) or 0), now) + ARGV[2 * at]
+  due = math.min(due, now + ARGV[2 * at + 1])
+  ahead[at] = due - now
+  redis.call('SET', KEYS[at], string.format('%.0f', due), 'PX', math.floor(ahead[at] / 1000) + 1)
+end
+return ahead
+";
+
+pub(crate) static ADDING_UP: Text = LazyLock::new(|| RATES.to_owned());
 pub(crate) static ENTERING: Text = LazyLock::new(|| filled(ENTER));
 pub(crate) static DRAWING: Text = LazyLock::new(|| filled(SECRETS));
 
@@ -141,7 +160,7 @@ mod tests {
 
     #[test]
     fn every_number_is_filled_in() {
-        for script in [&*ENTERING, &*DRAWING] {
+        for script in [&*ENTERING, &*DRAWING, &*ADDING_UP] {
             assert!(!script.contains('@'), "{script}");
         }
     }

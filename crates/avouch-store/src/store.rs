@@ -244,9 +244,19 @@ impl Store {
         format!("avouch:{}:secret:{}", self.settings.group, epoch.begins())
     }
 
+    pub(crate) fn rate(&self, name: &[u8; 16]) -> Vec<u8> {
+        let mut rate = format!("avouch:{}:r:", self.settings.group).into_bytes();
+        rate.extend(name);
+        rate
+    }
+
+    pub(crate) const fn deadline(&self) -> Duration {
+        self.settings.deadline
+    }
+
     /// Takes note of trouble that an answer told of. Its end is told by the next look: a Redis that is nearly full takes
     /// one and refuses another, and the log is not to be told of each.
-    fn note(&self, line: &Line, trouble: Trouble) -> Unavailable {
+    pub(crate) fn note(&self, line: &Line, trouble: Trouble) -> Unavailable {
         if trouble.ends_connection() {
             // A single late answer is none; where nothing answers, the connection has said so itself.
             if !matches!(trouble, Trouble::Silent(_)) {
@@ -281,7 +291,7 @@ impl Store {
         lock(&self.told).clone().unwrap_or_default()
     }
 
-    fn line(&self) -> Option<Arc<Line>> {
+    pub(crate) fn line(&self) -> Option<Arc<Line>> {
         let line = self.line.read().unwrap_or_else(PoisonError::into_inner).clone();
         line.filter(|line| !line.is_dead())
     }

@@ -23,8 +23,8 @@ macro_rules! scripts {
 }
 
 scripts![
-    keys, dns, sign, directory, verify, confirm, audit, report, refuse, fetch, delegate, policy, gateway,
-    console, manual
+    keys, dns, sign, directory, verify, confirm, explain, audit, report, refuse, fetch, delegate, policy,
+    gateway, console, manual
 ];
 
 #[test]

@@ -365,3 +365,58 @@ async fn a_gateway_starts_while_redis_is_down_and_serves_whoever_signs_nothing()
     };
     tokio::time::timeout(PATIENCE, waiting).await.expect("the store is found");
 }
+
+/// How many of those who say nothing of themselves are let through at these gateways in turn, and in which time.
+async fn let_through(
+    pair: &Pair,
+    gateways: [usize; 2],
+    requests: usize,
+    pause: Duration,
+) -> (usize, Duration) {
+    let (begin, mut count) = (Instant::now(), 0);
+    for number in 0..requests {
+        match pair.send(gateways[number % 2], anonymous(OPEN)).await.status() {
+            200 => count += 1,
+            status => assert_eq!(status, 429),
+        }
+        tokio::time::sleep(pause).await;
+    }
+    (count, begin.elapsed())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_is_one_for_the_group_and_each_gateways_own_while_redis_is_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("policy.toml");
+    let rule = "[[rule]]\nname = 'all'\nwhen = { class = 0 }\nthen = { action = 'accept', rate = '10/s', burst = 10 }";
+    fs::write(&policy, rule).unwrap();
+    let lines = format!("mode = 'enforce'\npolicy.file = '{}'", policy.display());
+    let Some(mut pair) = Pair::start("", &lines).await else { return };
+    let pause = Duration::from_millis(8);
+    let (admitted, took) = let_through(&pair, [0, 1], 400, pause).await;
+    let one = 10.0 + 10.0 * took.as_secs_f64();
+    // Until they hear of each other, each may let its burst through.
+    assert!((admitted as f64) < one + 14.0 && admitted as f64 > one / 2.0, "{admitted} in {took:?}");
+    assert!(pair.redis.command(&["KEYS", "avouch:shop:r:*"]).unwrap().contains("avouch:shop:r:"));
+
+    pair.redis.kill();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let (admitted, took) = let_through(&pair, [0, 1], 200, pause).await;
+    let each = 10.0 + 10.0 * took.as_secs_f64();
+    assert!(admitted as f64 > 1.5 * each - 4.0, "{admitted} in {took:?}: each counts by itself again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_rates_are_the_nodes_own_nothing_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("policy.toml");
+    let rule = "[[rule]]\nname = 'all'\nwhen = { class = 0 }\nthen = { action = 'accept', rate = '6/min', burst = 6 }";
+    fs::write(&policy, rule).unwrap();
+    let lines = format!("mode = 'enforce'\npolicy.file = '{}'\nstore.rates = 'node'", policy.display());
+    let Some(pair) = Pair::start("", &lines).await else { return };
+    let (at_one, _) = let_through(&pair, [0, 0], 8, Duration::ZERO).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let (at_the_other, _) = let_through(&pair, [1, 1], 8, Duration::ZERO).await;
+    assert_eq!([at_one, at_the_other], [6, 6]);
+    assert_eq!(pair.redis.command(&["KEYS", "avouch:shop:r:*"]).unwrap().trim(), "");
+}

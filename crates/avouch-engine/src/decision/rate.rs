@@ -17,7 +17,7 @@ pub const MAX_BURST: u32 = 1_000_000;
 pub const MAX_REFILL: Duration = Duration::from_secs(30 * 86_400);
 
 /// How far the clocks of two threads that judge at the same moment may differ. A cell that lies
-/// further ahead comes from a clock that was set back since, and is pulled in.
+/// further ahead comes from a clock that was set back since, and is pulled in; but see [`Limit::in_group`].
 const SKEW: u64 = 1_000_000_000;
 
 /// A limit ready for use: how fast cells move and how far they may run ahead, in nanoseconds.
@@ -29,7 +29,12 @@ pub struct Limit {
     id: u32,
     interval: u64,
     tolerance: u64,
+    debt: u64,
 }
+
+/// How many verifiers of a group may each let a burst through before they hear of each other, and have all of it
+/// counted. What more of them let through is forgotten: once, and then the rate holds for them together.
+const PEERS: u64 = 8;
 
 impl Limit {
     /// `rate` with bursts of `burst`, 1 to [`MAX_BURST`]; `id` keeps the cells of different limits
@@ -40,7 +45,26 @@ impl Limit {
         let interval = (rate.per.seconds() * 1_000_000_000).div_ceil(u64::from(rate.count.get()));
         let tolerance = interval.checked_mul(u64::from(burst))?;
         let fits = (1..=MAX_BURST).contains(&burst) && u128::from(tolerance) <= MAX_REFILL.as_nanos();
-        fits.then_some(Self { id, interval, tolerance })
+        fits.then_some(Self { id, interval, tolerance, debt: SKEW })
+    }
+
+    /// The same, for cells that learn what others admitted: these may lie further ahead than one verifier alone would
+    /// bring them.
+    #[must_use]
+    pub const fn in_group(self) -> Self {
+        Self { debt: SKEW.saturating_add(self.tolerance.saturating_mul(PEERS)), ..self }
+    }
+
+    /// By how much one request moves a cell.
+    #[must_use]
+    pub const fn interval(&self) -> Duration {
+        Duration::from_nanos(self.interval)
+    }
+
+    /// How far ahead of now a cell may lie.
+    #[must_use]
+    pub const fn reach(&self) -> Duration {
+        Duration::from_nanos(self.tolerance.saturating_add(self.debt))
     }
 
     /// The burst a rate has when none is given: what it allows in a second, at least 1.
@@ -92,7 +116,7 @@ impl Cell {
         let latest = now.saturating_add(limit.tolerance);
         let mut due = self.0.load(Ordering::Relaxed);
         loop {
-            let stepped_back = due > latest.saturating_add(SKEW);
+            let stepped_back = due > latest.saturating_add(limit.debt);
             let start = if stepped_back { latest } else { due.max(now) };
             let next = start.saturating_add(limit.interval);
             if next > latest && !stepped_back {
@@ -105,6 +129,14 @@ impl Cell {
                 Err(changed) => due = changed,
             }
         }
+    }
+
+    /// Learns that others admitted requests, too, by which it lies `ahead` of `now` at least; no further than
+    /// [`Limit::reach`].
+    pub fn learn(&self, limit: &Limit, now: Time, ahead: Duration) {
+        let ahead = u64::try_from(ahead.min(limit.reach()).as_nanos()).unwrap_or(u64::MAX);
+        let due = now.millis().saturating_mul(1_000_000).saturating_add(ahead);
+        self.0.fetch_max(due, Ordering::Relaxed);
     }
 
     /// Whether forgetting this cell at `now` changes nothing for its subject.
@@ -210,6 +242,26 @@ mod tests {
         assert_eq!(admitted(&cell, &limit, 900_000_000, 1), 1);
         assert_eq!(admitted(&cell, &limit, 1_000, 1), 0);
         assert_eq!(admitted(&cell, &limit, 2_000, 5), 1);
+    }
+
+    #[test]
+    fn what_others_admitted_counts_and_no_more_than_a_group_can_owe() {
+        let (cell, limit) = (Cell::new(), limit(1, Span::Second, 2).in_group());
+        assert_eq!(admitted(&cell, &limit, 1_000_000, 9), 2);
+        // Another admitted a burst at the same moment.
+        cell.learn(&limit, Time::from_millis(1_000_000), Duration::from_secs(4));
+        assert_eq!(cell.admit(&limit, Time::from_millis(1_000_000)), Err(Duration::from_secs(3)));
+        assert_eq!(admitted(&cell, &limit, 1_002_999, 9), 0);
+        assert_eq!(admitted(&cell, &limit, 1_003_000, 9), 1);
+        cell.learn(&limit, Time::from_millis(1_003_000), Duration::ZERO);
+        assert_eq!(admitted(&cell, &limit, 1_004_000, 9), 1, "what is less than it knows changes nothing");
+        cell.learn(&limit, Time::from_millis(1_010_000), Duration::from_secs(1_000_000));
+        assert_eq!(admitted(&cell, &limit, 1_010_000 + 17_999, 9), 0);
+        assert_eq!(
+            admitted(&cell, &limit, 1_010_000 + 18_000, 9),
+            1,
+            "eight bursts and a second are owed at most"
+        );
     }
 
     #[test]

@@ -77,31 +77,23 @@ fn claim(verdict: &ToldVerdict) -> Step {
             "none: the request does not say who sends it".to_owned()
         }
         (None, None, None) if mechanism == "privacy-pass" => "to be vouched for, without a name".to_owned(),
-        (None, None, None) => "one that names nobody".to_owned(),
+        (None, None, None) => "one that cannot be read".to_owned(),
     };
     Step { name: "claim", sentence: plain(&sentence), points: Vec::new() }
 }
 
 fn evidence(verdict: &ToldVerdict) -> Step {
     let of = |outcome: &str| verdict.checks.iter().filter(|check| check.outcome == outcome).count();
-    let sentence = match (verdict.checks.len(), of("pass"), of("fail"), of("undetermined")) {
-        (0, ..) => "none was asked for".to_owned(),
-        (_, held, 0, 0) => format!("{held} {} held", checks(held)),
-        (_, held, failed, 0) => format!("{failed} {} failed, {held} held", checks(failed)),
-        (_, held, failed, unknown) => {
-            format!("{unknown} {} could not be found out, {failed} failed, {held} held", checks(unknown))
-        }
-    };
+    let came = [(of("undetermined"), "could not be found out"), (of("fail"), "failed"), (of("pass"), "held")];
+    let came: Vec<_> = came.into_iter().filter(|(number, _)| *number > 0).collect();
+    let came: Vec<_> = came.iter().map(|(number, how)| format!("{number} {how}")).collect();
+    let sentence = if came.is_empty() { "none was needed".to_owned() } else { came.join(", ") };
     let unchecked = verdict.not_checked.iter().map(|what| Point {
         name: plain(what),
         outcome: Some("unchecked".into()),
         text: "the verdict does not cover it".into(),
     });
     Step { name: "evidence", sentence, points: verdict.checks.iter().map(check).chain(unchecked).collect() }
-}
-
-const fn checks(number: usize) -> &'static str {
-    if number == 1 { "check" } else { "checks" }
 }
 
 fn check(check: &ToldCheck) -> Point {
@@ -152,8 +144,10 @@ fn decision(told: &Told) -> Option<Step> {
         Some(rule) => sentence += &format!(", by rule `{rule}`"),
         None => sentence += ", by no rule: the route or a fault on this side asked for it",
     }
-    if let Some(policy) = &told.policy {
-        sentence += &format!(" of policy {policy}");
+    match told.policy.as_deref() {
+        Some("model") => sentence += " of the model's table",
+        Some(policy) => sentence += &format!(" of policy {policy}"),
+        None => {}
     }
     if told.carried_out == Some(false) {
         sentence += "; only told, not carried out (`mode`)";

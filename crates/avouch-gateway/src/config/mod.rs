@@ -36,7 +36,7 @@ pub use limits::{Limits, Size};
 pub use privacy_pass::PrivacyPass;
 pub use reports::Reports;
 pub use route::{Disclose, Route};
-pub use store::{SharedStore, Store, StorePlace};
+pub use store::{Scope, SharedStore, Store, StorePlace};
 pub use upstream::Upstream;
 pub use verify::{Proxy, Verify};
 pub use web_bot_auth::WebBotAuth;

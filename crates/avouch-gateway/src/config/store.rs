@@ -15,7 +15,7 @@ const SHORTEST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// Keys that say how Redis is spoken to.
-const OF_REDIS: [&str; 4] = ["group", "password_file", "deadline", "ca"];
+const OF_REDIS: [&str; 5] = ["group", "rates", "password_file", "deadline", "ca"];
 
 /// `[store]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,12 +45,33 @@ pub struct SharedStore {
     pub address: Address,
     /// What the group is called.
     pub group: Group,
+    /// Where rates of policies are counted.
+    pub rates: Scope,
     /// A file with the password, in place of one in the address.
     pub password_file: Option<PathBuf>,
     /// How long an answer is waited for.
     pub deadline: Duration,
     /// Roots that its certificate leads to, in place of the system's.
     pub ca: Option<PathBuf>,
+}
+
+/// Where something is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Among all gateways of the group.
+    #[default]
+    Group,
+    /// At each gateway.
+    Node,
+}
+
+impl Scope {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Group => "group",
+            Self::Node => "node",
+        }
+    }
 }
 
 /// What an address says.
@@ -102,8 +123,9 @@ impl Store {
                 writeln!(f, "\n[store]\nurl = {}", Quoted(format_args!("file:{}", path.display())))?;
             }
             StorePlace::Shared(shared) => {
-                let SharedStore { address, group, password_file, deadline, ca } = &**shared;
+                let SharedStore { address, group, rates, password_file, deadline, ca } = &**shared;
                 writeln!(f, "\n[store]\nurl = {}\ngroup = \"{group}\"", Quoted(address))?;
+                writeln!(f, "rates = \"{}\"", rates.as_str())?;
                 password_file.iter().try_for_each(|path| writeln!(f, "password_file = {}", file(path)))?;
                 writeln!(f, "deadline = \"{}ms\"", deadline.as_millis())?;
                 ca.iter().try_for_each(|path| writeln!(f, "ca = {}", file(path)))?;
@@ -115,6 +137,8 @@ impl Store {
 
 fn shared(table: &mut Table<'_>, address: Address) -> Option<StorePlace> {
     let group = table.required("group", group);
+    let scopes = [("group", Scope::Group), ("node", Scope::Node)];
+    let rates = table.optional("rates", |value| value.one_of(&scopes)).unwrap_or_default();
     let password_file = table.optional("password_file", path);
     let deadline = table.optional("deadline", deadline).unwrap_or(DEADLINE);
     let ca = table.optional("ca", path);
@@ -132,7 +156,7 @@ fn shared(table: &mut Table<'_>, address: Address) -> Option<StorePlace> {
     if ca.is_some() && !address.is_tls() {
         table.complain("ca", Fault::new("is for TLS", "write rediss:// in `url`, or remove it"));
     }
-    let shared = SharedStore { address, group: group?, password_file, deadline, ca };
+    let shared = SharedStore { address, group: group?, rates, password_file, deadline, ca };
     Some(StorePlace::Shared(Box::new(shared)))
 }
 
@@ -180,7 +204,7 @@ mod tests {
         for lines in [
             "url = 'redis://cache.example/1'\ngroup = 'shop'",
             "url = 'rediss://avouch@[::1]:7000'\ngroup = 'shop'\npassword_file = 'a\"b'\nca = 'roots.pem'\ndeadline = '1s'",
-            "url = 'unix:///run/redis/redis.sock?db=2'\ngroup = 'a.b-c_1'\nfresh = true",
+            "url = 'unix:///run/redis/redis.sock?db=2'\ngroup = 'a.b-c_1'\nrates = 'node'\nfresh = true",
         ] {
             let config = config(lines).unwrap();
             let printed = config.to_string();
@@ -231,6 +255,8 @@ mod tests {
             ("url = 'redis://avouch@a.example'\ngroup = 'a'", "a user and no password"),
             ("url = 'unix:///run/a.sock?user=avouch'\ngroup = 'a'", "a user and no password"),
             ("url = 'memory:'\ngroup = 'a'", "`store.group` is for a store that is shared"),
+            ("url = 'redis://a.example'\ngroup = 'a'\nrates = 'all'", "`store.rates`"),
+            ("url = 'file:a'\nrates = 'group'", "`store.rates` is for a store that is shared"),
             ("url = 'file:a'\ndeadline = '1s'", "`store.deadline` is for a store that is shared"),
             ("url = 'http://a.example'\ngroup = 'a'", "is not a store"),
         ] {

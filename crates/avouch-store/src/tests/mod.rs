@@ -1,6 +1,7 @@
 //! Against a real Redis, which is killed, emptied, filled and held still.
 
 mod loss;
+mod rates;
 mod tls;
 mod trouble;
 

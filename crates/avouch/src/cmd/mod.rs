@@ -7,6 +7,7 @@ mod delegate;
 mod demo;
 mod directory;
 mod dns;
+mod explain;
 mod fetch;
 mod gateway;
 mod judging;
@@ -67,6 +68,7 @@ enum Verb {
     Directory(directory::Directory),
     Delegate(delegate::Delegate),
     Verify(verify::Verify),
+    Explain(explain::Explain),
     Audit(audit::Audit),
     Policy(policy::Policy),
     Dns(dns::Dns),
@@ -98,6 +100,7 @@ impl Cli {
             Verb::Directory(directory) => wait_for(directory.run()),
             Verb::Delegate(delegate) => delegate.run(),
             Verb::Verify(verify) => wait_for(verify.run()),
+            Verb::Explain(explain) => explain.run(),
             Verb::Audit(audit) => wait_for(audit.run()),
             Verb::Policy(policy) => wait_for(policy.run()),
             Verb::Gateway(gateway) => wait_for(gateway.run()),
