@@ -43,6 +43,8 @@ const RANGES: &str = "{\"creationTime\":\"2026-01-01T00:00:00.000001\",\"prefixe
 const ASN: &str = "192.0.2.0\t192.0.2.255\t64500\tZZ\tA\n192.0.2.0/25,64501,B\n2001:db8::/32,64500\n";
 const CHALLENGE: &str = "PrivateToken challenge=\"AAIADmlzc3Vlci5leGFtcGxlIIo-g6M9mABdLzC-9Bn6a_TNXGAF42sShbu0zNQPpLODAA5vcmlnaW4uZXhhbXBsZQ==\", max-age=\"10\"";
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+const PASSKEY: &str = "{\"type\":\"webauthn.get\",\"challenge\":\"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc\",\"origin\":\"http://localhost:9180\",\"crossOrigin\":false}\n\
+    IHAVE32OCTETSIHAVE32OCTETSIHAVE3\x05\0\0\0\x01\n\x30\x06\x02\x01\x01\x02\x01\x02";
 const PROXY: &str = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c12 octets...";
 
 const LOG: [&str; 2] = [
@@ -141,6 +143,7 @@ fn sow(folder: &Path) -> std::io::Result<()> {
         ("report", vec![REPORT.to_owned(), mailed(REPORT)]),
         ("public_key", keys),
         ("asn", vec![ASN.to_owned()]),
+        ("passkey", vec![PASSKEY.to_owned()]),
         ("access_log", LOG.map(str::to_owned).to_vec()),
         (
             "http_signature",

@@ -9,7 +9,7 @@ use crate::finding::Finding;
 use crate::house::{self, Workspace};
 
 /// Program and Debian package.
-const PEERS: [(&str, &str); 26] = [
+const PEERS: [(&str, &str); 27] = [
     ("c++", "g++"),
     ("named", "bind9"),
     ("dnssec-signzone", "bind9-utils"),
@@ -36,6 +36,7 @@ const PEERS: [(&str, &str); 26] = [
     ("debootstrap", "debootstrap"),
     ("dpkg-shlibdeps", "dpkg-dev"),
     ("lintian", "lintian"),
+    ("chromium", "chromium"),
 ];
 
 /// Packages of npm's that tests talk to: the folder that names them, at fixed versions, and where npm says what it

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use avouch_engine::decision::{Action, Facts, Policy, decide};
 use avouch_engine::verdict::Class;
+use avouch_gather::examination::Examination;
 use avouch_gather::meter::RateTable;
 use avouch_gather::networks::Networks;
-use avouch_gather::replay;
+use avouch_gather::{Cached, replay};
 use avouch_wire::authority::Authority;
+use avouch_wire::record::Place;
 use avouch_wire::target::NormalPath;
 use avouch_wire::time::Time;
 
@@ -16,6 +18,7 @@ use crate::config::Config;
 use crate::gate::Gate;
 use crate::recent::Remembered;
 use crate::snapshot::{Destination, Snapshot};
+use crate::tally::Counts;
 
 /// A look into a running gateway, for whoever shows it to its operator.
 #[derive(Clone)]
@@ -28,6 +31,8 @@ pub struct InForce {
     pub route: Option<String>,
     /// The beginning of its digest, or `model`.
     pub version: Arc<str>,
+    /// Its file, as it was read; the model's table has none.
+    pub text: Option<Arc<str>>,
     /// Its rules.
     pub policy: Arc<Policy>,
 }
@@ -80,6 +85,29 @@ impl Insight {
         self.0.judge.nonces().stats()
     }
 
+    /// How many requests have ended since the start.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.0.recent.as_ref().map(|recent| recent.tally.counts()).unwrap_or_default()
+    }
+
+    /// Lines that the access log dropped, because the disk was slower than the requests.
+    #[must_use]
+    pub fn log_lines_dropped(&self) -> u64 {
+        self.0.log.dropped()
+    }
+
+    /// What the caches hold.
+    #[must_use]
+    pub fn cached(&self) -> Cached {
+        self.0.judge.cached()
+    }
+
+    /// What stands at a name and above it now, asked by the gateway's own resolver and past its cache.
+    pub async fn examine(&self, place: &Place) -> Examination {
+        self.0.judge.examine(place).await
+    }
+
     /// Whether it is stopping.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
@@ -111,6 +139,7 @@ impl Insight {
         let in_force = |(route, to): (Option<&str>, &Destination)| InForce {
             route: route.map(ToOwned::to_owned),
             version: Arc::clone(&to.policy.version),
+            text: to.policy.text.clone(),
             policy: Arc::clone(&to.policy.policy),
         };
         snapshot.destinations().map(in_force).collect()

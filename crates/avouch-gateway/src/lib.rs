@@ -44,6 +44,7 @@ mod registered;
 mod reload;
 mod run;
 mod snapshot;
+mod tally;
 mod traces;
 pub mod trust;
 mod verify;
@@ -76,6 +77,7 @@ pub use recent::Remembered;
 pub use registered::{KeyFault, RegisterFault, RegisterFileError, from_file as registered_keys};
 pub use reload::ReloadError;
 pub use run::{Console, Gateway, Running, StartError, Surroundings, run};
+pub use tally::Counts;
 
 /// A request that is not forwarded: what is answered, and how much of the reason is told.
 struct Refused(Problem, Disclose);

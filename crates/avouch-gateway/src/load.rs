@@ -114,6 +114,8 @@ impl std::fmt::Display for LoadErrors {
 pub(crate) struct Versioned {
     pub(crate) policy: Arc<Policy>,
     pub(crate) version: Arc<str>,
+    /// Its file, as it was read; the model's table has none.
+    pub(crate) text: Option<Arc<str>>,
     /// Whether a rule asks which autonomous system an address belongs to.
     pub(crate) asks_for_asn: bool,
     /// How often each rule decided.
@@ -139,11 +141,11 @@ pub(crate) fn both<A, B>(
 /// Loads a policy; without a file, the model's table.
 pub(crate) fn policy(path: Option<&Path>) -> Result<Versioned, LoadError> {
     let Some(path) = path else {
-        return Ok(Versioned::of(Policy::model(), "model"));
+        return Ok(Versioned::of(Policy::model(), "model", None));
     };
     let text = read(path)?;
     let policy = Policy::parse(&path.display().to_string(), &text)?;
-    Ok(Versioned::of(policy, &version(&text)))
+    Ok(Versioned::of(policy, &version(&text), Some(text.as_str().into())))
 }
 
 /// The version of a text: the beginning of its SHA-256 in base64url.
@@ -152,9 +154,10 @@ pub(crate) fn version(text: &str) -> String {
 }
 
 impl Versioned {
-    fn of(policy: Policy, version: &str) -> Self {
+    fn of(policy: Policy, version: &str, text: Option<Arc<str>>) -> Self {
         let asks_for_asn = policy.asks_for_asn();
-        Self { policy: Arc::new(policy), version: version.into(), asks_for_asn, hits: PolicyHits::default() }
+        let (policy, version) = (Arc::new(policy), version.into());
+        Self { policy, version, text, asks_for_asn, hits: PolicyHits::default() }
     }
 }
 

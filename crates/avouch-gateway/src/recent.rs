@@ -12,10 +12,14 @@ use avouch_engine::verdict::{Class, Verdict};
 use avouch_wire::authority::Scheme;
 use avouch_wire::time::Time;
 
+use crate::tally::Tally;
+
 /// Requests that have ended, newest last in each ring: classes 0 to 3, then those that were not judged.
 pub(crate) struct Recent {
     most: usize,
     rings: [Mutex<VecDeque<Arc<Remembered>>>; RINGS],
+    /// How many there were, remembered or not.
+    pub(crate) tally: Tally,
 }
 
 const RINGS: usize = 5;
@@ -35,6 +39,8 @@ pub struct Remembered {
     pub verdict: Option<Box<Verdict>>,
     /// What happened; `None` where it did not come to that.
     pub decision: Option<Decision>,
+    /// The version of the policy that decided.
+    pub policy: Option<Arc<str>>,
     /// Its line in the access log, without the newline. Texts in it are cut as there, so it is some KiB at most.
     pub line: Box<[u8]>,
 }
@@ -42,11 +48,12 @@ pub struct Remembered {
 impl Recent {
     /// Keeps so many of each class.
     pub(crate) fn new(most: usize) -> Self {
-        Self { most, rings: Default::default() }
+        Self { most, rings: Default::default(), tally: Tally::default() }
     }
 
     /// Keeps a request of this class; without one, it was not judged.
     pub(crate) fn keep(&self, class: Option<Class>, request: Remembered) {
+        self.tally.count(request.verdict.as_deref());
         let Some(mut ring) = self.rings.get(place(class)).map(lock) else { return };
         let oldest = if ring.len() < self.most { None } else { ring.pop_front() };
         ring.push_back(Arc::new(request));
@@ -95,6 +102,7 @@ mod tests {
             scheme: Scheme::Https,
             verdict: None,
             decision: None,
+            policy: None,
             line: Box::default(),
         }
     }
@@ -116,5 +124,14 @@ mod tests {
         assert_eq!(numbers(&recent.all()), [999, 998, 997, 2, 1]);
         let named = |number: u64| recent.named(&request(number).id).map(|found| found.time.seconds());
         assert_eq!((named(998), named(996)), (Some(998), None), "the older gave way");
+    }
+
+    #[test]
+    fn a_million_made_up_identities_take_the_room_of_a_few() {
+        let recent = Recent::new(10);
+        (0..1_000_000).for_each(|number| recent.keep(Some(Class::Unverifiable), request(number)));
+        assert_eq!(recent.all().len(), 10);
+        assert!(recent.rings.iter().all(|ring| lock(ring).capacity() <= 16));
+        assert_eq!(recent.tally.counts().all(), 1_000_000, "and none of them goes uncounted");
     }
 }

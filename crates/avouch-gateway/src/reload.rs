@@ -107,6 +107,7 @@ fn waiting(before: &Config, after: &Config) -> Vec<&'static str> {
     let changed = [
         ("listen", before.listen != after.listen),
         ("[admin]", before.admin != after.admin),
+        ("[console]", before.console != after.console),
         ("[verify]", before.verify != after.verify),
         ("[dns]", before.dns != after.dns),
         ("[web_bot_auth] ca", before.web_bot_auth.ca != after.web_bot_auth.ca),

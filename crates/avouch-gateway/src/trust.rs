@@ -76,7 +76,7 @@ impl From<&Peer> for engine::Peer {
 
 /// The other end of a connection, before any header is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Remote {
+pub struct Remote {
     /// Its address, or the one PROXY v2 gave; unspecified (0.0.0.0) for a Unix socket.
     pub(crate) address: IpAddr,
     /// It came over a Unix socket.
@@ -86,6 +86,12 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
+    /// Its address, or the one PROXY v2 gave; unspecified (0.0.0.0) for a Unix socket.
+    #[must_use]
+    pub const fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// The other end of a TCP connection.
     pub(crate) const fn tcp(address: SocketAddr) -> Self {
         Self { address: address.ip().to_canonical(), unix: false, told: false }

@@ -2,7 +2,8 @@
 
 use crate::clock::Clock;
 use crate::directories::Directories;
-use crate::lookups::Lookups;
+use crate::examination::Examination;
+use crate::lookups::{Cached, Lookups};
 use crate::networks::Networks;
 use crate::replay::{Nonces, Shared, StoreError, Used};
 use crate::{budget, cache, replay};
@@ -11,6 +12,7 @@ use avouch_engine::evidence::{Epoch, Network};
 use avouch_engine::pipeline::{self, Committed, Nonce, NotCommitted, Site, Step};
 use avouch_engine::request::Request;
 use avouch_engine::verdict::Verdict;
+use avouch_wire::record::Place;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::time::Instant;
@@ -130,6 +132,17 @@ impl Judge {
     #[must_use]
     pub fn networks(&self) -> Arc<Networks> {
         self.lookups.networks()
+    }
+
+    /// What the caches of look-ups hold.
+    #[must_use]
+    pub fn cached(&self) -> Cached {
+        self.lookups.cached()
+    }
+
+    /// What stands at a name and above it now.
+    pub async fn examine(&self, place: &Place) -> Examination {
+        self.lookups.examine(place).await
     }
 
     /// The nonces that were used, for their upkeep and their figures.

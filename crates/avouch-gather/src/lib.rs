@@ -6,6 +6,7 @@ pub mod budget;
 pub mod cache;
 pub mod clock;
 mod directories;
+pub mod examination;
 pub mod folder;
 mod hash_key;
 pub mod https;
@@ -18,4 +19,4 @@ pub mod replay;
 
 pub use directories::{Directories, Documents, FetchSettings, Fetcher};
 pub use judge::{Judge, Settings};
-pub use lookups::{Lookups, records};
+pub use lookups::{Cached, Lookups, records};

@@ -4,6 +4,7 @@ use crate::budget::{Budget, Source};
 use crate::cache::AnswerCache;
 use crate::clock::Clock;
 use crate::directories::{self, Directories};
+use crate::examination::Examination;
 use crate::networks::Networks;
 use crate::{budget, cache};
 use arc_swap::ArcSwap;
@@ -12,6 +13,7 @@ use avouch_engine::evidence::{
     Answer, DirectoryQuestion, Evidence, Network, NetworkQuestion, Questions, Records,
 };
 use avouch_engine::request::{AddressEvidence, Peer};
+use avouch_wire::record::Place;
 use avouch_wire::record::{Level, Published};
 use avouch_wire::time::Time;
 use avouch_wire::web_bot_auth::Directory;
@@ -30,6 +32,19 @@ pub struct Lookups {
     pointers: AnswerCache<IpAddr, Arc<Vec<String>>>,
     keys: AnswerCache<DirectoryQuestion, Arc<Directory>>,
     networks: ArcSwap<Networks>,
+}
+
+/// How many answers are held, those that something was found in and the others together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cached {
+    /// Records of agents and domains.
+    pub records: usize,
+    /// Addresses of names.
+    pub addresses: usize,
+    /// Names of addresses.
+    pub pointers: usize,
+    /// Directories of keys.
+    pub directories: usize,
 }
 
 impl Lookups {
@@ -56,6 +71,23 @@ impl Lookups {
             networks: ArcSwap::default(),
             clock,
         }
+    }
+
+    /// What the caches hold.
+    #[must_use]
+    pub fn cached(&self) -> Cached {
+        Cached {
+            records: self.records.len(),
+            addresses: self.addresses.len(),
+            pointers: self.pointers.len(),
+            directories: self.keys.len(),
+        }
+    }
+
+    /// What stands at a name and above it now, past the cache: whoever asks wants to know what there is, not what is
+    /// remembered of it.
+    pub async fn examine(&self, place: &Place) -> Examination {
+        Examination::of(&self.dns, place, self.clock.now()).await
     }
 
     /// Puts other data on networks in place of those before.

@@ -24,7 +24,7 @@ macro_rules! scripts {
 
 scripts![
     keys, dns, sign, directory, verify, confirm, explain, audit, report, refuse, fetch, delegate, policy,
-    gateway, doctor, backup, manual
+    gateway, doctor, backup, console, manual
 ];
 
 #[test]
@@ -74,4 +74,9 @@ fn the_guide_for_partners_shows_what_comes_of_its_examples() {
 #[test]
 fn the_guide_for_bots_shows_what_comes_of_its_examples() {
     shows_what_comes_of_its_examples("bots.md", include_str!("../../../docs/operate/bots.md"));
+}
+
+#[test]
+fn the_guide_for_the_console_shows_what_comes_of_its_examples() {
+    shows_what_comes_of_its_examples("console.md", include_str!("../../../docs/operate/console.md"));
 }

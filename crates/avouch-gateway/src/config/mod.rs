@@ -2,6 +2,7 @@
 
 mod addresses;
 mod audit;
+mod console;
 mod endpoint;
 mod fetch;
 mod http_signature;
@@ -32,6 +33,7 @@ use crate::trust::{PrivatePeers, TrustedProxies};
 
 pub use addresses::Prefixes;
 pub use audit::{Audit, Facility, Syslog};
+pub use console::{Console, ConsoleOrigin};
 pub use endpoint::Endpoint;
 pub use fetch::Fetch;
 pub use http_signature::HttpSignature;
@@ -68,6 +70,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Where health, numbers and the assertion keys are served.
     pub admin: Option<Endpoint>,
+    /// The operators' pages there; without it there are none.
+    pub console: Option<Console>,
     /// Where a proxy asks about each request.
     pub verify: Option<Verify>,
     /// How names are looked up.
@@ -238,6 +242,7 @@ impl Config {
         let upstream = upstream(&mut root, by);
         let tls = root.sub("tls").and_then(tls);
         let admin = root.sub("admin").and_then(|mut admin| admin.required("listen", Endpoint::read));
+        let console = root.sub("console").and_then(Console::read);
         let verify = root.sub("verify").and_then(Verify::read);
         let dns = root.sub("dns").map(dns).unwrap_or_default();
         let web_bot_auth = root.sub("web_bot_auth").map(WebBotAuth::read).unwrap_or_default();
@@ -266,6 +271,7 @@ impl Config {
             upstream: upstream?,
             tls,
             admin,
+            console,
             verify,
             dns,
             web_bot_auth,
@@ -297,6 +303,7 @@ impl Config {
         let files =
             files.chain(reports.flat_map(|reports| [&mut reports.folder].into_iter().chain(&mut reports.ca)));
         let files = files.chain(self.http_signatures.iter_mut().map(|one| &mut one.key));
+        let files = files.chain(self.console.iter_mut().map(|console| &mut console.users));
         let networks = &mut self.networks;
         let files = files.chain(&mut networks.asn).chain(networks.ranges.iter_mut().map(|(_, file)| file));
         for file in files {
@@ -373,6 +380,10 @@ fn check_needs(root: &Table<'_>, tokens_without_names: bool, feeds: bool) {
     if feeds && !root.has("fetch") {
         let fix = "add the table, with `folder = \"/var/lib/avouch/ranges\"`, where what is fetched is kept";
         root.complain("[fetch]", Fault::new("is needed to fetch ranges", fix));
+    }
+    if root.has("console") && !root.has("admin") {
+        let fix = "add the table, with `listen = \"127.0.0.1:9180\"`: the console is on that listener";
+        root.complain("[admin]", Fault::new("is needed for the console", fix));
     }
 }
 
@@ -469,6 +480,11 @@ mod tests {
         key = "key.pem"
         [admin]
         listen = "127.0.0.1:9180"
+        [console]
+        origin = "https://avouch.shop.example"
+        users = "us\"ers.toml"
+        idle = "10min"
+        longest = "8h"
         [verify]
         listen = "unix:/run/verify\"\\t.sock"
         proxy = "traefik"

@@ -45,6 +45,7 @@ impl Config {
         if let Some(listen) = &self.admin {
             writeln!(f, "\n[admin]\nlisten = {}", Quoted(listen))?;
         }
+        self.console.iter().try_for_each(|console| console.write(f))?;
         self.verify.iter().try_for_each(|verify| verify.write(f))?;
         self.dns(f)?;
         self.web_bot_auth(f)?;

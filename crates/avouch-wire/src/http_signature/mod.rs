@@ -33,5 +33,6 @@ pub(crate) use jwk::quoted;
 pub use jwk::{Jwk, JwkError, Thumbprint};
 pub use key::VerificationKey;
 pub use message::{Message, Start};
+pub(crate) use pem::subject_public_key;
 pub use pem::{GivenError, PemError, given};
 pub use times::{TimeError, TimeRules};

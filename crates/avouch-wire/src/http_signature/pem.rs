@@ -2,6 +2,7 @@
 
 use super::jwk::{self, Jwk, JwkError, Thumbprint};
 use super::{Algorithm, VerificationKey};
+use crate::der::{BIT_STRING, INTEGER, SEQUENCE, alone, element, positive};
 use crate::key::{KeyError, PublicKey};
 use data_encoding::BASE64;
 use thiserror::Error;
@@ -29,11 +30,6 @@ const RSA: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01,
 
 /// That of one for PSS alone, without parameters (RFC 4055 section 1.2).
 const RSA_PSS: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
-
-/// Tags of DER.
-const SEQUENCE: u8 = 0x30;
-const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
 
 /// Why a text is no public key in PEM.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -113,7 +109,7 @@ fn block(text: &str) -> Result<Vec<u8>, PemError> {
 }
 
 /// The key of a SubjectPublicKeyInfo, and its name.
-fn subject_public_key(der: &[u8]) -> Result<(VerificationKey, Thumbprint), PemError> {
+pub(crate) fn subject_public_key(der: &[u8]) -> Result<(VerificationKey, Thumbprint), PemError> {
     let small = der.strip_prefix(ED25519).filter(|octets| octets.len() == 32);
     if let Some(octets) = small.or_else(|| der.strip_prefix(P256).filter(|octets| octets.len() == 65)) {
         let key = PublicKey::from_octets(octets)?;
@@ -143,32 +139,6 @@ fn rsa(der: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let key = alone(BIT_STRING, rest)?.strip_prefix(&[0])?;
     let (n, rest) = element(INTEGER, alone(SEQUENCE, key)?)?;
     Some((algorithm, positive(n)?, positive(alone(INTEGER, rest)?)?))
-}
-
-/// An element that is all there is.
-fn alone(tag: u8, der: &[u8]) -> Option<&[u8]> {
-    element(tag, der).filter(|(_, rest)| rest.is_empty()).map(|(content, _)| content)
-}
-
-/// The content of an element in DER, and what follows it. Lengths have one form, and two octets at most.
-fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = match der.strip_prefix(&[tag])? {
-        [0x82, high @ 0x01..=0xff, low, rest @ ..] => (usize::from(*high) << 8 | usize::from(*low), rest),
-        [0x81, length @ 0x80..=0xff, rest @ ..] | [length @ 0x00..=0x7f, rest @ ..] => {
-            (usize::from(*length), rest)
-        }
-        _ => return None,
-    };
-    rest.split_at_checked(length)
-}
-
-/// A positive integer without the zero that DER puts before a high bit.
-fn positive(integer: &[u8]) -> Option<&[u8]> {
-    match integer {
-        [0, rest @ ..] if matches!(rest, [0x80..=0xff, ..]) => Some(rest),
-        [0x01..=0x7f, ..] => Some(integer),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
+use avouch_console::users::UsersFile;
 use avouch_gateway::config::Config;
 use avouch_gateway::{Gateway as Server, Passed, Running, StartError, Surroundings};
 use clap::{Args, Subcommand};
@@ -65,11 +66,17 @@ impl Gateway {
 
 impl Run {
     async fn run(&self, sockets: Passed) -> Result<Exit, Failure> {
-        let surroundings = |_: &Config| Surroundings { sockets, ..Surroundings::default() };
+        let surroundings = |config: &Config| surroundings(config, sockets);
         avouch_gateway::run(&self.config, surroundings, announce).await.map_err(not_started)?;
         output::talk("stopped");
         Ok(Exit::Positive)
     }
+}
+
+/// What the gateway takes from outside its configuration: the pages that it asks for, and what was opened before.
+fn surroundings(config: &Config, sockets: Passed) -> Surroundings {
+    let console = config.console.as_ref().map(avouch_console::pages);
+    Surroundings { console, sockets, ..Surroundings::default() }
 }
 
 fn announce(running: &Running) {
@@ -88,6 +95,9 @@ impl Check {
     fn run(&self) -> Result<Exit, Failure> {
         let config = load(&self.config)?;
         Server::check(config.clone()).map_err(Failure::configuration)?;
+        if let Some(console) = &config.console {
+            UsersFile::new(&console.users).read().map_err(Failure::configuration)?;
+        }
         let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
         let authorities: Vec<_> = config.authorities.iter().map(ToString::to_string).collect();
         let policy = config.policy.as_ref().map(|file| file.display().to_string());
@@ -118,7 +128,8 @@ impl Check {
     }
 }
 
-fn load(path: &Path) -> Result<Config, Failure> {
+/// Reads a configuration.
+pub(super) fn load(path: &Path) -> Result<Config, Failure> {
     Config::load(path).map_err(Failure::configuration)
 }
 

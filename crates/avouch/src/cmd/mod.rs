@@ -3,6 +3,7 @@
 mod audit;
 mod backup;
 mod completions;
+mod console;
 mod delegate;
 mod demo;
 mod directory;
@@ -42,8 +43,7 @@ avouch.";
 /// What the log tells unless asked otherwise, of a server at work and of any other command. hickory
 /// warns of each validation that fails, with the whole message in hexadecimal; that it failed is
 /// reported as the answer.
-const LOG_AT_WORK: &str =
-    "warn,avouch=info,avouch_gateway=info,avouch_directory=info,avouch_reports=info,hickory_net=error";
+const LOG_AT_WORK: &str = "warn,avouch=info,avouch_gateway=info,avouch_console=info,avouch_directory=info,avouch_reports=info,hickory_net=error";
 const LOG: &str = "warn,hickory_net=error";
 
 /// See who is behind each request, and prove who you are.
@@ -79,6 +79,7 @@ enum Verb {
     Doctor(doctor::Doctor),
     Backup(backup::Backup),
     Restore(backup::Restore),
+    Console(console::Console),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -111,6 +112,7 @@ impl Cli {
             Verb::Doctor(doctor) => wait_for(doctor.run()),
             Verb::Backup(backup) => backup.run(),
             Verb::Restore(restore) => restore.run(),
+            Verb::Console(console) => console.run(),
             Verb::Dns(dns) => dns.run(),
             Verb::Report(report) => report.run(),
             Verb::Completions(completions) => completions.run(),

@@ -10,6 +10,7 @@ mod glob;
 mod matcher;
 mod model;
 mod network;
+mod outline;
 mod parse;
 mod traits;
 
@@ -24,6 +25,7 @@ use avouch_wire::target::NormalPath;
 pub use cases::{Came, CaseResult};
 pub use explain::{Explained, Matching, Mismatch};
 pub use findings::{Finding, FindingKind};
+pub use outline::Outlined;
 
 use matcher::Matcher;
 use network::Place;
