@@ -15,6 +15,7 @@ mod key;
 mod man;
 mod networks;
 mod policy;
+mod ready;
 mod report;
 mod resolving;
 mod sign;
