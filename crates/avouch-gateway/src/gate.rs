@@ -27,6 +27,7 @@ use crate::admission::Admission;
 use crate::ages::Ages;
 use crate::answers::Problem;
 use crate::config::Config;
+use crate::expiry::Expiry;
 use crate::numbers::Numbers;
 use crate::snapshot::{Destination, Snapshot};
 use crate::trust::Peer;
@@ -41,6 +42,7 @@ pub(crate) struct Gate {
     pub(crate) admission: Arc<Admission>,
     pub(crate) assertion_key: AssertionKey,
     pub(crate) ages: Ages,
+    pub(crate) expiry: Expiry,
     /// Range files that are fetched, where the configuration of the start asks for any.
     pub(crate) feeds: Option<Feeds>,
     /// Held while data on networks are put in place of those before.
@@ -86,6 +88,7 @@ impl Gate {
             numbers: Arc::new(parts.numbers),
             assertion_key: parts.assertion_key,
             ages: Ages::default(),
+            expiry: Expiry::default(),
             feeds: parts.feeds,
             replacing: Mutex::default(),
             reports: parts.reports,
@@ -183,7 +186,7 @@ impl Gate {
             method: request.method(),
             authority,
             path: request.path(),
-            class: verdict.class().number(),
+            class: entry.class().unwrap_or(verdict.class()).number(),
             standing: verdict.standing().name(),
             identity: verdict.identity(),
             mechanism: verdict.mechanism().name(),

@@ -22,6 +22,7 @@ mod body;
 pub mod config;
 mod desk;
 mod dialect;
+mod expiry;
 mod feeds;
 mod forward;
 mod gate;

@@ -38,6 +38,12 @@ pub(crate) struct Numbers {
     pub(crate) unreadable: Counter,
     /// Connections closed because their source had as many as it may.
     pub(crate) crowded: Counter,
+    /// Connections that the system would not hand over, as for want of file descriptors.
+    pub(crate) unaccepted: Counter,
+    /// Answers that broke off before their end.
+    pub(crate) broken: Counter,
+    /// The present, by the clock that requests are judged by.
+    pub(crate) clock: Gauge,
     /// Reloads that took effect.
     pub(crate) reloads: Counter,
     /// Reloads that changed nothing because something did not load.
@@ -67,6 +73,9 @@ impl Numbers {
             connections: gauge!("avouch_connections"),
             unreadable: counter!("avouch_unreadable_connections_total"),
             crowded: counter!("avouch_crowded_connections_total"),
+            unaccepted: counter!("avouch_unaccepted_connections_total"),
+            broken: counter!("avouch_broken_answers_total"),
+            clock: gauge!("avouch_clock_seconds"),
             reloads: counter!("avouch_reloads_total", "outcome" => "done"),
             failed_reloads: counter!("avouch_reloads_total", "outcome" => "failed"),
             refused_data: counter!("avouch_refused_data_total"),
@@ -100,6 +109,29 @@ impl Numbers {
             counter.increment(1);
         }
         self.duration.record(took.as_secs_f64());
+    }
+
+    /// How long the certificate that is served is still valid, in seconds; below zero, for how long it has not been.
+    pub(crate) fn certificate(&self, left: i64) {
+        let gauge = || gauge!("avouch_certificate_seconds_left").set(left as f64);
+        metrics::with_local_recorder(&*self.recorder, gauge);
+    }
+
+    /// Counts an answer of ours in place of the upstream's, by its reason.
+    pub(crate) fn answered_for(&self, reason: &'static str) {
+        let count = || counter!("avouch_problems_total", "reason" => reason).increment(1);
+        metrics::with_local_recorder(&*self.recorder, count);
+    }
+
+    /// Counts a claim that could not be checked, by the reason that decided and by what it was taken for.
+    pub(crate) fn undetermined(&self, verdict: &Verdict, treated_as: Option<&'static str>) {
+        let reason = verdict.reasons().first().map_or("", |reason| reason.code());
+        let treated_as = treated_as.unwrap_or(verdict.standing().name());
+        let count = || {
+            counter!("avouch_undetermined_total", "reason" => reason, "treated_as" => treated_as)
+                .increment(1);
+        };
+        metrics::with_local_recorder(&*self.recorder, count);
     }
 
     /// How old data on networks are: of a crawler's ranges, or of the table of autonomous systems.

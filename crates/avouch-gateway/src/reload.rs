@@ -46,7 +46,13 @@ pub(crate) fn apply(gate: &Gate, config: Config) -> Result<Vec<&'static str>, Lo
 
 /// Reads the file again and puts it in force; tells the log what came of it.
 pub(crate) fn from_file(gate: &Gate, path: &Path) {
-    let done = Config::load(path).map_err(ReloadError::from).and_then(|config| Ok(apply(gate, config)?));
+    let done = match Config::load(path) {
+        Ok(config) => apply(gate, config).map_err(ReloadError::from),
+        Err(error) => {
+            gate.numbers.failed_reloads.increment(1);
+            Err(error.into())
+        }
+    };
     match done {
         Ok(waiting) if waiting.is_empty() => tracing::info!(file = %path.display(), "configuration reloaded"),
         Ok(waiting) => {

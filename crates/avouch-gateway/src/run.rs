@@ -215,11 +215,12 @@ impl Gateway {
 ///
 /// It cannot start.
 pub async fn run(path: &Path, ready: impl FnOnce(&Running)) -> Result<(), StartError> {
+    // Looked at before it is read to be used: what changes meanwhile is noticed.
+    let mut seen = Some(reload::contents(path, &Config::load(path)?));
     let config = Config::load(path)?;
     let mut signals = Signals::new().map_err(StartError::Signals)?;
     let running = Gateway::start(config, Surroundings::default()).await?;
     ready(&running);
-    let mut seen = running.contents(path).await;
     loop {
         let told = match tokio::time::timeout(WATCH, signals.next()).await {
             Ok(Told::End) => break,
@@ -370,6 +371,9 @@ async fn tend(gate: Arc<Gate>) {
         let tending = move || {
             gate.judge.nonces().tend();
             gate.ages.look(&gate.judge.networks(), gate.clock.now(), &gate.numbers);
+            if let Some(acceptor) = &gate.snapshot().acceptor {
+                gate.expiry.look(acceptor, gate.clock.now(), &gate.numbers);
+            }
             gate.reports.iter().for_each(|reports| gate.numbers.reports(reports.figures()));
             gate.store.iter().for_each(|store| gate.numbers.store(store.figures()));
             gate.numbers.tend();

@@ -201,6 +201,7 @@ impl Loading {
                 mode,
                 require: route.and_then(|route| route.require),
                 require_nonce: route.is_some_and(|route| route.require_nonce),
+                on_fault: route.map(|route| route.on_fault).unwrap_or_default(),
             },
             assertion: route.is_some_and(|route| route.assertion),
             disclose: route.map(|route| route.disclose).unwrap_or_default(),

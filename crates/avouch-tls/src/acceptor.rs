@@ -10,6 +10,8 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer as _;
 
 use crate::Secured;
 use crate::pem::{self, CertificateError};
@@ -82,6 +84,14 @@ impl Acceptor {
         verify_server_name(&leaf, &name).is_ok()
     }
 
+    /// The moment after which clients no longer take the certificate, in seconds of Unix time; `None` where it cannot be
+    /// read.
+    #[must_use]
+    pub fn expires(&self) -> Option<i64> {
+        let (_, leaf) = X509Certificate::from_der(&self.leaf).ok()?;
+        Some(leaf.validity().not_after.timestamp())
+    }
+
     /// Runs the handshake on a fresh connection. The caller bounds the time it may take.
     ///
     /// # Errors
@@ -114,6 +124,16 @@ mod tests {
             Acceptor::from_pem(certificate.as_bytes(), other.as_bytes()),
             Err(CertificateError::Refused(_))
         ));
+    }
+
+    #[test]
+    fn a_certificate_says_when_it_ends() {
+        let mut params = rcgen::CertificateParams::new(vec!["www.shop.example".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2030, 1, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap().pem();
+        let acceptor = Acceptor::from_pem(certificate.as_bytes(), key.serialize_pem().as_bytes()).unwrap();
+        assert_eq!(acceptor.expires(), Some(1_893_456_000));
     }
 
     #[test]

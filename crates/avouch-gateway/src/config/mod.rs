@@ -505,6 +505,9 @@ mod tests {
         disclose = "none"
         require = 3
         require_nonce = true
+        [[route]]
+        path = "/shop"
+        on_fault = "anonymous"
     "#;
 
     const LEAST: &str = "listen = '[::]:8443'\nupstream = 'http://127.0.0.1:8080'\n";

@@ -4,6 +4,8 @@ use core::fmt;
 use std::fmt::Display;
 use std::path::Path;
 
+use avouch_engine::decision::OnFault;
+
 use super::{Config, Disclose, LogTarget, Route};
 use crate::trust::PrivatePeers;
 
@@ -110,6 +112,9 @@ fn write_route(route: &Route, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     if route.require_nonce {
         writeln!(f, "require_nonce = true")?;
+    }
+    if route.on_fault != OnFault::default() {
+        writeln!(f, "on_fault = \"{}\"", route.on_fault.as_str())?;
     }
     Ok(())
 }
