@@ -9,7 +9,7 @@ use crate::finding::Finding;
 use crate::house;
 
 /// Program and Debian package.
-const PEERS: [(&str, &str); 18] = [
+const PEERS: [(&str, &str); 19] = [
     ("c++", "g++"),
     ("named", "bind9"),
     ("dnssec-signzone", "bind9-utils"),
@@ -28,6 +28,7 @@ const PEERS: [(&str, &str); 18] = [
     ("haproxy", "haproxy"),
     ("redis-server", "redis-server"),
     ("redis-cli", "redis-tools"),
+    ("pebble", "pebble"),
 ];
 
 /// Packages of npm's that tests talk to: the folder that names them, at fixed versions, and where npm says what it

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
+use avouch_acme::Keeper;
 use avouch_engine::decision::{Decision, Facts, decide};
 use avouch_engine::reason::Reason;
 use avouch_engine::verdict::Verdict;
@@ -50,6 +51,8 @@ pub(crate) struct Gate {
     pub(crate) reports: Option<Arc<Reports>>,
     /// What a group of gateways shares, where this one is of a group.
     pub(crate) store: Option<Arc<Store>>,
+    /// Who keeps the certificate, where an authority is asked for it.
+    pub(crate) acme: Option<Arc<Keeper>>,
     meter: RateTable,
     requests: Arc<Semaphore>,
     stopping: AtomicBool,
@@ -68,6 +71,7 @@ pub(crate) struct Parts {
     pub(crate) feeds: Option<Feeds>,
     pub(crate) reports: Option<Arc<Reports>>,
     pub(crate) store: Option<Arc<Store>>,
+    pub(crate) acme: Option<Arc<Keeper>>,
 }
 
 impl Gate {
@@ -93,6 +97,7 @@ impl Gate {
             replacing: Mutex::default(),
             reports: parts.reports,
             store: parts.store,
+            acme: parts.acme,
         }
     }
 

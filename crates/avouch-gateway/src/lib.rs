@@ -14,6 +14,7 @@
 //! ```
 
 mod access_log;
+mod acme;
 mod admin;
 mod admission;
 mod ages;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use avouch_acme::Figures as OrderFigures;
 use avouch_engine::decision::Action;
 use avouch_engine::verdict::{Class, Verdict};
 use avouch_reports::Figures;
@@ -160,6 +161,16 @@ impl Numbers {
             }
             gauge!("avouch_reports_waiting").set(waiting as f64);
             counter!("avouch_reports_uncounted_requests_total").absolute(uncounted);
+        });
+    }
+
+    /// What became of orders for the certificate, where an authority is asked for it.
+    pub(crate) fn orders(&self, figures: OrderFigures) {
+        let OrderFigures { done, failed } = figures;
+        metrics::with_local_recorder(&*self.recorder, || {
+            for (outcome, number) in [("done", done), ("failed", failed)] {
+                counter!("avouch_certificate_orders_total", "outcome" => outcome).absolute(number);
+            }
         });
     }
 

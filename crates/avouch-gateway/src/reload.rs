@@ -94,6 +94,7 @@ fn waiting(before: &Config, after: &Config) -> Vec<&'static str> {
         ("listen", before.listen != after.listen),
         ("[admin]", before.admin != after.admin),
         ("[verify]", before.verify != after.verify),
+        ("[acme]", before.acme != after.acme),
         ("[dns]", before.dns != after.dns),
         ("[web_bot_auth] ca", before.web_bot_auth.ca != after.web_bot_auth.ca),
         (

@@ -36,7 +36,7 @@ use crate::listen::{self, Aside, Door, Questions, Room, Site};
 use crate::load::{self, LoadError, LoadErrors};
 use crate::numbers::Numbers;
 use crate::snapshot::Snapshot;
-use crate::{admin, feeds, judge_api, passes, reload, verify};
+use crate::{acme, admin, feeds, judge_api, passes, reload, verify};
 
 /// How often the replay table and idle upstream connections are looked through.
 const TEND: Duration = Duration::from_secs(1);
@@ -138,6 +138,8 @@ impl Gateway {
         let admin = open_maybe(config.admin.map(Endpoint::from).as_ref()).await?;
         let proxy = config.verify.as_ref().map(|verify| verify.proxy).unwrap_or_default();
         let verify = open_maybe(config.verify.as_ref().map(|verify| &verify.listen)).await?;
+        let http = config.acme.as_ref().and_then(|acme| acme.http).map(Endpoint::from);
+        let http = open_maybe(http.as_ref()).await?;
         let gate = Arc::new(open(config, surroundings)?);
         let (stop, stopping) = watch::channel(false);
         let mut running = Running {
@@ -160,6 +162,14 @@ impl Gateway {
             let accepting =
                 listen::accept(Site, Arc::clone(&gate), door, Arc::clone(&room), stopping.clone());
             running.tasks.spawn(accepting);
+        }
+        if let Some((_, door)) = http {
+            let asked = Aside(acme::router(gate.snapshot().answers.clone()));
+            let (gate, room, stopping) = (Arc::clone(&gate), room_aside(&gate), stopping.clone());
+            running.tasks.spawn(listen::accept(asked, gate, door, room, stopping));
+        }
+        if let Some(keeper) = &gate.acme {
+            running.tasks.spawn(acme::keep(Arc::clone(&gate), Arc::clone(keeper)));
         }
         if let Some((_, door)) = admin {
             let router = admin::router(Arc::clone(&gate));
@@ -193,8 +203,10 @@ impl Gateway {
         let dns = load::dns(&config.dns);
         let roots = config.reports.as_ref().and_then(|reports| load::reports(reports).err());
         let store = load::store(&config.store).err();
+        let acme = config.acme.as_ref().and_then(|acme| load::authority(acme).err());
         let (_, broken) = config.networks.load(&Networks::default(), SystemClock::new().now());
-        let broken: Vec<_> = broken.into_iter().map(LoadError::from).chain(roots).chain(store).collect();
+        let broken = broken.into_iter().map(LoadError::from).chain(roots).chain(store);
+        let broken: Vec<_> = broken.chain(acme).collect();
         let fetch = config.fetch.clone();
         let client = dns.and_then(|dns| fetch.map(|fetch| load::range_client(&fetch, &dns)).transpose());
         // Nobody is challenged by it.
@@ -307,14 +319,15 @@ fn open(config: Config, surroundings: Surroundings) -> Result<Gate, StartError> 
     };
     snapshot.say_what_is_missing();
     let reports = reports(&snapshot.config, &dns, clock.now())?;
-    let mut judge = Judge::new(&judge, dns, directories, Arc::clone(&clock))?;
+    let mut judge = Judge::new(&judge, dns.clone(), directories, Arc::clone(&clock))?;
     if let Some(store) = &store {
         judge = judge.sharing(Arc::clone(store) as Arc<dyn Shared>);
     }
+    let acme = acme::keeper(&snapshot.config, &dns, &snapshot.answers, &clock)?;
     let assertion_key = AssertionKey::generate(&mut SystemEntropy)?;
     let numbers = Numbers::new()?;
     let gate =
-        Gate::new(Parts { snapshot, judge, clock, log, numbers, assertion_key, feeds, reports, store });
+        Gate::new(Parts { snapshot, judge, clock, log, numbers, assertion_key, feeds, reports, store, acme });
     gate.load_networks(&gate.snapshot().config);
     Ok(gate)
 }
@@ -375,6 +388,7 @@ async fn tend(gate: Arc<Gate>) {
                 gate.expiry.look(acceptor, gate.clock.now(), &gate.numbers);
             }
             gate.reports.iter().for_each(|reports| gate.numbers.reports(reports.figures()));
+            gate.acme.iter().for_each(|keeper| gate.numbers.orders(keeper.figures()));
             gate.store.iter().for_each(|store| gate.numbers.store(store.figures()));
             gate.numbers.tend();
         };
