@@ -1,10 +1,9 @@
 //! Pebble, the authority that Let's Encrypt makes for tests: it looks at challenges for real, and issues certificates
 //! that nobody trusts.
 
-use std::io;
+use std::io::{self, BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use avouch_tls::{Connector, Protocol};
 use tempfile::TempDir;
@@ -18,8 +17,8 @@ use crate::peers::Peers;
 /// The programs that a test asks [`crate::peers::require`] for.
 pub const PROGRAMS: [&str; 1] = ["pebble"];
 
-/// Programs start in well under a second, tests run side by side.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// What it says, last of all, when it begins to serve.
+const LISTENS: &str = "ACME directory available at";
 
 /// A running Pebble; it ends when dropped, and forgets everything when it is killed.
 #[derive(Debug)]
@@ -70,15 +69,20 @@ impl Pebble {
     pub fn run(&mut self) -> io::Result<()> {
         let Some((program, arguments)) = self.command.split_first() else { return Ok(()) };
         let mut command = Command::new(program);
-        command.args(arguments).current_dir(self.folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(arguments).current_dir(self.folder.path()).stdout(Stdio::piped()).stderr(Stdio::null());
         // It waits for no reason otherwise, before it looks.
-        self.process = Some(command.env("PEBBLE_VA_NOSLEEP", "1").spawn()?);
-        let begin = Instant::now();
+        let mut process = command.env("PEBBLE_VA_NOSLEEP", "1").spawn()?;
+        let said = process.stdout.take();
+        self.process = Some(process);
+        let mut said = said.into_iter().flat_map(|said| BufReader::new(said).lines().map_while(Result::ok));
+        if !said.any(|line| line.contains(LISTENS)) {
+            return Err(io::Error::other("pebble ended before it listened"));
+        }
+        // The pipe is emptied also when nobody listens any more.
+        std::thread::spawn(move || said.for_each(drop));
+        // It says so just before.
         while std::net::TcpStream::connect(self.address).is_err() {
-            if begin.elapsed() > PATIENCE {
-                return Err(io::Error::other("pebble does not listen"));
-            }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::yield_now();
         }
         Ok(())
     }
