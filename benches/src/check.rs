@@ -2,7 +2,7 @@
 
 use crate::figure::{Figure, in_turn};
 use crate::world::{AGENTS, NOW, PATH, World};
-use avouch_engine::decision::{Facts, Mode, Policy, Terms, decide};
+use avouch_engine::decision::{Facts, Mode, OnFault, Policy, Terms, decide};
 use avouch_gather::meter::RateTable;
 use avouch_wire::key::PublicKey;
 use avouch_wire::saip::{Form, Header, Mode as SaipMode, RequestParts, rcert_tbs, request_string};
@@ -128,7 +128,8 @@ pub(crate) fn policy(world: &World) -> Figure {
     }
 }
 
-const TERMS: Terms = Terms { mode: Mode::Enforce, require: None, require_nonce: false };
+const TERMS: Terms =
+    Terms { mode: Mode::Enforce, require: None, require_nonce: false, on_fault: OnFault::Unavailable };
 
 pub(crate) const TYPICAL: &str = r#"
 [[rule]]

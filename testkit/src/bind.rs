@@ -92,6 +92,20 @@ impl Bind {
         &self.root_key
     }
 
+    /// SIGKILL: nobody listens there any more.
+    pub fn kill(&mut self) {
+        self.named.stop();
+    }
+
+    /// Sends a signal: after `STOP` it takes questions and never answers, until `CONT`.
+    ///
+    /// # Errors
+    /// There is no shell.
+    pub fn signal(&self, name: &str) -> io::Result<()> {
+        // The shell's own, because not every system has a program of that name.
+        Command::new("sh").args(["-c", &format!("kill -{name} {}", self.named.0.id())]).status().map(drop)
+    }
+
     /// Serves `records` in place of those of the zone `name`, signed with the same keys, from the
     /// moment this returns.
     ///

@@ -80,4 +80,17 @@ impl Certificate {
         let made = rcgen::generate_simple_self_signed(names)?;
         Ok(Self { certificate: made.cert.pem(), key: made.signing_key.serialize_pem() })
     }
+
+    /// The same, of years ago.
+    ///
+    /// # Errors
+    ///
+    /// As [`Certificate::of`].
+    pub fn expired(names: &[&str]) -> Result<Self, rcgen::Error> {
+        let mut params = params(names)?;
+        (params.not_before, params.not_after) =
+            (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2021, 1, 1));
+        let key = KeyPair::generate()?;
+        Ok(Self { certificate: params.self_signed(&key)?.pem(), key: key.serialize_pem() })
+    }
 }

@@ -8,6 +8,7 @@ pub mod https;
 pub mod message;
 pub mod mmdb;
 pub mod nginx;
+pub mod pebble;
 pub mod peers;
 pub mod process;
 pub mod prometheus;

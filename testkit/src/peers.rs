@@ -78,6 +78,19 @@ pub fn require_npm(package: &str) -> Option<Peers> {
     installed.then_some(peers)
 }
 
+/// That this machine can do what a test needs, or `None` and a loud line when it cannot.
+///
+/// # Panics
+/// As [`require`].
+#[must_use]
+#[track_caller]
+pub fn able(what: &str, can: bool) -> Option<()> {
+    if !can {
+        skip(what);
+    }
+    can.then_some(())
+}
+
 /// Where the packages of npm's are that tests talk to, and the scripts that do.
 #[must_use]
 pub fn npm_folder() -> PathBuf {

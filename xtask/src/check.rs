@@ -2,7 +2,9 @@
 
 use crate::course::Course;
 use crate::finding::Finding;
-use crate::{cargo, conformance as matrix, house, layers as table, tidy as rules, wrappers as fences};
+use crate::{
+    cargo, conformance as matrix, failures, house, layers as table, tidy as rules, wrappers as fences,
+};
 
 /// Runs every check; none keeps the next from running.
 pub(crate) fn run(course: &mut Course) {
@@ -58,7 +60,8 @@ pub(crate) fn tidy() -> Vec<Finding> {
     judge().unwrap_or_else(|findings: Vec<Finding>| findings)
 }
 
-/// docs/conformance.md against the code and tests it names.
+/// docs/conformance.md and docs/operate/fail-modes.md against the code and tests they name.
 pub(crate) fn conformance() -> Vec<Finding> {
-    house::files().map_or_else(|findings| findings, |files| matrix::check(&files))
+    let judge = |files: Vec<house::File>| [matrix::check(&files), failures::check(&files)].concat();
+    house::files().map_or_else(|findings| findings, judge)
 }

@@ -70,7 +70,7 @@ fn exists(files: &[File], path: &str) -> bool {
 }
 
 /// Whether `name` is a vector, or `file.rs#function` with a test of that name.
-fn is_test(files: &[File], name: &str) -> bool {
+pub(crate) fn is_test(files: &[File], name: &str) -> bool {
     match name.split_once('#') {
         None => name.starts_with(VECTORS) && exists(files, name),
         Some((path, function)) => find(files, path).is_some_and(|file| has_test(&file.text, function)),

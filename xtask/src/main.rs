@@ -16,6 +16,7 @@ mod cargo;
 mod check;
 mod conformance;
 mod course;
+mod failures;
 mod finding;
 mod fuzz;
 mod house;
@@ -37,7 +38,7 @@ cargo xtask check             format, lints, documentation and the house rules
 cargo xtask layers            who may depend on whom (the table in ARCHITECTURE.md)
 cargo xtask wrappers          who may touch which foreign library
 cargo xtask tidy              lengths, words, names, the story
-cargo xtask conformance       docs/conformance.md names code and tests that exist
+cargo xtask conformance       docs/conformance.md and docs/operate/fail-modes.md name what exists
 cargo xtask test [--install]  check, then every test; --install brings the outside programs
 cargo xtask fuzz              every fuzz target for some seconds
 cargo xtask package           the Debian package, in target/package; --debug: of the program as it was built

@@ -9,7 +9,7 @@ use crate::finding::Finding;
 use crate::house::{self, Workspace};
 
 /// Program and Debian package.
-const PEERS: [(&str, &str); 27] = [
+const PEERS: [(&str, &str); 28] = [
     ("c++", "g++"),
     ("named", "bind9"),
     ("dnssec-signzone", "bind9-utils"),
@@ -37,6 +37,7 @@ const PEERS: [(&str, &str); 27] = [
     ("dpkg-shlibdeps", "dpkg-dev"),
     ("lintian", "lintian"),
     ("chromium", "chromium"),
+    ("pebble", "pebble"),
 ];
 
 /// Packages of npm's that tests talk to: the folder that names them, at fixed versions, and where npm says what it

@@ -40,6 +40,16 @@ const WRAPPERS: &[Wrapper] = &[
         reason: "mail leaves by one way: to the operator's relay, within bounds",
     },
     Wrapper {
+        libraries: &["instant-acme"],
+        only: Only::Crate("avouch-acme"),
+        reason: "the site's certificate is asked for in one place, and its key leaves it for one folder",
+    },
+    Wrapper {
+        libraries: &["x509-parser"],
+        only: Only::Crate("avouch-tls"),
+        reason: "what a certificate says is read in one place",
+    },
+    Wrapper {
         libraries: &["redis"],
         only: Only::Crate("avouch-store"),
         reason: "what is entered there is entered once, which one crate is read to know",

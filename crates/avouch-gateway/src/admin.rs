@@ -32,6 +32,7 @@ async fn ready(State(gate): State<Arc<Gate>>) -> impl IntoResponse {
 
 async fn metrics(State(gate): State<Arc<Gate>>) -> impl IntoResponse {
     gate.numbers.log_dropped.absolute(gate.log.dropped());
+    gate.numbers.clock.set(gate.clock.now().seconds() as f64);
     gate.numbers.nonces.set(f64::from(u32::try_from(gate.judge.nonces().stats().held).unwrap_or(u32::MAX)));
     if let Some(audit) = &gate.audit {
         audit.figures().for_each(|(target, figures)| gate.numbers.audit(target, figures));

@@ -30,6 +30,9 @@ pub struct Judged {
     /// What policy and route ask for: `accept`, `monitor`, `throttle`, `challenge`, `reject` or `unavailable`,
     /// whatever the mode made of it.
     pub action: &'static str,
+    /// `anonymous` where it was decided upon as if it had claimed nothing, because a fault on this side kept its claim
+    /// from being accepted and its route says so: then the fields in its head say class 0.
+    pub treated_as: Option<&'static str>,
     /// The request's name in the log.
     pub request_id: String,
 }
@@ -64,7 +67,12 @@ impl Desk {
                     hygiene::keep_tokens_back(&mut parts.headers);
                 }
                 let (verdict, action) = (Verdict::clone(verdict), decision.action.as_str());
-                Ok(Judged { verdict, action, request_id: entry.id.to_string() })
+                Ok(Judged {
+                    verdict,
+                    action,
+                    treated_as: entry.treated_as(),
+                    request_id: entry.id.to_string(),
+                })
             }
             (Next::Refuse(answer), ..) => {
                 let (head, body) = answer.into_parts();

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
+use avouch_acme::Keeper;
 use avouch_engine::decision::{Decision, Facts, decide};
 use avouch_engine::reason::Reason;
 use avouch_engine::verdict::Verdict;
@@ -28,6 +29,7 @@ use crate::ages::Ages;
 use crate::answers::Problem;
 use crate::audit::{Audit, Change};
 use crate::config::{Config, Scope, StorePlace};
+use crate::expiry::Expiry;
 use crate::numbers::Numbers;
 use crate::recent::Recent;
 use crate::snapshot::{Destination, Snapshot};
@@ -44,6 +46,7 @@ pub(crate) struct Gate {
     pub(crate) admission: Arc<Admission>,
     pub(crate) assertion_key: AssertionKey,
     pub(crate) ages: Ages,
+    pub(crate) expiry: Expiry,
     /// Range files that are fetched, where the configuration of the start asks for any.
     pub(crate) feeds: Option<Feeds>,
     /// Held while data on networks are put in place of those before.
@@ -57,6 +60,8 @@ pub(crate) struct Gate {
     pub(crate) store: Option<Arc<Store>>,
     /// The last requests, where somebody can look at them.
     pub(crate) recent: Option<Arc<Recent>>,
+    /// Who keeps the certificate, where an authority is asked for it.
+    pub(crate) acme: Option<Arc<Keeper>>,
     pub(crate) meter: Arc<RateTable>,
     requests: Arc<Semaphore>,
     stopping: AtomicBool,
@@ -78,6 +83,7 @@ pub(crate) struct Parts {
     pub(crate) traces: Option<Arc<Traces>>,
     pub(crate) store: Option<Arc<Store>>,
     pub(crate) recent: Option<Arc<Recent>>,
+    pub(crate) acme: Option<Arc<Keeper>>,
 }
 
 /// The table of rates, which tells a group what it admits where the group counts them together.
@@ -111,6 +117,7 @@ impl Gate {
             numbers: Arc::new(parts.numbers),
             assertion_key: parts.assertion_key,
             ages: Ages::default(),
+            expiry: Expiry::default(),
             feeds: parts.feeds,
             replacing: Mutex::default(),
             reports: parts.reports,
@@ -118,6 +125,7 @@ impl Gate {
             traces: parts.traces,
             store: parts.store,
             recent: parts.recent,
+            acme: parts.acme,
         }
     }
 
@@ -224,7 +232,7 @@ impl Gate {
             method: request.method(),
             authority,
             path: request.path(),
-            class: verdict.class().number(),
+            class: entry.class().unwrap_or(verdict.class()).number(),
             standing: verdict.standing().name(),
             identity: verdict.identity(),
             mechanism: verdict.mechanism().name(),

@@ -14,6 +14,7 @@
 //! ```
 
 mod access_log;
+mod acme;
 mod admin;
 mod admission;
 mod ages;
@@ -23,6 +24,7 @@ mod body;
 pub mod config;
 mod desk;
 mod dialect;
+mod expiry;
 mod feeds;
 mod forward;
 mod gate;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::{Fetch, PrivacyPass, Reports, SharedStore, Store, StorePlace, WebBotAuth};
+use crate::config::{Acme, Fetch, PrivacyPass, Reports, SharedStore, Store, StorePlace, WebBotAuth};
 use avouch_dns::{AnchorError, Dns, Resolver, ResolverSettings, SettingsError, TrustAnchor};
 use avouch_engine::claim::{Issuer, IssuerError};
 use avouch_engine::decision::Policy;
@@ -240,6 +240,11 @@ pub(crate) fn issuer(issuer: &PrivacyPass) -> Result<Issuer, LoadError> {
 pub(crate) fn range_client(config: &Fetch, dns: &Dns) -> Result<Client, LoadError> {
     let connector = connector(config.ca.as_deref(), &[Protocol::Http1])?;
     Ok(Client::new(dns.clone(), connector, config.allow_networks.clone(), PATIENCE))
+}
+
+/// Sets up how TLS is spoken to the authority that issues the site's certificate.
+pub(crate) fn authority(config: &Acme) -> Result<Connector, LoadError> {
+    connector(config.ca.as_deref(), &[Protocol::Http1])
 }
 
 /// Trusts the roots in a file, or the system's.

@@ -63,7 +63,7 @@ fn frame(headers: &mut HeaderMap, body: &RequestBody) {
 /// Sets the fields that carry verdict and decision; all of them, whatever is known.
 pub(crate) fn tell(headers: &mut HeaderMap, entry: &Entry, assertion: Option<&str>) {
     let verdict = entry.verdict.as_deref();
-    headers.insert(CLASS, verdict.map_or(EMPTY, class));
+    headers.insert(CLASS, entry.class().map_or(EMPTY, class));
     headers.insert(
         STANDING,
         verdict.map_or(EMPTY, |verdict| HeaderValue::from_static(verdict.standing().name())),
@@ -84,8 +84,8 @@ pub(crate) fn tell_nothing(headers: &mut HeaderMap, entry: &Entry) {
     headers.insert(REQUEST_ID, hygiene::shown(entry.id));
 }
 
-fn class(verdict: &Verdict) -> HeaderValue {
-    HeaderValue::from_static(match verdict.class() {
+fn class(class: Class) -> HeaderValue {
+    HeaderValue::from_static(match class {
         Class::Anonymous => "0",
         Class::Unverifiable => "1",
         Class::Partial => "2",

@@ -109,6 +109,7 @@ fn waiting(before: &Config, after: &Config) -> Vec<&'static str> {
         ("[admin]", before.admin != after.admin),
         ("[console]", before.console != after.console),
         ("[verify]", before.verify != after.verify),
+        ("[acme]", before.acme != after.acme),
         ("[dns]", before.dns != after.dns),
         ("[web_bot_auth] ca", before.web_bot_auth.ca != after.web_bot_auth.ca),
         (

@@ -39,7 +39,7 @@ use crate::load::{self, LoadError, LoadErrors};
 use crate::numbers::Numbers;
 use crate::recent::Recent;
 use crate::snapshot::Snapshot;
-use crate::{admin, feeds, judge_api, manager, passes, reload, verify};
+use crate::{acme, admin, feeds, judge_api, manager, passes, reload, verify};
 
 /// How often the replay table and idle upstream connections are looked through.
 const TEND: Duration = Duration::from_secs(1);
@@ -156,6 +156,8 @@ impl Gateway {
         let proxy = config.verify.as_ref().map(|verify| verify.proxy).unwrap_or_default();
         let verify = config.verify.as_ref().map(|verify| verify.listen.clone());
         let verify = open_doors(verify.as_slice(), &mut surroundings.sockets).await?;
+        let http = config.acme.as_ref().and_then(|acme| acme.http).map(Endpoint::from);
+        let http = open_doors(http.as_slice(), &mut surroundings.sockets).await?;
         for name in surroundings.sockets.left() {
             tracing::warn!(
                 "nothing listens at \"systemd:{name}\": name it in the configuration, or drop its socket unit"
@@ -188,6 +190,14 @@ impl Gateway {
             let accepting =
                 listen::accept(Site, Arc::clone(&gate), door, Arc::clone(&room), stopping.clone());
             running.tasks.spawn(accepting);
+        }
+        for (_, door) in http {
+            let asked = Aside(acme::router(gate.snapshot().answers.clone()));
+            let (gate, room, stopping) = (Arc::clone(&gate), room_aside(&gate), stopping.clone());
+            running.tasks.spawn(listen::accept(asked, gate, door, room, stopping));
+        }
+        if let Some(keeper) = &gate.acme {
+            running.tasks.spawn(acme::keep(Arc::clone(&gate), Arc::clone(keeper)));
         }
         for (_, door) in admin {
             let router = admin::router(Arc::clone(&gate));
@@ -229,8 +239,10 @@ impl Gateway {
         let dns = load::dns(&config.dns);
         let roots = config.reports.as_ref().and_then(|reports| load::reports(reports).err());
         let store = load::store(&config.store).err();
+        let acme = config.acme.as_ref().and_then(|acme| load::authority(acme).err());
         let (_, broken) = config.networks.load(&Networks::default(), SystemClock::new().now());
-        let broken: Vec<_> = broken.into_iter().map(LoadError::from).chain(roots).chain(store).collect();
+        let broken = broken.into_iter().map(LoadError::from).chain(roots).chain(store);
+        let broken: Vec<_> = broken.chain(acme).collect();
         let fetch = config.fetch.clone();
         let client = dns.and_then(|dns| fetch.map(|fetch| load::range_client(&fetch, &dns)).transpose());
         // Nobody is challenged by it.
@@ -256,6 +268,8 @@ pub async fn run(
     surroundings: impl FnOnce(&Config) -> Surroundings,
     ready: impl FnOnce(&Running),
 ) -> Result<(), StartError> {
+    // Looked at before it is read to be used: what changes meanwhile is noticed.
+    let mut seen = Some(reload::contents(path, &Config::load(path)?));
     let config = Config::load(path)?;
     let surroundings = surroundings(&config);
     let mut signals = Signals::new().map_err(StartError::Signals)?;
@@ -263,7 +277,6 @@ pub async fn run(
     running.tasks.spawn(manager::keep_alive());
     ready(&running);
     manager::ready(reload::IN_FORCE);
-    let mut seen = running.contents(path).await;
     loop {
         let told = match tokio::time::timeout(WATCH, signals.next()).await {
             Ok(Told::End) => break,
@@ -357,12 +370,13 @@ fn open(config: Config, surroundings: Surroundings, recent: Option<Arc<Recent>>)
     let reports = reports(&snapshot.config, &dns, clock.now())?;
     let audit = snapshot.config.audit.as_ref().map(|settings| Audit::open(settings, &clock));
     let audit = audit.transpose().map_err(StartError::Audit)?.map(Arc::new);
-    let mut judge = Judge::new(&judge, dns, directories, Arc::clone(&clock))?;
+    let mut judge = Judge::new(&judge, dns.clone(), directories, Arc::clone(&clock))?;
     if let Some(store) = &store {
         judge = judge.sharing(Arc::clone(store) as Arc<dyn Shared>);
     }
     let traces = snapshot.config.traces.as_ref().map(load::traces);
     let traces = traces.transpose().map_err(|error| LoadErrors(vec![error]))?;
+    let acme = acme::keeper(&snapshot.config, &dns, &snapshot.answers, &clock)?;
     let assertion_key = AssertionKey::generate(&mut SystemEntropy)?;
     let numbers = Numbers::new()?;
     let gate = Gate::new(Parts {
@@ -378,6 +392,7 @@ fn open(config: Config, surroundings: Surroundings, recent: Option<Arc<Recent>>)
         traces,
         store,
         recent,
+        acme,
     });
     gate.load_networks(&gate.snapshot().config);
     Ok(gate)
@@ -442,7 +457,11 @@ async fn tend(gate: Arc<Gate>) {
         let tending = move || {
             gate.judge.nonces().tend();
             gate.ages.look(&gate.judge.networks(), gate.clock.now(), &gate.numbers);
+            if let Some(acceptor) = &gate.snapshot().acceptor {
+                gate.expiry.look(acceptor, gate.clock.now(), &gate.numbers);
+            }
             gate.reports.iter().for_each(|reports| gate.numbers.reports(reports.figures()));
+            gate.acme.iter().for_each(|keeper| gate.numbers.orders(keeper.figures()));
             gate.store.iter().for_each(|store| gate.numbers.store(store.figures()));
             gate.numbers.tend();
         };

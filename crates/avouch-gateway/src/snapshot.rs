@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use avouch_acme::Answers;
 use avouch_engine::claim::{BotRules, Catalogue, Issuer, KeyRegister, PassRules};
 use avouch_engine::decision::Mode;
 use avouch_engine::decision::Terms;
@@ -16,6 +17,7 @@ use avouch_wire::target::NormalPath;
 use avouch_wire::time::Time;
 use http::{HeaderMap, StatusCode};
 
+use crate::acme;
 use crate::answers::{Asked, Problem};
 use crate::audit::Versions;
 use crate::config::{Config, Disclose, Route, Upstream};
@@ -35,6 +37,8 @@ pub(crate) struct Snapshot {
     pass_keys: ContextKeys,
     /// How often each rule decided, of every policy in force.
     pub(crate) hits: Hits,
+    /// What an authority that asks whose the names are is answered with.
+    pub(crate) answers: Answers,
     routes: Vec<(Route, Destination)>,
     rest: Destination,
 }
@@ -70,14 +74,18 @@ struct Loading {
 impl Snapshot {
     /// Puts a configuration in force; idle connections to upstreams it shares with the one
     /// before are kept.
-    pub(crate) fn after(config: Config, before: &Self) -> Result<Self, LoadErrors> {
+    pub(crate) fn after(mut config: Config, before: &Self) -> Result<Self, LoadErrors> {
+        // Who keeps the certificate was asked at the start, and goes on.
+        if config.acme != before.config.acme {
+            (config.acme, config.tls) = (before.config.acme.clone(), before.config.tls.clone());
+        }
         let known = Loading { ways: before.ways(), hits_before: before.hits.clone(), ..Loading::default() };
-        Self::load(config, before.pass_keys.clone(), known)
+        Self::load(config, (before.pass_keys.clone(), before.answers.clone()), known)
     }
 
     /// Puts the first configuration in force. `pass_keys` must be new at each start, or a group's.
     pub(crate) fn first(config: Config, pass_keys: ContextKeys) -> Result<Self, LoadErrors> {
-        Self::load(config, pass_keys, Loading::default())
+        Self::load(config, (pass_keys, Answers::default()), Loading::default())
     }
 
     /// The same, which challenges by other keys.
@@ -89,15 +97,22 @@ impl Snapshot {
         Self { pass_keys, ..after }
     }
 
+    /// The same, which accepts connections with another certificate.
+    pub(crate) fn with_acceptor(&self, acceptor: Acceptor) -> Self {
+        Self { acceptor: Some(acceptor), ..self.clone() }
+    }
+
     /// The keys by which it challenges.
     pub(crate) const fn pass_keys(&self) -> &ContextKeys {
         &self.pass_keys
     }
 
-    fn load(config: Config, pass_keys: ContextKeys, mut loading: Loading) -> Result<Self, LoadErrors> {
-        let acceptor =
-            config.tls.as_ref().map(|tls| Acceptor::load(&tls.cert, &tls.key, tls.client_ca.as_deref()));
-        let acceptor = acceptor.and_then(|loaded| loading.note(loaded));
+    fn load(
+        config: Config,
+        (pass_keys, answers): (ContextKeys, Answers),
+        mut loading: Loading,
+    ) -> Result<Self, LoadErrors> {
+        let acceptor = acme::acceptor(&config, &answers).and_then(|loaded| loading.note(loaded));
         let catalogue = loading.note(Catalogue::built_in());
         let issuers = config.privacy_pass.iter().filter_map(|issuer| loading.note(load::issuer(issuer)));
         let issuers: Vec<Issuer> = issuers.collect();
@@ -116,7 +131,7 @@ impl Snapshot {
                 let passes = (!issuers.is_empty()).then(|| PassRules { keys: pass_keys.clone(), issuers });
                 let known = (catalogue, registered, passes);
                 let site = site(&config, known, routes.iter().map(|(_, to)| to).chain([&rest]));
-                Ok(Self { config, acceptor, site, pass_keys, hits: loading.hits, routes, rest })
+                Ok(Self { config, acceptor, site, pass_keys, answers, hits: loading.hits, routes, rest })
             }
             _ => Err(LoadErrors(loading.errors)),
         }
@@ -224,6 +239,7 @@ impl Loading {
                 mode,
                 require: route.and_then(|route| route.require),
                 require_nonce: route.is_some_and(|route| route.require_nonce),
+                on_fault: route.map(|route| route.on_fault).unwrap_or_default(),
             },
             assertion: route.is_some_and(|route| route.assertion),
             disclose: route.map(|route| route.disclose).unwrap_or_default(),

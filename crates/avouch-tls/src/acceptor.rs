@@ -7,18 +7,22 @@ use rustls::ServerConfig;
 use rustls::client::verify_server_name;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
+use rustls::server::{ParsedCertificate, ResolvesServerCertUsingSni, WebPkiClientVerifier};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer as _;
 
-use crate::Secured;
 use crate::pem::{self, CertificateError};
+use crate::{Challenges, Secured};
 
 /// Accepts TLS connections with one certificate. Cheap to clone.
 #[derive(Clone)]
 pub struct Acceptor {
     tls: TlsAcceptor,
-    leaf: Arc<CertificateDer<'static>>,
+    /// None where there is no certificate yet.
+    leaf: Option<Arc<CertificateDer<'static>>>,
+    challenges: Option<Challenges>,
 }
 
 impl Acceptor {
@@ -68,18 +72,52 @@ impl Acceptor {
         };
         let mut config = builder.with_single_cert(chain, pem::private_key(key)?)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { tls: TlsAcceptor::from(Arc::new(config)), leaf })
+        Ok(Self { tls: TlsAcceptor::from(Arc::new(config)), leaf: Some(leaf), challenges: None })
+    }
+
+    /// Without a certificate: no handshake comes to an end but those of an authority.
+    ///
+    /// # Errors
+    ///
+    /// None that is known of.
+    pub fn awaiting(challenges: Challenges) -> Result<Self, CertificateError> {
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(ResolvesServerCertUsingSni::new()));
+        Ok(Self { tls: TlsAcceptor::from(Arc::new(config)), leaf: None, challenges: Some(challenges) })
+    }
+
+    /// The same, which answers an authority that asks whose the names are.
+    #[must_use]
+    pub fn answering(self, challenges: Challenges) -> Self {
+        Self { challenges: Some(challenges), ..self }
     }
 
     /// Whether the certificate is valid for this host, a DNS name or an address without brackets, too: then one
     /// connection may carry requests for it (RFC 9113 section 9.1.1).
     #[must_use]
     pub fn covers(&self, host: &str) -> bool {
-        let (Ok(name), Ok(leaf)) = (ServerName::try_from(host), ParsedCertificate::try_from(&*self.leaf))
-        else {
+        let Some(leaf) = &self.leaf else { return false };
+        let (Ok(name), Ok(leaf)) = (ServerName::try_from(host), ParsedCertificate::try_from(&**leaf)) else {
             return false;
         };
         verify_server_name(&leaf, &name).is_ok()
+    }
+
+    /// The moment after which clients no longer take the certificate, in seconds of Unix time; `None` where it cannot be
+    /// read.
+    #[must_use]
+    pub fn expires(&self) -> Option<i64> {
+        let (_, leaf) = X509Certificate::from_der(self.leaf.as_ref()?).ok()?;
+        Some(leaf.validity().not_after.timestamp())
+    }
+
+    /// The moment from which clients take the certificate, in seconds of Unix time; `None` where it cannot be read.
+    #[must_use]
+    pub fn begins(&self) -> Option<i64> {
+        let (_, leaf) = X509Certificate::from_der(self.leaf.as_ref()?).ok()?;
+        Some(leaf.validity().not_before.timestamp())
     }
 
     /// Runs the handshake on a fresh connection. The caller bounds the time it may take.
@@ -91,7 +129,16 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        Ok(Secured::from(self.tls.accept(stream).await?))
+        let asked = self.challenges.as_ref().filter(|challenges| challenges.are_any());
+        let Some(challenges) = asked else { return Ok(Secured::from(self.tls.accept(stream).await?)) };
+        let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
+        let answer = challenges.answer(&start.client_hello());
+        let Some(answer) = answer else {
+            return Ok(Secured::from(start.into_stream(Arc::clone(self.tls.config())).await?));
+        };
+        // The handshake is the answer; nothing is said by the connection (RFC 8737 section 3).
+        start.into_stream(answer).await?.shutdown().await?;
+        Err(std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "an authority had its answer"))
     }
 }
 
@@ -114,6 +161,16 @@ mod tests {
             Acceptor::from_pem(certificate.as_bytes(), other.as_bytes()),
             Err(CertificateError::Refused(_))
         ));
+    }
+
+    #[test]
+    fn a_certificate_says_when_it_ends() {
+        let mut params = rcgen::CertificateParams::new(vec!["www.shop.example".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(2030, 1, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap().pem();
+        let acceptor = Acceptor::from_pem(certificate.as_bytes(), key.serialize_pem().as_bytes()).unwrap();
+        assert_eq!(acceptor.expires(), Some(1_893_456_000));
     }
 
     #[test]

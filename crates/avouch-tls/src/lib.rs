@@ -4,7 +4,7 @@
 //! protocols `h2` and `http/1.1` negotiated by ALPN (RFC 7301). TLS 1.2 and 1.3 only.
 //!
 //! Out of scope: who the peer is (`avouch-engine`), sockets and timeouts (`avouch-gateway`),
-//! making certificates (operators bring their own; the tests' `testkit` makes some).
+//! making certificates (operators bring their own, or `avouch-acme` asks for one).
 //!
 //! Limits: certificate and key files of at most 1 MiB (root bundles 4 MiB); 100 names of a client's
 //! certificate, which clients are asked for only where the operator names roots.
@@ -17,6 +17,7 @@
 
 mod acceptor;
 mod chain;
+mod challenges;
 mod connector;
 mod pem;
 mod secured;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use acceptor::Acceptor;
 pub use chain::{Chain, ChainFault};
+pub use challenges::Challenges;
 pub use connector::Connector;
 pub use pem::CertificateError;
 pub use secured::{MAX_NAMES, Protocol, Secured};

@@ -1,6 +1,6 @@
 //! Certificates of clients, and what a served one is valid for.
 
-use crate::{Acceptor, Secured};
+use crate::{Acceptor, Challenges, Secured};
 use rustls::ClientConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
@@ -100,4 +100,54 @@ fn a_certificate_covers_its_names_and_no_neighbours() {
     {
         assert!(!acceptor.covers(other), "{other}");
     }
+}
+
+/// What a client is shown that names these protocols: the certificate, or nothing.
+async fn shown(
+    acceptor: &Acceptor,
+    roots: &[&Certificate],
+    name: &str,
+    protocols: &[&[u8]],
+) -> Option<Vec<u8>> {
+    let pem: String = roots.iter().map(|root| root.certificate.as_str()).collect();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(crate::pem::roots(pem.as_bytes()).unwrap())
+        .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    let (near, far) = tokio::io::duplex(1 << 14);
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let client = TlsConnector::from(Arc::new(config));
+    let (_, met) = tokio::join!(acceptor.accept(far), client.connect(name, near));
+    Some(met.ok()?.get_ref().1.peer_certificates()?.first()?.to_vec())
+}
+
+#[tokio::test]
+async fn an_authority_has_its_answer_and_nobody_else_has() {
+    let (site, answer) =
+        (Certificate::of(&["www.shop.example"]).unwrap(), Certificate::of(&["www.shop.example"]).unwrap());
+    let der = |made: &Certificate| crate::pem::certificates(made.certificate.as_bytes()).unwrap()[0].to_vec();
+    let challenges = Challenges::default();
+    let serving = Acceptor::from_pem(site.certificate.as_bytes(), site.key.as_bytes()).unwrap();
+    let serving = serving.answering(challenges.clone());
+    let awaiting = Acceptor::awaiting(challenges.clone()).unwrap();
+    let roots = [&site, &answer];
+    let (asks, asks_all): (&[&[u8]], &[&[u8]]) = (&[b"acme-tls/1"], &[b"h2", b"acme-tls/1"]);
+    assert_eq!(shown(&serving, &roots, "www.shop.example", asks).await, None, "no order is under way");
+    challenges.put("WWW.shop.example", answer.certificate.as_bytes(), answer.key.as_bytes()).unwrap();
+    for acceptor in [&serving, &awaiting] {
+        assert_eq!(shown(acceptor, &roots, "www.shop.example", asks).await, Some(der(&answer)));
+        assert_eq!(shown(acceptor, &roots, "shop.example", asks).await, None, "another name");
+    }
+    for protocols in [asks_all, &[b"h2"], &[]] {
+        assert_eq!(shown(&serving, &roots, "www.shop.example", protocols).await, Some(der(&site)));
+        assert_eq!(
+            shown(&awaiting, &roots, "www.shop.example", protocols).await,
+            None,
+            "without a certificate"
+        );
+    }
+    challenges.clear();
+    assert_eq!(shown(&serving, &roots, "www.shop.example", asks).await, None);
 }

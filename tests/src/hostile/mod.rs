@@ -9,6 +9,7 @@ mod bodies;
 mod configuration;
 mod crash;
 mod dnssec;
+mod failures;
 mod floods;
 mod framing;
 mod groups;

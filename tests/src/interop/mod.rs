@@ -1,5 +1,6 @@
 //! Outside programs read what is written here, and are read here.
 
+mod acme;
 mod bots;
 mod dns;
 mod front;

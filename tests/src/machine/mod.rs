@@ -1,6 +1,7 @@
 //! The program as a machine runs it: sockets of systemd's, what it tells systemd, its unit, its package.
 
 mod activation;
+mod container;
 mod doctor;
 mod notices;
 mod package;

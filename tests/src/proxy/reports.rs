@@ -181,3 +181,33 @@ async fn a_folder_that_another_gateway_holds_is_no_start() {
     let missing = Gateway::check(Config::parse("test", &text).unwrap()).unwrap_err().to_string();
     assert!(missing.contains("no-such.pem"), "{missing}");
 }
+
+#[tokio::test]
+async fn reports_that_nobody_takes_wait_and_are_counted_and_requests_do_not_notice() {
+    let world = World::new().await;
+    world.receiver.answers("503 Service Unavailable");
+    let running = world.gateway(&world.table()).await;
+    send(&running, HONEST, 1).await;
+    world.clock.advance(DAY);
+    until(|| world.waiting() == 1).await;
+    world.clock.advance(DAY / 24);
+    until(|| world.receiver.posted().len() == 1).await;
+    let admin = running.admin.unwrap();
+    let shows = async |figure: &str| {
+        for _ in 0..500 {
+            let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+            if exchange(admin, request).await.unwrap().unwrap().text().contains(figure) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{figure}");
+    };
+    shows("avouch_reports_total{outcome=\"failed\"} 1").await;
+    shows("avouch_reports_waiting 1").await;
+    send(&running, HONEST, 1).await;
+    world.receiver.answers("200 OK");
+    world.clock.advance(DAY / 12);
+    shows("avouch_reports_total{outcome=\"sent\"} 1").await;
+    running.stop().await;
+}

@@ -1,6 +1,7 @@
 //! What happens to a request, given who sent it: a verdict meets a policy.
 
 mod action;
+mod fault;
 mod mode;
 mod permit;
 pub mod policy;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use avouch_wire::time::Time;
 
 pub use action::{Action, Priority};
+pub use fault::OnFault;
 pub use mode::Mode;
 pub use permit::{Permit, Refusal};
 pub use policy::{Facts, Policy};
@@ -31,6 +33,9 @@ pub struct Decision {
     pub rule: Option<Arc<str>>,
     /// What is done.
     pub outcome: Outcome,
+    /// Whether it was decided upon as if it had claimed nothing, by [`OnFault::Anonymous`]: then no more than class 0
+    /// may be said of it.
+    pub as_anonymous: bool,
 }
 
 /// What is done with a request.
@@ -51,15 +56,9 @@ pub struct Terms {
     pub require: Option<Class>,
     /// Whether what is proved must be proved for one request: a signature that could be used again is not let in.
     pub require_nonce: bool,
+    /// What becomes of a claim that could not be accepted for a reason on this side.
+    pub on_fault: OnFault,
 }
-
-/// How long a client waits after a start, until its timestamps are beyond the start rule
-/// (`docs/formats/replay.md`: without a high-water mark ts ≤ start + 30 is refused).
-const AFTER_START: Duration = Duration::from_secs(30);
-
-/// How long a client waits for room in the replay table, or for a source that did not answer: the
-/// table is cleared in steps of seconds, and look-ups that failed are kept about as long.
-const AFTER_FAULT: Duration = Duration::from_secs(5);
 
 /// Decides. First what could not be accepted on this side, then content that was swapped, then the
 /// route's `require` and `require_nonce`, then the first rule that matches; its rate limit is charged in every mode, so that what is observed is
@@ -72,12 +71,29 @@ pub fn decide<M: Meter + ?Sized>(
     meter: &M,
     now: Time,
 ) -> Decision {
-    let ruling = unavailable(verdict)
-        .or_else(|| swapped(verdict))
-        .or_else(|| required(verdict, terms.require?))
-        .or_else(|| terms.require_nonce.then(|| repeatable(verdict))?)
-        .unwrap_or_else(|| ruled(verdict, facts, policy, meter, now));
+    let judged = |verdict: &Verdict| {
+        swapped(verdict)
+            .or_else(|| required(verdict, terms.require?))
+            .or_else(|| terms.require_nonce.then(|| repeatable(verdict))?)
+            .unwrap_or_else(|| ruled(verdict, facts, policy, meter, now))
+    };
+    let ruling = match fault::of(verdict) {
+        None => judged(verdict),
+        Some((reason, wait)) => excused(terms.on_fault, judged)
+            .unwrap_or_else(|| Ruling::refused(verdict, wait_refusal(Action::Unavailable, reason, wait))),
+    };
     ruling.carried_out(terms.mode)
+}
+
+/// What becomes of a request that is taken for one without a claim, where the route says so. Where such a one is
+/// kept out by more than its rate, nothing: whoever could prove who it is hears that trying again can help.
+fn excused(on_fault: OnFault, judged: impl FnOnce(&Verdict) -> Ruling) -> Option<Ruling> {
+    if on_fault == OnFault::Unavailable {
+        return None;
+    }
+    let ruling = judged(&Verdict::unclaimed());
+    let is_kept_out = ruling.refusal.as_ref().is_some_and(|refusal| refusal.action != Action::Throttle);
+    (!is_kept_out).then_some(Ruling { as_anonymous: true, ..ruling })
 }
 
 /// A decision before the mode.
@@ -87,16 +103,24 @@ struct Ruling {
     priority: Priority,
     audit: bool,
     refusal: Option<Refusal>,
+    as_anonymous: bool,
 }
 
 impl Ruling {
     fn refused(verdict: &Verdict, refusal: Refusal) -> Self {
         let priority = Priority::of(verdict.standing());
-        Self { action: refusal.action, rule: None, priority, audit: false, refusal: Some(refusal) }
+        Self {
+            action: refusal.action,
+            rule: None,
+            priority,
+            audit: false,
+            refusal: Some(refusal),
+            as_anonymous: false,
+        }
     }
 
     fn carried_out(self, mode: Mode) -> Decision {
-        let Self { action, rule, priority, audit, refusal } = self;
+        let Self { action, rule, priority, audit, refusal, as_anonymous } = self;
         let outcome = match (mode, refusal) {
             (Mode::Enforce, Some(refusal)) => Outcome::Refuse(refusal),
             (Mode::Observe | Mode::Advise | Mode::Enforce, withheld) => Outcome::Permit(Permit {
@@ -106,19 +130,8 @@ impl Ruling {
                 withheld,
             }),
         };
-        Decision { action, rule, outcome }
+        Decision { action, rule, outcome, as_anonymous }
     }
-}
-
-/// Faults of the replay table: the request may be good, and cannot be accepted now.
-fn unavailable(verdict: &Verdict) -> Option<Ruling> {
-    let reason = *verdict.reasons().first()?;
-    let wait = match reason {
-        Reason::ReplayStartRule => AFTER_START,
-        Reason::ReplayShareFull | Reason::ReplayTableFull | Reason::ReplayStoreUnreachable => AFTER_FAULT,
-        _ => return None,
-    };
-    Some(Ruling::refused(verdict, wait_refusal(Action::Unavailable, reason, wait)))
 }
 
 /// Content that is not what was signed: a long body is cut off when it turns out so, whatever the
@@ -138,7 +151,7 @@ fn required(verdict: &Verdict, least: Class) -> Option<Ruling> {
     }
     let refusal = match verdict.standing() {
         Standing::Undetermined(Persistence::Temporary) => {
-            wait_refusal(Action::Unavailable, said(verdict, Reason::ClassRequired), AFTER_FAULT)
+            wait_refusal(Action::Unavailable, said(verdict, Reason::ClassRequired), fault::AFTER_FAULT)
         }
         Standing::Invalid if is_outdated(verdict) => refusal(verdict, Action::Challenge),
         Standing::Undetermined(Persistence::Permanent) | Standing::Invalid => {
@@ -191,7 +204,8 @@ fn ruled<M: Meter + ?Sized>(
     let action = refusal.as_ref().map_or(rule.treatment.action, Refusal::action);
     let priority = rule.priority(verdict.standing());
     let audit = rule.treatment.action == Action::Monitor;
-    Ruling { action, rule: Some(Arc::clone(&rule.name)), priority, audit, refusal }
+    let rule = Some(Arc::clone(&rule.name));
+    Ruling { action, rule, priority, audit, refusal, as_anonymous: false }
 }
 
 fn over_rate<M: Meter + ?Sized>(rule: &Rule, view: &View<'_>, meter: &M, now: Time) -> Option<Refusal> {
@@ -237,7 +251,8 @@ mod tests {
         }
     }
 
-    const ENFORCE: Terms = Terms { mode: Mode::Enforce, require: None, require_nonce: false };
+    const ENFORCE: Terms =
+        Terms { mode: Mode::Enforce, require: None, require_nonce: false, on_fault: OnFault::Unavailable };
 
     fn decided(verdict: &Verdict, policy: &Policy, terms: Terms) -> Decision {
         let path = NormalPath::of("/");
@@ -398,6 +413,83 @@ mod tests {
         }
         let other = sample(TEMPORARY).with_reason(Reason::DnsTimeout);
         assert_eq!(decided(&other, &Policy::model(), ENFORCE).action, Action::Monitor);
+    }
+
+    /// What a route makes of it that takes faults of ours for silence.
+    fn excused(verdict: &Verdict, policy: &str, terms: Terms) -> Decision {
+        let policy = Policy::parse("p", policy).unwrap();
+        decided(verdict, &policy, Terms { on_fault: OnFault::Anonymous, ..terms })
+    }
+
+    const FAULTS: [Reason; 4] = [
+        Reason::ReplayShareFull,
+        Reason::ReplayTableFull,
+        Reason::ReplayStartRule,
+        Reason::ReplayStoreUnreachable,
+    ];
+
+    #[test]
+    fn where_a_route_says_so_a_fault_of_ours_leaves_class_0_and_never_more() {
+        let rules = "[[rule]]\nname = 'failed'\nwhen = { class = 1 }\nthen = { action = 'reject' }\n\
+                     [[rule]]\nname = 'known'\nwhen = { class = [2, 3] }\nthen = { action = 'accept', priority = 'high' }\n\
+                     [[rule]]\nname = 'silent'\nwhen = { class = 0, standing = 'anonymous' }\nthen = { action = 'monitor' }";
+        for reason in FAULTS {
+            let verdict = sample(TEMPORARY).with_reason(reason);
+            let decision = excused(&verdict, rules, ENFORCE);
+            assert!(decision.as_anonymous);
+            assert_eq!((decision.action, decision.rule.as_deref()), (Action::Monitor, Some("silent")));
+            assert_eq!(permit(decision).priority(), Priority::Low);
+        }
+    }
+
+    #[test]
+    fn what_met_no_fault_of_ours_is_never_taken_for_silence() {
+        let rules = "[[rule]]\nname = 'silent'\nwhen = { class = 0 }\nthen = { action = 'accept' }\n\
+                     [[rule]]\nname = 'rest'\nthen = { action = 'reject' }";
+        for (standing, reason) in [
+            (Standing::Invalid, Reason::SignatureInvalid),
+            (Standing::Invalid, Reason::Replayed),
+            (Standing::Invalid, Reason::BodyMismatch),
+            (TEMPORARY, Reason::DnsTimeout),
+            (PERMANENT, Reason::DnssecBogus),
+        ] {
+            let decision = excused(&sample(standing).with_reason(reason), rules, ENFORCE);
+            assert!(!decision.as_anonymous, "{reason:?}");
+            assert_eq!(refusal(decision).status(), 403, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn where_class_0_is_kept_out_a_fault_of_ours_is_answered_503_as_before() {
+        for reason in FAULTS {
+            let verdict = sample(TEMPORARY).with_reason(reason);
+            for action in ["reject", "challenge"] {
+                let rules = format!("[[rule]]\nname = 'r'\nthen = {{ action = '{action}' }}");
+                let decision = excused(&verdict, &rules, ENFORCE);
+                assert!(!decision.as_anonymous);
+                let refusal = refusal(decision);
+                assert_eq!((refusal.status(), refusal.reason()), (503, reason));
+            }
+            for least in [Class::Partial, Class::Verified] {
+                let decision = excused(&verdict, "", Terms { require: Some(least), ..ENFORCE });
+                assert_eq!(refusal(decision).status(), 503);
+            }
+            permit(excused(&verdict, "", Terms { require: Some(Class::Anonymous), ..ENFORCE }));
+        }
+    }
+
+    #[test]
+    fn who_is_taken_for_silent_is_held_to_the_rate_of_the_silent() {
+        let rules = "[[rule]]\nname = 'r'\nwhen = { class = 0 }\nthen = { action = 'throttle', rate = '1/s', burst = 1 }";
+        let policy = Policy::parse("p", rules).unwrap();
+        let terms = Terms { on_fault: OnFault::Anonymous, ..ENFORCE };
+        let verdict = sample(TEMPORARY).with_reason(Reason::ReplayStoreUnreachable);
+        let (path, cell) = (NormalPath::of("/"), Cell::new());
+        let address = [192, 0, 2, 1].into();
+        let facts = Facts { method: "GET", path: &path, authority: "shop.example", address, asns: &[] };
+        let send = || decide(&verdict, &facts, &policy, terms, &cell, Time::from_seconds(1_000));
+        permit(send());
+        assert_eq!(refusal(send()).status(), 429);
     }
 
     #[test]

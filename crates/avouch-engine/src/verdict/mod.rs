@@ -147,6 +147,25 @@ impl Verdict {
         }
     }
 
+    /// That of a request without a claim, for a decision that takes another for one: nothing is known of it. It is
+    /// decided by, and told to nobody.
+    pub(crate) fn unclaimed() -> Self {
+        Self {
+            standing: Standing::Anonymous,
+            identity: None,
+            claimed: None,
+            mechanism: Mechanism::None,
+            via: None,
+            attester: None,
+            pseudonym: None,
+            key_tier: KeyTier::Unknown,
+            reasons: Reasons::new(),
+            checks: Vec::new(),
+            not_checked: Vec::new(),
+            valid_until: None,
+        }
+    }
+
     /// What becomes of a verdict when the content that streamed by was not the content that was
     /// signed: the claim failed.
     #[must_use]

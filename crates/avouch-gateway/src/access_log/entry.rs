@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use avouch_engine::decision::{Action, Decision, Outcome};
 use avouch_engine::reason::Reason;
-use avouch_engine::verdict::{Class, Verdict};
+use avouch_engine::verdict::{Class, Standing, Verdict};
 use avouch_reports::Reports;
 use avouch_wire::authority::Scheme;
 use avouch_wire::time::Time;
@@ -131,9 +131,22 @@ impl Entry {
         }
     }
 
+    /// The class that the upstream is told: that of the verdict, or 0 where a fault of ours kept the claim from being
+    /// accepted and it was decided upon as if it had claimed nothing.
+    pub(crate) fn class(&self) -> Option<Class> {
+        let class = self.verdict.as_ref()?.class();
+        Some(if self.treated_as().is_some() { Class::Anonymous } else { class })
+    }
+
+    /// The standing that it was decided upon by, where that is not the verdict's.
+    pub(crate) fn treated_as(&self) -> Option<&'static str> {
+        let is_excused = self.decision.as_ref().is_some_and(|decision| decision.as_anonymous);
+        is_excused.then(|| Standing::Anonymous.name())
+    }
+
     /// Whether the upstream will be told something that rests on signed content.
     pub(crate) fn holds_to_content(&self) -> bool {
-        self.verdict.as_ref().is_some_and(|verdict| verdict.class() != Class::Unverifiable)
+        self.class().is_some_and(|class| class != Class::Unverifiable)
     }
 
     /// The answer begins with this status.
@@ -178,6 +191,9 @@ impl Entry {
         }
         if let Some(verdict) = &self.verdict {
             line.json("verdict", &verdict.document());
+        }
+        if let Some(standing) = self.treated_as() {
+            line.text("treated_as", standing);
         }
         line.maybe("decision", self.action());
         line.maybe("rule", self.decision.as_ref().and_then(|decision| decision.rule.as_deref()));
@@ -245,6 +261,12 @@ impl Drop for Entry {
         let took = self.begun.elapsed();
         let Books { log, numbers, reports, audit, recent } = &self.books;
         numbers.finished(self.verdict.as_deref(), self.action(), self.problem, self.status, took);
+        if !self.complete {
+            numbers.broken.increment(1);
+        }
+        if let Some(verdict) = self.verdict.as_deref().filter(|_| self.treated_as().is_some()) {
+            numbers.excused(verdict);
+        }
         if let Some((reports, verdict)) = reports.as_ref().zip(self.verdict.as_deref()) {
             reports.count(verdict, self.peer);
         }

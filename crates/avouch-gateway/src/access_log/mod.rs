@@ -8,7 +8,7 @@ mod told;
 mod traced;
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -145,12 +145,25 @@ impl Shared {
                     Err(error) => tracing::error!(%error, "cannot open the access log anew"),
                 }
             }
-            if let Err(error) = sink.0.write_all(&text).and_then(|()| sink.0.flush()) {
-                tracing::error!(%error, "cannot write the access log");
-            }
+            self.put(&mut sink, &text);
             text.clear();
             if stop {
                 return;
+            }
+        }
+    }
+
+    /// Writes whole lines. What the target does not take is counted; it is said once, until some are taken again.
+    fn put(&self, sink: &mut Sink, text: &[u8]) {
+        match sink.write(text) {
+            Ok(()) if text.is_empty() => {}
+            Ok(()) if std::mem::take(&mut sink.failing) => tracing::warn!("the access log is written again"),
+            Ok(()) => {}
+            Err((error, lost)) => {
+                self.dropped.fetch_add(lost, Ordering::Relaxed);
+                if !std::mem::replace(&mut sink.failing, true) {
+                    tracing::error!(%error, "cannot write the access log: lines are lost, and counted");
+                }
             }
         }
     }
@@ -172,16 +185,44 @@ impl Shared {
     }
 }
 
-struct Sink(Box<dyn Write + Send>);
+struct Sink {
+    to: Box<dyn Write + Send>,
+    /// What was written last was the beginning of a line.
+    torn: bool,
+    failing: bool,
+}
 
 impl Sink {
     fn open(target: &LogTarget) -> std::io::Result<Option<Self>> {
-        Ok(Some(Self(match target {
+        let to: Box<dyn Write + Send> = match target {
             LogTarget::Stderr => Box::new(std::io::stderr()),
             LogTarget::Stdout => Box::new(std::io::stdout()),
             LogTarget::File(path) => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
             LogTarget::Off => return Ok(None),
-        })))
+        };
+        Ok(Some(Self { to, torn: false, failing: false }))
+    }
+
+    /// Writes lines, or says how many of them are not there whole. The rest of one that tore is ended first.
+    fn write(&mut self, mut text: &[u8]) -> Result<(), (std::io::Error, u64)> {
+        let lines = |text: &[u8]| text.iter().filter(|octet| **octet == b'\n').count() as u64;
+        if self.torn && !text.is_empty() {
+            self.to.write_all(b"\n").map_err(|error| (error, lines(text)))?;
+            self.torn = false;
+        }
+        while !text.is_empty() {
+            match self.to.write(text) {
+                Ok(0) => return Err((ErrorKind::WriteZero.into(), lines(text))),
+                Ok(written) => {
+                    let (done, rest) = text.split_at_checked(written).unwrap_or((text, &[]));
+                    self.torn = !done.ends_with(b"\n");
+                    text = rest;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err((error, lines(text))),
+            }
+        }
+        self.to.flush().map_err(|error| (error, 0))
     }
 }
 
@@ -206,6 +247,37 @@ mod tests {
         log.write(b"two\n");
         log.close();
         assert_eq!(std::fs::read(&path).unwrap(), b"two\n");
+    }
+
+    /// Takes so many octets in all, then none.
+    struct Full(usize, Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Full {
+        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+            let taken = octets.len().min(self.0);
+            if taken == 0 {
+                return Err(ErrorKind::StorageFull.into());
+            }
+            self.0 -= taken;
+            self.1.lock().unwrap().extend_from_slice(&octets[..taken]);
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_that_a_full_disk_does_not_take_are_counted_and_none_is_glued_to_another() {
+        let taken = Arc::new(Mutex::new(Vec::new()));
+        let sink = |room| Box::new(Full(room, Arc::clone(&taken)));
+        let mut log = Sink { to: sink(6), torn: false, failing: false };
+        assert_eq!(log.write(b"one\ntwo\nthree\n").unwrap_err().1, 2, "the one that tore is not there");
+        assert_eq!(log.write(b"four\n").unwrap_err().1, 1);
+        log.to = sink(100);
+        log.write(b"five\n").unwrap();
+        assert_eq!(*taken.lock().unwrap(), b"one\ntw\nfive\n");
     }
 
     #[test]

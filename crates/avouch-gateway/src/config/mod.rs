@@ -1,5 +1,6 @@
 //! The gateway's configuration: read whole, every problem at once.
 
+mod acme;
 mod addresses;
 mod audit;
 mod console;
@@ -31,6 +32,7 @@ use avouch_wire::settings::{Fault, Problems, Reader, Table, Value};
 
 use crate::trust::{PrivatePeers, TrustedProxies};
 
+pub use acme::Acme;
 pub use addresses::Prefixes;
 pub use audit::{Audit, Facility, Syslog};
 pub use console::{Console, ConsoleOrigin};
@@ -68,6 +70,8 @@ pub struct Config {
     pub upstream: Option<Upstream>,
     /// Certificate chain and key; without them the listeners are plain.
     pub tls: Option<TlsFiles>,
+    /// The authority that is asked for them, and keeps them in force; without it they are the operator's.
+    pub acme: Option<Acme>,
     /// Where health, numbers and the assertion keys are served.
     pub admin: Option<Endpoint>,
     /// The operators' pages there; without it there are none.
@@ -230,13 +234,15 @@ impl Config {
         let listen = root.list("listen", Endpoint::read).unwrap_or_default();
         let schemes = [("http", Scheme::Http), ("https", Scheme::Https)];
         let scheme = root.optional("scheme", |value| value.one_of(&schemes));
-        let used = scheme.unwrap_or(if root.has("tls") { Scheme::Https } else { Scheme::Http });
+        let used =
+            scheme.unwrap_or(if root.has("tls") || root.has("acme") { Scheme::Https } else { Scheme::Http });
         let authorities = root.list("authorities", |value| authority(value, used)).unwrap_or_default();
         let accept_draft = root.optional("accept_draft", |value| value.switch()).unwrap_or_default();
         let trusted_proxies = trusted_proxies(&mut root);
         let private_peers = root.optional("private_peers", private_peers).unwrap_or_default();
         let upstream = upstream(&mut root, by);
-        let tls = root.sub("tls").and_then(tls);
+        let acme = root.sub("acme").and_then(|table| Acme::read(table, &authorities));
+        let tls = tls(&mut root, acme.as_ref());
         let admin = root.sub("admin").and_then(|mut admin| admin.required("listen", Endpoint::read));
         let console = root.sub("console").and_then(Console::read);
         let verify = root.sub("verify").and_then(Verify::read);
@@ -266,6 +272,7 @@ impl Config {
             private_peers,
             upstream: upstream?,
             tls,
+            acme,
             admin,
             console,
             verify,
@@ -290,7 +297,9 @@ impl Config {
 
     /// Makes relative paths relative to `folder`.
     fn resolve(&mut self, folder: &Path) {
-        let files = self.tls.iter_mut().flat_map(TlsFiles::paths);
+        let acme = self.acme.iter_mut();
+        let acme = acme.flat_map(|acme| [&mut acme.settings.folder].into_iter().chain(&mut acme.ca));
+        let files = self.tls.iter_mut().flat_map(TlsFiles::paths).chain(acme);
         let files =
             files.chain(&mut self.policy).chain(&mut self.dns.trust_anchors).chain(&mut self.web_bot_auth.ca);
         let files = files.chain(self.routes.iter_mut().filter_map(|route| route.policy.as_mut()));
@@ -320,7 +329,9 @@ impl Config {
     /// small enough to be read often: not those of [`Config::networks`], nor shared secrets, which are read by who wipes
     /// them.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        let tls = self.tls.iter().flat_map(|tls| [&tls.cert, &tls.key].into_iter().chain(&tls.client_ca));
+        // What an authority issues is put to use when it comes.
+        let own = self.tls.iter().filter(|_| self.acme.is_none()).flat_map(|tls| [&tls.cert, &tls.key]);
+        let tls = own.chain(self.tls.iter().filter_map(|tls| tls.client_ca.as_ref()));
         let policies = self.policy.iter().chain(self.routes.iter().filter_map(|route| route.policy.as_ref()));
         let roots =
             self.web_bot_auth.ca.iter().chain(self.fetch.iter().filter_map(|fetch| fetch.ca.as_ref()));
@@ -408,10 +419,24 @@ fn trusted_proxies(root: &mut Table<'_>) -> TrustedProxies {
     TrustedProxies { networks: listed.unwrap_or_default().into_iter().flatten().collect(), unix }
 }
 
-fn tls(mut table: Table<'_>) -> Option<TlsFiles> {
-    let (cert, key) = (table.required("cert", path), table.required("key", path));
-    let client_ca = table.optional("client_ca", path);
-    Some(TlsFiles { cert: cert?, key: key?, client_ca })
+fn tls(root: &mut Table<'_>, acme: Option<&Acme>) -> Option<TlsFiles> {
+    if !root.has("acme") {
+        let mut table = root.sub("tls")?;
+        let (cert, key) = (table.required("cert", path), table.required("key", path));
+        let client_ca = table.optional("client_ca", path);
+        return Some(TlsFiles { cert: cert?, key: key?, client_ca });
+    }
+    let client_ca = root.sub("tls").and_then(|mut table| {
+        for key in ["cert", "key"] {
+            if table.optional(key, path).is_some() {
+                let fix = "leave out either this or `[acme]`";
+                table.complain(key, Fault::new("is of no use beside `[acme]`", fix));
+            }
+        }
+        table.optional("client_ca", path)
+    });
+    let file = avouch_acme::pem_file(&acme?.settings.folder);
+    Some(TlsFiles { cert: file.clone(), key: file, client_ca })
 }
 
 impl TlsFiles {
@@ -558,6 +583,9 @@ mod tests {
         disclose = "none"
         require = 3
         require_nonce = true
+        [[route]]
+        path = "/shop"
+        on_fault = "anonymous"
     "#;
 
     const LEAST: &str = "listen = '[::]:8443'\nupstream = 'http://127.0.0.1:8080'\n";

@@ -4,6 +4,8 @@ use core::fmt;
 use std::fmt::Display;
 use std::path::Path;
 
+use avouch_engine::decision::OnFault;
+
 use super::{Config, Disclose, LogTarget, Route};
 use crate::trust::PrivatePeers;
 
@@ -39,9 +41,13 @@ impl Display for Config {
 impl Config {
     fn tables(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(tls) = &self.tls {
-            writeln!(f, "\n[tls]\ncert = {}\nkey = {}", file(&tls.cert), file(&tls.key))?;
+            writeln!(f, "\n[tls]")?;
+            if self.acme.is_none() {
+                writeln!(f, "cert = {}\nkey = {}", file(&tls.cert), file(&tls.key))?;
+            }
             tls.client_ca.iter().try_for_each(|roots| writeln!(f, "client_ca = {}", file(roots)))?;
         }
+        self.acme.iter().try_for_each(|acme| acme.write(f))?;
         if let Some(listen) = &self.admin {
             writeln!(f, "\n[admin]\nlisten = {}", Quoted(listen))?;
         }
@@ -116,6 +122,9 @@ fn write_route(route: &Route, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     if route.require_nonce {
         writeln!(f, "require_nonce = true")?;
+    }
+    if route.on_fault != OnFault::default() {
+        writeln!(f, "on_fault = \"{}\"", route.on_fault.as_str())?;
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ fn organization(value: Value<'_>) -> Result<Organization, Fault> {
     value.convert("a name", fix, |text| Organization::parse(text).ok())
 }
 
-fn contact(value: Value<'_>) -> Result<Mailbox, Fault> {
+pub(super) fn contact(value: Value<'_>) -> Result<Mailbox, Fault> {
     value.convert("a mailbox", "write for example \"reports@shop.example\"", |text| Mailbox::parse(text).ok())
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use avouch_engine::decision::Mode;
+use avouch_engine::decision::{Mode, OnFault};
 use avouch_engine::verdict::Class;
 use avouch_wire::settings::{Fault, Table, Value};
 
@@ -39,6 +39,8 @@ pub struct Route {
     pub require: Option<Class>,
     /// Whether a signature without a nonce, which could be used again, is refused.
     pub require_nonce: bool,
+    /// What becomes of a claim that could not be accepted for a reason on this side.
+    pub on_fault: OnFault,
 }
 
 pub(super) fn mode(value: Value<'_>) -> Result<Mode, Fault> {
@@ -78,7 +80,13 @@ impl Route {
         let disclose = table.optional("disclose", |value| value.one_of(&Disclose::WORDS)).unwrap_or_default();
         let require = table.optional("require", class);
         let require_nonce = table.optional("require_nonce", |value| value.switch()).unwrap_or_default();
-        Some(Self { path: path?, upstream, mode, policy, assertion, disclose, require, require_nonce })
+        let on_fault = table.optional("on_fault", |value| value.one_of(&OnFault::WORDS)).unwrap_or_default();
+        if on_fault == OnFault::Anonymous && matches!(require, Some(Class::Partial | Class::Verified)) {
+            let fix = "leave one of the two out: who is taken for anonymous is not let in by `require`";
+            table.complain("on_fault", Fault::new("can change nothing here", fix));
+        }
+        let path = path?;
+        Some(Self { path, upstream, mode, policy, assertion, disclose, require, require_nonce, on_fault })
     }
 
     /// Whether a normalised path lies at or below this route: `/admin` holds `/admin` and
@@ -116,6 +124,7 @@ mod tests {
             disclose: Disclose::default(),
             require: None,
             require_nonce: false,
+            on_fault: OnFault::default(),
         }
     }
 
@@ -128,6 +137,26 @@ mod tests {
         }
         for path in ["/", "/administration", "/x/admin", "*", ""] {
             assert!(!route("/admin").holds(path), "{path}");
+        }
+    }
+    #[test]
+    fn a_fault_of_ours_can_open_what_class_0_may_enter_and_nothing_else() {
+        let parse = |lines: &str| {
+            let text =
+                format!("listen = '[::]:80'\nupstream = 'http://a.example'\n[[route]]\npath = '/'\n{lines}");
+            crate::config::Config::parse("f", &text).map(|config| config.routes[0].on_fault)
+        };
+        assert_eq!(parse("").unwrap(), OnFault::Unavailable);
+        assert_eq!(parse("on_fault = 'unavailable'\nrequire = 3").unwrap(), OnFault::Unavailable);
+        for good in ["on_fault = 'anonymous'", "on_fault = 'anonymous'\nrequire = 0"] {
+            assert_eq!(parse(good).unwrap(), OnFault::Anonymous);
+        }
+        for bad in ["require = 3\non_fault = 'anonymous'", "on_fault = 'anonymous'\nrequire = 2"] {
+            let said = parse(bad).unwrap_err().to_string();
+            assert!(said.contains("on_fault` can change nothing here"), "{said}");
+        }
+        for bad in ["on_fault = 'accept'", "on_fault = 'Anonymous'", "on_fault = true"] {
+            assert!(parse(bad).is_err(), "{bad}");
         }
     }
 }

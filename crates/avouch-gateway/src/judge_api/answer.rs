@@ -46,6 +46,10 @@ pub(super) struct DecisionDocument<'a> {
     policy: Option<&'a str>,
     /// Whether the mode carries it out.
     carried_out: bool,
+    /// `anonymous` where it was decided upon as if it had claimed nothing, because a fault on this side kept its
+    /// claim from being accepted and its route says so (`on_fault`): then the fields to set say class 0. Else `null`.
+    #[schema(required)]
+    treated_as: Option<&'static str>,
 }
 
 /// How a request goes on.
@@ -78,6 +82,7 @@ impl<'a> Answer<'a> {
             rule: decision.rule.as_deref(),
             policy: entry.policy(),
             carried_out: carried_out(&decision.outcome),
+            treated_as: entry.treated_as(),
         });
         let (permit, refusal) = match next {
             Next::Permit(told) => (Some(PermitDocument::of(&told)), None),

@@ -91,12 +91,13 @@ pub(crate) async fn accept<H: Host>(
 ) {
     loop {
         let Some(place) = room.place().await else { return };
-        let (host, gate, stopping) = (host.clone(), Arc::clone(&gate), stop.clone());
+        let (host, served, stopping) = (host.clone(), Arc::clone(&gate), stop.clone());
         let accepted = tokio::select! {
             _ = stop.changed() => return,
-            accepted = enter(host, gate, &door, &room, stopping, place) => accepted,
+            accepted = enter(host, served, &door, &room, stopping, place) => accepted,
         };
         if let Err(error) = accepted {
+            gate.numbers.unaccepted.increment(1);
             tracing::warn!(%error, "cannot accept connections");
             tokio::time::sleep(ACCEPT_PAUSE).await;
         }

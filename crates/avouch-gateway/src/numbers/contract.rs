@@ -69,6 +69,9 @@ pub(super) const ACTIONS: [Action; 6] = [
     Action::Unavailable,
 ];
 pub(super) const CLASSES: [&str; 5] = ["0", "1", "2", "3", "none"];
+/// Faults of this side that a route may excuse.
+const FAULTS: [&str; 4] =
+    ["replay-start-rule", "replay-share-full", "replay-table-full", "replay-store-unreachable"];
 const STATUSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
 
 macro_rules! metrics {
@@ -99,10 +102,14 @@ metrics! {
         "Verdicts by what established them.";
     REASONS = "avouch_reasons_total" Counter { reason: Reasons }
         "Verdicts by the reason that decided, the first of their reasons.";
+    EXCUSED = "avouch_excused_requests_total" Counter { reason: Of(&FAULTS) }
+        "Requests decided upon as class 0, because a fault of avouch's own kept their claim from being accepted.";
     PROBLEMS = "avouch_problems_total" Counter { reason: Reasons }
         "Requests that avouch answered itself or broke off, by the reason it gave.";
     ANSWERS = "avouch_answers_total" Counter { status: Of(&STATUSES) }
         "Answers by status; none where the client went away first.";
+    BROKEN = "avouch_broken_answers_total" Counter {}
+        "Answers that broke off before their end.";
     DURATION = "avouch_request_seconds" Histogram {}
         "How long requests took, from their head to the end of the answer.";
     IDENTITY_REQUESTS = "avouch_identity_requests_total" Counter { class: Of(&["2", "3"]), identity: Frequent }
@@ -117,6 +124,8 @@ metrics! {
         "Open connections of clients.";
     UNREADABLE = "avouch_unreadable_connections_total" Counter {}
         "Connections that ended before a request could be read.";
+    UNACCEPTED = "avouch_unaccepted_connections_total" Counter {}
+        "Connections that the system would not hand over, as for want of file descriptors.";
     CROWDED = "avouch_crowded_connections_total" Counter {}
         "Connections closed because their source had as many as it may.";
     NONCES = "avouch_replay_nonces" Gauge {}
@@ -133,8 +142,14 @@ metrics! {
     } "Fetches of range files by what came of them.";
     RELOADS = "avouch_reloads_total" Counter { outcome: Of(&["done", "failed"]) }
         "Reloads that took effect, and that changed nothing because something did not load.";
+    CLOCK = "avouch_clock_seconds" Gauge {}
+        "The present in Unix time, by the clock that requests are judged by.";
+    CERTIFICATE_LEFT = "avouch_certificate_seconds_left" Gauge {}
+        "How long the TLS certificate is still valid; below 0, for how long it has not been.";
+    CERTIFICATE_ORDERS = "avouch_certificate_orders_total" Counter { outcome: Of(&["done", "failed"]) }
+        "Orders for the TLS certificate by what came of them.";
     LOG_DROPPED = "avouch_log_lines_dropped_total" Counter {}
-        "Lines of the access log that the disk did not keep up with.";
+        "Lines of the access log that the disk did not keep up with, or did not take.";
     AUDIT_RECORDS = "avouch_audit_records_total" Counter {
         target: Of(&["file", "syslog"]),
         outcome: Of(&["written", "dropped"])

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use avouch_acme::Figures as OrderFigures;
 use avouch_engine::decision::Action;
 use avouch_engine::evidence::Persistence;
 use avouch_engine::verdict::{Class, Mechanism, Standing, Verdict};
@@ -55,6 +56,10 @@ pub(crate) struct Numbers {
     /// By the code of their reason.
     problems: BTreeMap<&'static str, Counter>,
     answers: Vec<Counter>,
+    /// By the code of their reason.
+    excused: BTreeMap<&'static str, Counter>,
+    /// Answers that broke off before their end.
+    pub(crate) broken: Counter,
     duration: Histogram,
     /// Who comes most, and who is claimed most.
     pub(crate) identities: Identities,
@@ -64,6 +69,8 @@ pub(crate) struct Numbers {
     pub(crate) connections: Gauge,
     /// Connections whose first octets, or whose TLS, could not be read.
     pub(crate) unreadable: Counter,
+    /// Connections that the system would not hand over, as for want of file descriptors.
+    pub(crate) unaccepted: Counter,
     /// Connections closed because their source had as many as it may.
     pub(crate) crowded: Counter,
     /// Reloads that took effect.
@@ -74,6 +81,8 @@ pub(crate) struct Numbers {
     pub(crate) refused_data: Counter,
     /// Lines the access log dropped.
     pub(crate) log_dropped: Counter,
+    /// The present, by the clock that requests are judged by.
+    pub(crate) clock: Gauge,
     /// Nonces in the replay table.
     pub(crate) nonces: Gauge,
     /// What the configuration of the start said of their number.
@@ -95,16 +104,20 @@ impl Numbers {
             reasons: closed(&contract::REASONS).map(|(_, counter)| counter).collect(),
             problems: closed(&contract::PROBLEMS).collect(),
             answers: closed(&contract::ANSWERS).map(|(_, counter)| counter).collect(),
+            excused: closed(&contract::EXCUSED).collect(),
+            broken: counter!("avouch_broken_answers_total"),
             identities: Identities::default(),
             store_wait: OnceLock::new(),
             duration: histogram!("avouch_request_seconds"),
             connections: gauge!("avouch_connections"),
             unreadable: counter!("avouch_unreadable_connections_total"),
+            unaccepted: counter!("avouch_unaccepted_connections_total"),
             crowded: counter!("avouch_crowded_connections_total"),
             reloads: counter!("avouch_reloads_total", "outcome" => "done"),
             failed_reloads: counter!("avouch_reloads_total", "outcome" => "failed"),
             refused_data: counter!("avouch_refused_data_total"),
             log_dropped: counter!("avouch_log_lines_dropped_total"),
+            clock: gauge!("avouch_clock_seconds"),
             nonces: gauge!("avouch_replay_nonces"),
             nonces_limit: gauge!("avouch_replay_nonces_limit"),
         }))
@@ -156,6 +169,30 @@ impl Numbers {
         // The list of reasons is in the order of the enumeration.
         one(&self.reasons, verdict.reasons().first().map(|reason| *reason as usize));
         self.identities.count(verdict);
+    }
+
+    /// Counts a request that was decided upon as class 0, by the fault that kept its claim from being accepted.
+    pub(crate) fn excused(&self, verdict: &Verdict) {
+        let reason = verdict.reasons().first().map(|reason| reason.code());
+        if let Some(counter) = reason.and_then(|reason| self.excused.get(reason)) {
+            counter.increment(1);
+        }
+    }
+
+    /// How long the certificate that is served is still valid, in seconds; below zero, for how long it has not been.
+    pub(crate) fn certificate(&self, left: i64) {
+        let gauge = || gauge!("avouch_certificate_seconds_left").set(left as f64);
+        metrics::with_local_recorder(&*self.recorder, gauge);
+    }
+
+    /// What became of orders for the certificate, where an authority is asked for it.
+    pub(crate) fn orders(&self, figures: OrderFigures) {
+        let OrderFigures { done, failed } = figures;
+        metrics::with_local_recorder(&*self.recorder, || {
+            for (outcome, number) in [("done", done), ("failed", failed)] {
+                counter!("avouch_certificate_orders_total", "outcome" => outcome).absolute(number);
+            }
+        });
     }
 
     /// How old data on networks are: of a crawler's ranges, or of the table of autonomous systems.
@@ -315,6 +352,8 @@ mod tests {
             unasked: 0,
             waited_micros: 1500,
         });
+        numbers.certificate(1);
+        numbers.orders(OrderFigures { done: 1, failed: 0 });
         numbers.traces(TraceFigures::default());
         numbers.audit("file", AuditFigures::default());
         numbers.audit("syslog", AuditFigures::default());

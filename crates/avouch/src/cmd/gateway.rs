@@ -1,5 +1,6 @@
 //! `avouch gateway`: judges requests in front of a site.
 
+use super::ready::Ready;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
@@ -21,6 +22,7 @@ pub(crate) struct Gateway {
 enum Verb {
     Run(Run),
     Check(Check),
+    Ready(Ready),
 }
 
 /// Run the gateway until it is told to stop
@@ -59,6 +61,7 @@ impl Gateway {
             match self.verb {
                 Verb::Run(run) => run.run(sockets?).await,
                 Verb::Check(check) => check.run(),
+                Verb::Ready(ready) => ready.run().await,
             }
         }
     }

@@ -17,6 +17,7 @@ mod key;
 mod man;
 mod networks;
 mod policy;
+mod ready;
 mod report;
 mod resolving;
 mod sign;

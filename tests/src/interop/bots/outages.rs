@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use avouch_gather::clock::Clock as _;
 use testkit::peers::require;
+use testkit::raw::exchange;
 
 use super::world::{PROGRAMS, World};
 
@@ -76,4 +77,46 @@ async fn a_key_that_cannot_be_read_again_changes_nothing_of_what_is_served() {
     assert_eq!(came, "3 verified bot.example web-bot-auth");
     gateway.stop();
     assert_eq!(host.stop(), Some(0));
+}
+
+/// An operator's listener, and a route for each way of carrying decisions out; what stands after them is of the last.
+const ROUTED: &str = "[admin]\nlisten = '127.0.0.1:0'\n[[route]]\npath = '/'\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_is_down_slow_or_something_else_is_said_and_counted_in_every_mode() {
+    let Some(tools) = require(&PROGRAMS) else { return };
+    let world = World::new(tools).await;
+    let page = "location / { default_type text/html; return 200 '<html>'; }";
+    let wrong = world.location_by_nginx("bot.example", |_| page.to_owned());
+    // One takes connections and says nothing, of the other nobody is there.
+    let slow = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let slow = (format!("https://other.example:{}", slow.local_addr().unwrap().port()), slow);
+    let down = format!("https://known.example:{}", testkit::bind::free_port().unwrap());
+    for (lines, refused) in [
+        ("mode = 'observe'", false),
+        ("mode = 'advise'\nrequire = 3", false),
+        ("mode = 'enforce'", false),
+        ("mode = 'enforce'\nrequire = 3", true),
+    ] {
+        let (running, clock) = world.gateway(&format!("{ROUTED}{lines}")).await;
+        for (origin, reason) in [
+            (&wrong.origin, "directory-unusable"),
+            (&slow.0, "directory-unreachable"),
+            (&down, "directory-unreachable"),
+        ] {
+            let at = clock.now().seconds();
+            let came = world.ask_at(running.addresses[0], "web-bot-auth-a", "file:bot.key", origin, at);
+            match refused {
+                true => assert!(came.contains(&format!("\"reason\":\"{reason}\"")), "{lines}: {came}"),
+                false => assert_eq!(came, "1 undetermined - -", "{lines}: {origin}"),
+            }
+        }
+        let metrics = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let text = exchange(running.admin.unwrap(), metrics).await.unwrap().unwrap().text();
+        for (reason, count) in [("directory-unusable", 1), ("directory-unreachable", 2)] {
+            let figure = format!("avouch_reasons_total{{reason=\"{reason}\"}} {count}");
+            assert!(text.contains(&figure), "{figure} in {text}");
+        }
+        running.stop().await;
+    }
 }
