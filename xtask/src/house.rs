@@ -51,6 +51,9 @@ fn walk(folder: &Path, prefix: &str, files: &mut Vec<File>) -> io::Result<()> {
             if !foreign {
                 walk(&entry.path(), &format!("{path}/"), files)?;
             }
+        } else if name.ends_with(".png") {
+            // Pages link to pictures, in which there is nothing to read.
+            files.push(File { path, text: String::new() });
         } else if name != ".git"
             && let Ok(text) = String::from_utf8(fs::read(entry.path())?)
         {

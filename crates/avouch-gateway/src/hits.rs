@@ -74,6 +74,11 @@ impl PolicyHits {
         &self.policy
     }
 
+    /// How often a rule decided.
+    pub(crate) fn requests(&self, rule: &str) -> u64 {
+        self.rules.get(rule).map_or(0, |cell| cell.load(Ordering::Relaxed))
+    }
+
     /// Counts a decision.
     pub(crate) fn count(&self, decision: &Decision) {
         let cell = decision.rule.as_ref().and_then(|rule| self.rules.get(rule)).unwrap_or(&self.no_rule);

@@ -16,6 +16,8 @@ use avouch_wire::time::Time;
 use crate::access_log::Told;
 use crate::config::Config;
 use crate::gate::Gate;
+use crate::hits::PolicyHits;
+use crate::numbers::Top;
 use crate::recent::Remembered;
 use crate::snapshot::{Destination, Snapshot};
 use crate::tally::Counts;
@@ -35,6 +37,21 @@ pub struct InForce {
     pub text: Option<Arc<str>>,
     /// Its rules.
     pub policy: Arc<Policy>,
+    pub(crate) hits: PolicyHits,
+}
+
+impl InForce {
+    /// The policy's file, or `model`: what its rules are counted under.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.hits.policy()
+    }
+
+    /// How often a rule decided since the start, or since it came into its file.
+    #[must_use]
+    pub fn hits(&self, rule: &str) -> u64 {
+        self.hits.requests(rule)
+    }
 }
 
 /// What a draft of a policy would have done.
@@ -91,6 +108,12 @@ impl Insight {
         self.0.recent.as_ref().map(|recent| recent.tally.counts()).unwrap_or_default()
     }
 
+    /// Who came most and who was claimed most since the start, at most so many of each standing.
+    #[must_use]
+    pub fn identities(&self, most: usize) -> Vec<Top> {
+        self.0.numbers.identities.top(most)
+    }
+
     /// Lines that the access log dropped, because the disk was slower than the requests.
     #[must_use]
     pub fn log_lines_dropped(&self) -> u64 {
@@ -141,6 +164,7 @@ impl Insight {
             version: Arc::clone(&to.policy.version),
             text: to.policy.text.clone(),
             policy: Arc::clone(&to.policy.policy),
+            hits: to.policy.hits.clone(),
         };
         snapshot.destinations().map(in_force).collect()
     }

@@ -39,8 +39,6 @@ pub struct Remembered {
     pub verdict: Option<Box<Verdict>>,
     /// What happened; `None` where it did not come to that.
     pub decision: Option<Decision>,
-    /// The version of the policy that decided.
-    pub policy: Option<Arc<str>>,
     /// Its line in the access log, without the newline. Texts in it are cut as there, so it is some KiB at most.
     pub line: Box<[u8]>,
 }
@@ -102,7 +100,6 @@ mod tests {
             scheme: Scheme::Https,
             verdict: None,
             decision: None,
-            policy: None,
             line: Box::default(),
         }
     }

@@ -1,13 +1,12 @@
 //! The rules in force, and what a draft would change.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
 use avouch_engine::decision::policy::Outlined;
 use avouch_engine::decision::{Action, Policy};
 use avouch_gateway::{Change, InForce};
-use avouch_wire::outside::Plain;
+use avouch_wire::outside::{Plain, grouped};
 use axum::extract::State;
 use axum::response::Response;
 
@@ -43,6 +42,8 @@ struct Page {
 
 /// A policy in force.
 struct Shown {
+    /// Its file, or `model`.
+    name: String,
     version: String,
     /// The routes it is for.
     routes: String,
@@ -57,8 +58,8 @@ struct Rule {
     beside: String,
     /// As it stands in its file.
     text: String,
-    /// Requests that it decided, of those remembered.
-    hits: usize,
+    /// Requests that it decided.
+    hits: String,
 }
 
 /// What became of a draft.
@@ -124,37 +125,34 @@ pub(crate) async fn what_if(
 impl Console {
     /// The policies in force, each once, with the routes it is for.
     fn policies(&self) -> Vec<Shown> {
-        let requests = self.insight.requests();
-        let mut hits: HashMap<(&str, &str), usize> = HashMap::new();
-        for request in &requests {
-            let rule = request.decision.as_ref().and_then(|decision| decision.rule.as_deref());
-            if let Some(place) = request.policy.as_deref().zip(rule) {
-                *hits.entry(place).or_default() += 1;
-            }
-        }
         let in_force = self.insight.policies();
         let rest = if in_force.len() == 1 { "the whole site" } else { "everything else" };
         let mut policies: Vec<Shown> = Vec::new();
-        for InForce { route, version, text, policy } in in_force {
-            let route = route.unwrap_or_else(|| rest.to_owned());
-            if let Some(known) = policies.iter_mut().find(|known| known.version == *version) {
-                known.routes = format!("{}, {route}", known.routes);
-                continue;
+        for one in in_force {
+            let route = one.route.clone().unwrap_or_else(|| rest.to_owned());
+            match policies.iter_mut().find(|known| known.name == one.name()) {
+                Some(known) => known.routes = format!("{}, {route}", known.routes),
+                None => policies.push(Shown::of(&one, route)),
             }
-            let outline: Vec<_> = policy.outline().collect();
-            let ends = outline.iter().skip(1).map(|next| next.line);
-            let rules = outline.iter().zip(ends.chain([0])).map(|(rule, end)| Rule {
-                hits: hits.get(&(&*version, &*rule.rule)).copied().unwrap_or_default(),
-                name: Plain(&rule.rule).to_string(),
-                place: if rule.line == 0 { "model".to_owned() } else { format!("line {}", rule.line) },
-                action: rule.action.as_str(),
-                beside: beside(rule),
-                text: lines(text.as_deref().unwrap_or_default(), rule.line, end),
-            });
-            let rules = rules.collect();
-            policies.push(Shown { version: version.to_string(), routes: route, rules });
         }
         policies
+    }
+}
+
+impl Shown {
+    fn of(one: &InForce, routes: String) -> Self {
+        let outline: Vec<_> = one.policy.outline().collect();
+        let ends = outline.iter().skip(1).map(|next| next.line);
+        let text = one.text.as_deref().unwrap_or_default();
+        let rules = outline.iter().zip(ends.chain([0])).map(|(rule, end)| Rule {
+            name: Plain(&rule.rule).to_string(),
+            place: format!("line {}", rule.line),
+            action: rule.action.as_str(),
+            beside: beside(rule),
+            text: lines(text, rule.line, end),
+            hits: grouped(one.hits(&rule.rule)),
+        });
+        Self { name: one.name().to_owned(), version: one.version.to_string(), routes, rules: rules.collect() }
     }
 }
 

@@ -218,7 +218,6 @@ impl Entry {
             scheme: self.scheme,
             verdict: self.verdict.take(),
             decision: self.decision.take(),
-            policy: self.policy.take(),
             line: line.into_boxed_slice(),
         }
     }

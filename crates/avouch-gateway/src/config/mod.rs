@@ -239,11 +239,7 @@ impl Config {
         let authorities = root.list("authorities", |value| authority(value, used)).unwrap_or_default();
         let accept_draft = root.optional("accept_draft", |value| value.switch()).unwrap_or_default();
         let trusted_proxies = trusted_proxies(&mut root);
-        let private_peers = root
-            .optional("private_peers", |value| {
-                value.one_of(&[("proxies", PrivatePeers::Proxies), ("clients", PrivatePeers::Clients)])
-            })
-            .unwrap_or_default();
+        let private_peers = root.optional("private_peers", private_peers).unwrap_or_default();
         let upstream = upstream(&mut root, by);
         let acme = root.sub("acme").and_then(|table| Acme::read(table, &authorities));
         let tls = tls(&mut root, acme.as_ref());
@@ -405,6 +401,10 @@ fn path(value: Value<'_>) -> Result<PathBuf, Fault> {
 fn authority(value: Value<'_>, scheme: Scheme) -> Result<Authority<'static>, Fault> {
     let fix = "write the host clients use, with its port where that is not the scheme's own, for example \"www.shop.example\"";
     value.convert("an authority", fix, |text| Authority::parse(text, scheme).ok().map(Authority::into_owned))
+}
+
+fn private_peers(value: Value<'_>) -> Result<PrivatePeers, Fault> {
+    value.one_of(&[("proxies", PrivatePeers::Proxies), ("clients", PrivatePeers::Clients)])
 }
 
 fn trusted_proxies(root: &mut Table<'_>) -> TrustedProxies {

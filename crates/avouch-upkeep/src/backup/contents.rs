@@ -45,6 +45,11 @@ impl Contents {
         for file in std::iter::once(path).chain(config.files()).chain(config.networks.files()) {
             contents.add(file, false)?;
         }
+        // There is none until somebody is invited.
+        let users = config.console.iter().map(|console| &console.users).filter(|users| users.exists());
+        for file in users {
+            contents.add(file, false)?;
+        }
         let folders = config.fetch.iter().map(|fetch| &fetch.folder);
         for folder in folders.chain(config.reports.iter().map(|reports| &reports.folder)) {
             contents.add_all(folder)?;

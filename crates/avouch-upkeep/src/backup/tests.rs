@@ -18,12 +18,14 @@ impl Place {
         let place = Self(tempfile::tempdir().unwrap());
         let text = "listen = '[::]:1'\nupstream = 'http://a:1'\nauthorities = 'a.example'\npolicy.file = 'policy.toml'\n\
                     tls.cert = 'cert.pem'\ntls.key = 'key.pem'\nstore.url = 'file:{}/replay'\nlog.access = 'access.log'\n\
+                    admin.listen = '127.0.0.1:1'\nconsole = { origin = 'http://localhost:1', users = 'users.toml' }\n\
                     [reports]\norganization = 'a'\ncontact = 'a@b.example'\nfolder = 'reports'\n\
                     [[http_signature]]\nkeyid = 'a'\nkey = 'secret'\nidentity = 'a.example'\nalgorithms = 'hmac-sha256'\n";
         let text = text.replace("{}", &place.path("own").display().to_string());
         for (name, content) in [
             ("own/gateway.toml", text.as_str()),
             ("own/policy.toml", "# a policy\n"),
+            ("own/users.toml", "# users of the console\n"),
             ("own/cert.pem", "-----BEGIN CERTIFICATE-----\n"),
             ("own/key.pem", "-----BEGIN PRIVATE KEY-----\nsecret of TLS\n-----END PRIVATE KEY-----\n"),
             ("own/secret", "secret of a partner\n"),
@@ -90,7 +92,8 @@ fn what_is_saved_comes_back_and_secrets_and_used_nonces_are_not_in_it() {
     fs::create_dir(place.path("there")).unwrap();
     let restored = restore(&place.path("backup"), &place.path("there")).unwrap();
     assert_eq!(restored.manifest, manifest);
-    let names = ["gateway.toml", "policy.toml", "cert.pem", "agent.key", "reports/waiting/1.json"];
+    let names =
+        ["gateway.toml", "policy.toml", "cert.pem", "agent.key", "users.toml", "reports/waiting/1.json"];
     for name in names.map(|name| format!("own/{name}")) {
         let back = place.restored("there", &name);
         assert_eq!(fs::read(&back).unwrap(), fs::read(place.path(&name)).unwrap(), "{name}");

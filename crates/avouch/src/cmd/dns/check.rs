@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn nothing_there_is_negative_and_not_knowing_is_not() {
-        assert_eq!(seen("other@acme.example").exit(), Exit::Negative);
-        assert_eq!(seen("bot@unknown.example").exit(), Exit::Unknown);
+        assert_eq!(exit(&seen("other@acme.example")), Exit::Negative);
+        assert_eq!(exit(&seen("bot@unknown.example")), Exit::Unknown);
     }
 }
