@@ -1,5 +1,5 @@
-//! When a certificate is ordered: at once where there is none, when two thirds of its life are over, and after failures
-//! at growing pauses. Whatever fails, the certificate at hand stays in use.
+//! When a certificate is ordered: at once where there is none, when the authority would have it or else when two thirds
+//! of its life are over, and after failures at growing pauses. Whatever fails, the certificate at hand stays in use.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +13,7 @@ use avouch_keys::entropy::{Entropy as _, SystemEntropy};
 use avouch_tls::{Acceptor, Connector};
 use avouch_wire::time::Time;
 
+use crate::advice::Advice;
 use crate::exchange::Exchange;
 use crate::kept::Kept;
 use crate::order::order;
@@ -31,6 +32,9 @@ const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// Longer than any order with reason.
 const LONGEST_ORDER: Duration = Duration::from_mins(5);
+
+/// When an authority is asked again that does not say when to renew.
+const ASK_AGAIN: Duration = Duration::from_hours(24);
 
 /// The part of a pause that may be left out, so that many sites that failed together do not come back together.
 const PART: u32 = 4;
@@ -85,32 +89,46 @@ impl Keeper {
 
     /// Keeps a certificate in force for as long as it is polled. `renewed` is called when another one is in the folder.
     pub async fn keep(&self, renewed: impl Fn()) {
-        let held = self.kept.certificate(&self.settings, self.clock.now());
-        let mut due = held.as_ref().map_or(Time::default(), |held| self.renewal(held));
-        let (mut failures, mut longest) = (0_u32, None);
+        let mut plan = Plan::of(self.kept.certificate(&self.settings, self.clock.now()));
         loop {
             let now = self.clock.now();
-            // A clock that was set back lets nobody wait for longer than a pause.
-            let is_due = longest.map_or(due <= now, |longest| pauses::is_due(due, now, longest));
-            if is_due {
-                (due, longest) = match self.renew().await {
+            if plan.is_due(now) {
+                plan = match self.renew().await {
                     Ok(acceptor) => {
-                        (failures, _) = (0, self.done.fetch_add(1, Ordering::Relaxed));
+                        self.done.fetch_add(1, Ordering::Relaxed);
                         renewed();
-                        (self.renewal(&acceptor), None)
+                        // One that was just issued is not asked about: whatever the authority says of it, no
+                        // order follows another at once.
+                        Plan { ask_at: self.clock.now().after(ASK_AGAIN), ..Plan::of(Some(acceptor)) }
                     }
-                    Err(error) => {
-                        failures = failures.saturating_add(1);
-                        let pause = self.pause(failures);
-                        (self.clock.now().after(self.failed(&error, pause)), Some(pause))
-                    }
+                    Err(error) => self.again(plan, &error),
                 };
+            } else if plan.asks(now) {
+                self.take_advice(&mut plan).await;
             }
             tokio::time::sleep(LOOK).await;
         }
     }
 
+    /// Asks the authority when it would have the certificate renewed. Where it does not say, two thirds of its life decide.
+    async fn take_advice(&self, plan: &mut Plan) {
+        let Some(held) = &plan.held else { return };
+        let asking = Advice::ask(&self.settings, (&self.kept, &self.exchange), held);
+        let asked = tokio::time::timeout(LONGEST_ORDER, asking).await.unwrap_or(Err(AcmeError::TooLong));
+        let now = self.clock.now();
+        plan.ask_at = now.after(ASK_AGAIN);
+        match asked {
+            Ok(Some(advice)) => {
+                plan.due = advice.due(plan.due, random());
+                plan.ask_at = now.after(advice.for_now);
+            }
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, "the authority does not say when to renew"),
+        }
+    }
+
     async fn renew(&self) -> Result<Acceptor, AcmeError> {
+        let _of_other_questions = self.exchange.take_wait();
         let ordering = order(&self.settings, &self.kept, &self.exchange, &self.answers, &*self.clock);
         let ordered = tokio::time::timeout(LONGEST_ORDER, ordering).await.unwrap_or(Err(AcmeError::TooLong));
         self.answers.clear();
@@ -120,12 +138,17 @@ impl Keeper {
         Ok(acceptor)
     }
 
-    /// When two thirds of a certificate's life are over, or a little before.
-    fn renewal(&self, acceptor: &Acceptor) -> Time {
-        let begin = acceptor.begins().and_then(|begin| u64::try_from(begin).ok()).unwrap_or_default();
-        let end = acceptor.expires().and_then(|end| u64::try_from(end).ok()).unwrap_or_default();
-        let life = Duration::from_secs(end.saturating_sub(begin));
-        Time::from_seconds(begin).after(pauses::shortened(life * 2 / 3, 16, random()))
+    /// What follows a failure.
+    fn again(&self, plan: Plan, error: &AcmeError) -> Plan {
+        let failures = plan.failures.saturating_add(1);
+        let pause = self.pause(failures);
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(
+            "no TLS certificate for {}: {error}; the one at hand stays in use, the next try is in {} s",
+            self.settings.names.join(" "),
+            pause.as_secs()
+        );
+        Plan { due: self.clock.now().after(pause), pause: Some(pause), failures, ..plan }
     }
 
     fn pause(&self, failures: u32) -> Duration {
@@ -133,15 +156,41 @@ impl Keeper {
         let said = self.exchange.take_wait().unwrap_or_default().min(LONGEST_WAIT);
         pause.max(said)
     }
+}
 
-    fn failed(&self, error: &AcmeError, pause: Duration) -> Duration {
-        self.failed.fetch_add(1, Ordering::Relaxed);
-        tracing::error!(
-            "no TLS certificate for {}: {error}; the one at hand stays in use, the next try is in {} s",
-            self.settings.names.join(" "),
-            pause.as_secs()
-        );
-        pause
+/// What comes next.
+struct Plan {
+    /// The certificate at hand.
+    held: Option<Acceptor>,
+    /// When another is ordered.
+    due: Time,
+    /// When the authority is asked for its advice on that.
+    ask_at: Time,
+    /// After failures: how many in a row, and the pause that the last one brought.
+    failures: u32,
+    pause: Option<Duration>,
+}
+
+impl Plan {
+    /// With this certificate, which is renewed when two thirds of its life are over, or a little before.
+    fn of(held: Option<Acceptor>) -> Self {
+        let due = held.as_ref().map_or(Time::default(), |held| {
+            let seconds = |at: Option<i64>| at.and_then(|at| u64::try_from(at).ok()).unwrap_or_default();
+            let (begin, end) = (seconds(held.begins()), seconds(held.expires()));
+            let life = Duration::from_secs(end.saturating_sub(begin));
+            Time::from_seconds(begin).after(pauses::shortened(life * 2 / 3, 16, random()))
+        });
+        Self { held, due, ask_at: Time::default(), failures: 0, pause: None }
+    }
+
+    /// A clock that was set back lets nobody wait for longer than a pause.
+    fn is_due(&self, now: Time) -> bool {
+        self.pause.map_or(self.due <= now, |pause| pauses::is_due(self.due, now, pause))
+    }
+
+    /// Whether the authority is asked for its advice: not while orders fail.
+    fn asks(&self, now: Time) -> bool {
+        self.failures == 0 && self.held.is_some() && pauses::is_due(self.ask_at, now, ASK_AGAIN)
     }
 }
 

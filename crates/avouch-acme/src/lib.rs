@@ -8,10 +8,12 @@
 //! accounts that are bound to another one (`externalAccountBinding`), and revocation.
 //!
 //! Limits: 100 names; answers of 256 KiB; an exchange of 30 s, an order of 5 min; between failures pauses of 5 min
-//! to 6 h, or what `Retry-After` says, up to a day.
+//! to 6 h, or what `Retry-After` says, up to a day. The authority is asked for its advice once a day, or as often as it
+//! wants, and an order that came to something is not followed by another within a day.
 //!
-//! In files: `keeper` tells when, `order` how, `kept` what is on disk, `exchange` speaks HTTP.
+//! In files: `keeper` tells when, and `advice` what the authority says to that; `order` tells how, `kept` what is on disk, `exchange` speaks HTTP.
 
+mod advice;
 mod exchange;
 mod keeper;
 mod kept;

@@ -11,6 +11,7 @@ use rustls::server::{ParsedCertificate, ResolvesServerCertUsingSni, WebPkiClient
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer as _;
 
 use crate::pem::{self, CertificateError};
@@ -118,6 +119,18 @@ impl Acceptor {
     pub fn begins(&self) -> Option<i64> {
         let (_, leaf) = X509Certificate::from_der(self.leaf.as_ref()?).ok()?;
         Some(leaf.validity().not_before.timestamp())
+    }
+
+    /// By what an authority tells the certificate from others of its own (RFC 9773 section 4.1): the identifier of its
+    /// key, and the serial number; `None` where it names no key.
+    #[must_use]
+    pub fn issued_as(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let (_, leaf) = X509Certificate::from_der(self.leaf.as_ref()?).ok()?;
+        let key = leaf.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::AuthorityKeyIdentifier(named) => named.key_identifier.as_ref(),
+            _ => None,
+        })?;
+        Some((key.0.to_vec(), leaf.raw_serial().to_vec()))
     }
 
     /// Runs the handshake on a fresh connection. The caller bounds the time it may take.

@@ -82,6 +82,8 @@ async fn unknown_domains_cost_their_sender_its_own_lookups_only() {
     let burst = usize::try_from(avouch_gather::budget::BURST).unwrap();
     assert_eq!(because(&world, 2_000 + honest, "key-not-published").await, burst);
     assert_eq!(because(&world, 2_000 + honest, "lookup-budget").await, 2_000 - burst);
+    let refused = "avouch_reasons_total{reason=\"lookup-budget\"}";
+    assert_eq!(world.number(refused).await as usize, 2_000 - burst);
     // Another sender's new domains are looked up as before.
     world.see(unknown(5_000)).await.is_not_verified("key-not-published");
 }
@@ -101,6 +103,8 @@ async fn nonces_of_one_domain_fill_its_share_and_no_more() {
     let seen = world.see(busy.request(Ask::get(CLOSED))).await;
     seen.is_kept_out("replay-share-full");
     assert_eq!(seen.answer.status(), 503, "{seen:?}");
+    let counted = "avouch_reasons_total{reason=\"replay-share-full\"}";
+    assert_eq!(world.number(counted).await as usize, full + 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use avouch_dns::SignedZones;
@@ -314,5 +314,82 @@ async fn a_certificate_that_fits_another_key_is_not_used_and_replaced() {
     let running = world.gateway("").await;
     until(&running, "failed", 1.0).await;
     assert_eq!(fs::read_to_string(world.folder.path().join("acme/account.json")).unwrap(), "{");
+    running.stop().await;
+}
+
+/// Hands a request on to Pebble as it is; gives the answer as it is.
+async fn handed_on(pebble: SocketAddr, root: &str, request: &Message) -> Message {
+    let connector = Connector::trusting(root.as_bytes(), &[Protocol::Http1]).unwrap();
+    let stream = TcpStream::connect(pebble).await.unwrap();
+    let mut behind = Messages::new(connector.connect("localhost", stream).await.unwrap());
+    behind.stream().write_all(&request.octets).await.unwrap();
+    let kind = if request.line().starts_with("HEAD ") { Kind::AnswerToHead } else { Kind::Answer };
+    behind.next(kind).await.unwrap().unwrap()
+}
+
+/// Pebble behind a front that says when to renew (RFC 9773), which this Pebble does not.
+async fn advising(world: &World, window: Arc<Mutex<String>>) -> HttpsHost {
+    let own = Certificate::of(&["localhost", "127.0.0.1"]).unwrap();
+    fs::write(world.folder.path().join("authority.pem"), &own.certificate).unwrap();
+    let pebble: SocketAddr =
+        world.pebble.directory().trim_start_matches("https://").trim_end_matches("/dir").parse().unwrap();
+    let root = world.pebble.root.clone();
+    let json = |fields: &str, body: &str| {
+        format!("HTTP/1.1 200 OK\r\n{fields}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    };
+    let answer = move |request: &Message| {
+        let path = request.line().split(' ').nth(1).unwrap().to_owned();
+        if path.starts_with("/ari/") {
+            return json("retry-after: 21600\r\n", &window.lock().unwrap());
+        }
+        let handing = handed_on(pebble, &root, request);
+        let answer = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(handing));
+        if path != "/dir" {
+            return answer.octets;
+        }
+        let mut directory: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        directory["renewalInfo"] = format!("https://{}/ari", request.field("host").unwrap()).into();
+        json("", &directory.to_string())
+    };
+    HttpsHost::start(&own, Arc::new(answer)).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_authority_that_says_when_to_renew_is_heeded_and_not_at_once_again() {
+    let Some(world) = World::new().await else { return };
+    let day = Duration::from_hours(24);
+    let begin = world.clock.now();
+    let window = |from: u32, to: u32| {
+        let (from, to) = (begin.after(day * from), begin.after(day * to));
+        format!("{{\"suggestedWindow\":{{\"start\":\"{from}\",\"end\":\"{to}\"}}}}")
+    };
+    let said = Arc::new(Mutex::new(window(100, 101)));
+    let front = advising(&world, Arc::clone(&said)).await;
+    let running = world.gateway(&format!("directory = 'https://{}/dir'", front.address)).await;
+    until(&running, "done", 1.0).await;
+    let asked = || front.received().iter().filter(|asked| asked.line().starts_with("GET /ari/")).count();
+    let is_asked = async |count: usize| {
+        let waiting = async {
+            while asked() < count {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("the authority is asked");
+    };
+    assert_eq!(asked(), 0, "not about one that was just issued");
+    world.clock.advance(day);
+    is_asked(1).await;
+    // Long before two thirds of its five years.
+    world.clock.advance(day * 98);
+    is_asked(2).await;
+    stays(&running, 0.0).await;
+    assert_eq!(orders(&running, "done").await, 1.0);
+    world.clock.advance(day * 2);
+    until(&running, "done", 2.0).await;
+    // Of the new one it says that it is late already. It is heeded once a day.
+    stays(&running, 0.0).await;
+    assert_eq!(orders(&running, "done").await, 2.0);
+    world.clock.advance(day);
+    until(&running, "done", 3.0).await;
     running.stop().await;
 }

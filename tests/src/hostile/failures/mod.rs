@@ -4,6 +4,7 @@
 mod clock;
 mod disk;
 mod dns;
+mod edges;
 mod files;
 mod load;
 mod store;
@@ -41,7 +42,7 @@ const ROUTES: [(&str, &str); 5] = [
 /// A site by the machine's clock, whose upstream says what it was told.
 struct Site {
     running: Running,
-    _upstream: Upstream,
+    upstream: Upstream,
 }
 
 impl Site {
@@ -61,7 +62,7 @@ impl Site {
         let upstream = echo().await;
         let config = Config::parse("test", &configuration(&upstream, lines)).unwrap();
         let running = Gateway::start(config, Surroundings { dns, ..Surroundings::default() }).await.unwrap();
-        Self { running, _upstream: upstream }
+        Self { running, upstream }
     }
 
     /// What signed requests of now come to, a new one on each route, all at once.
