@@ -29,7 +29,7 @@ use tokio::task::JoinSet;
 
 use crate::access_log::AccessLog;
 use crate::audit::{Asked, Audit, Change};
-use crate::config::{Config, ConfigError, Endpoint, StorePlace};
+use crate::config::{Config, ConfigError, Endpoint, Proxy, StorePlace};
 use crate::desk::Desk;
 use crate::dialect::Dialect;
 use crate::gate::{Gate, Parts};
@@ -149,84 +149,33 @@ impl Gateway {
     ///
     /// Something it needs cannot be opened.
     pub async fn start(config: Config, mut surroundings: Surroundings) -> Result<Running, StartError> {
-        let mut console = surroundings.console.take().filter(|_| config.admin.is_some());
+        let console = surroundings.console.take().filter(|_| config.admin.is_some());
         let room = Arc::new(Room::new(config.limits.connections));
-        let doors = open_doors(&config.listen, &mut surroundings.sockets).await?;
-        let admin = open_doors(config.admin.as_slice(), &mut surroundings.sockets).await?;
+        let doors = Doors::open(&config, &mut surroundings.sockets).await?;
         let proxy = config.verify.as_ref().map(|verify| verify.proxy).unwrap_or_default();
-        let verify = config.verify.as_ref().map(|verify| verify.listen.clone());
-        let verify = open_doors(verify.as_slice(), &mut surroundings.sockets).await?;
-        let http = config.acme.as_ref().and_then(|acme| acme.http).map(Endpoint::from);
-        let http = open_doors(http.as_slice(), &mut surroundings.sockets).await?;
-        for name in surroundings.sockets.left() {
-            tracing::warn!(
-                "nothing listens at \"systemd:{name}\": name it in the configuration, or drop its socket unit"
-            );
-        }
         let recent = console.is_some().then(|| Arc::new(Recent::new(config.limits.remembered)));
         let gate = Arc::new(open(config, surroundings, recent)?);
         gate.audit(&Change::Start);
         let (stop, stopping) = watch::channel(false);
         let mut running = Running {
-            addresses: doors.iter().filter_map(|(endpoint, _)| endpoint.tcp()).collect(),
-            listening: doors.iter().map(|(endpoint, _)| endpoint.clone()).collect(),
-            admin: admin.first().and_then(|(endpoint, _)| endpoint.tcp()),
-            operator: admin.first().map(|(endpoint, _)| endpoint.clone()),
-            verify: verify.first().map(|(endpoint, _)| endpoint.clone()),
-            gate: Arc::clone(&gate),
+            addresses: doors.site.iter().filter_map(|(endpoint, _)| endpoint.tcp()).collect(),
+            listening: doors.site.iter().map(|(endpoint, _)| endpoint.clone()).collect(),
+            admin: doors.admin.first().and_then(|(endpoint, _)| endpoint.tcp()),
+            operator: doors.admin.first().map(|(endpoint, _)| endpoint.clone()),
+            verify: doors.verify.first().map(|(endpoint, _)| endpoint.clone()),
+            gate,
             stop,
             tasks: JoinSet::new(),
         };
-        if let Some(store) = &gate.store {
-            let clock = Arc::clone(&gate.clock);
-            running.tasks.spawn(Arc::clone(store).keep(move || clock.now()));
-            running.tasks.spawn(passes::keep(Arc::clone(&gate), Arc::clone(store)));
-            let (clock, meter) = (Arc::clone(&gate.clock), Arc::clone(&gate.meter));
-            running.tasks.spawn(Arc::clone(store).keep_rates(meter, move || clock.now()));
-            // Whoever is not answered by then is answered as while the store is down.
-            let _ = tokio::time::timeout(STORE_PATIENCE, store.tried()).await;
+        running.share().await;
+        for (_, door) in doors.site {
+            let gate = Arc::clone(&running.gate);
+            running.tasks.spawn(listen::accept(Site, gate, door, Arc::clone(&room), stopping.clone()));
         }
-        for (_, door) in doors {
-            let accepting =
-                listen::accept(Site, Arc::clone(&gate), door, Arc::clone(&room), stopping.clone());
-            running.tasks.spawn(accepting);
-        }
-        for (_, door) in http {
-            let asked = Aside(acme::router(gate.snapshot().answers.clone()));
-            let (gate, room, stopping) = (Arc::clone(&gate), room_aside(&gate), stopping.clone());
-            running.tasks.spawn(listen::accept(asked, gate, door, room, stopping));
-        }
-        if let Some(keeper) = &gate.acme {
-            running.tasks.spawn(acme::keep(Arc::clone(&gate), Arc::clone(keeper)));
-        }
-        for (_, door) in admin {
-            let router = admin::router(Arc::clone(&gate));
-            let router = match console.take() {
-                Some(pages) => router.merge(pages(Insight(Arc::clone(&gate)))),
-                None => router,
-            };
-            running.tasks.spawn(to_the_end(Arc::clone(&gate), door, router));
-        }
-        let room = room_aside(&gate);
-        for (_, door) in verify {
-            let (gate, room, stopping) = (Arc::clone(&gate), Arc::clone(&room), stopping.clone());
-            match Dialect::of(proxy) {
-                Some(dialect) => {
-                    let asked = verify::router(Arc::clone(&gate), dialect);
-                    let asked = Aside(asked.merge(judge_api::router(Arc::clone(&gate))));
-                    running.tasks.spawn(listen::accept(asked, gate, door, room, stopping));
-                }
-                None => _ = running.tasks.spawn(listen::accept(Questions, gate, door, room, stopping)),
-            }
-        }
-        running.tasks.spawn(feeds::keep(Arc::clone(&gate)));
-        if let Some(reports) = &gate.reports {
-            running.tasks.spawn(Arc::clone(reports).run(Arc::clone(&gate.clock)));
-        }
-        if let Some(traces) = gate.traces.clone() {
-            running.tasks.spawn(async move { traces.exporter.keep().await });
-        }
-        running.tasks.spawn(tend(gate));
+        running.prove_names(doors.http, &stopping);
+        running.show(doors.admin, console);
+        running.answer(doors.verify, proxy, &stopping);
+        running.keep_up();
         Ok(running)
     }
 
@@ -428,6 +377,37 @@ fn judge_settings(config: &Config) -> avouch_gather::Settings {
 }
 
 /// Opens every place to listen; each comes with where it is.
+/// Every listener, opened before anything else is.
+struct Doors {
+    /// Where clients connect.
+    site: Vec<(Endpoint, Door)>,
+    /// Where the operator does.
+    admin: Vec<(Endpoint, Door)>,
+    /// Where proxies ask.
+    verify: Vec<(Endpoint, Door)>,
+    /// Where an authority looks whose the names are.
+    http: Vec<(Endpoint, Door)>,
+}
+
+impl Doors {
+    async fn open(config: &Config, sockets: &mut Passed) -> Result<Self, StartError> {
+        let verify = config.verify.as_ref().map(|verify| verify.listen.clone());
+        let http = config.acme.as_ref().and_then(|acme| acme.http).map(Endpoint::from);
+        let doors = Self {
+            site: open_doors(&config.listen, sockets).await?,
+            admin: open_doors(config.admin.as_slice(), sockets).await?,
+            verify: open_doors(verify.as_slice(), sockets).await?,
+            http: open_doors(http.as_slice(), sockets).await?,
+        };
+        for name in sockets.left() {
+            tracing::warn!(
+                "nothing listens at \"systemd:{name}\": name it in the configuration, or drop its socket unit"
+            );
+        }
+        Ok(doors)
+    }
+}
+
 async fn open_doors(
     endpoints: &[Endpoint],
     sockets: &mut Passed,
@@ -470,6 +450,71 @@ async fn tend(gate: Arc<Gate>) {
 }
 
 impl Running {
+    /// Shares with its group what is shared, where it is of one.
+    async fn share(&mut self) {
+        let Some(store) = &self.gate.store else { return };
+        let clock = Arc::clone(&self.gate.clock);
+        self.tasks.spawn(Arc::clone(store).keep(move || clock.now()));
+        self.tasks.spawn(passes::keep(Arc::clone(&self.gate), Arc::clone(store)));
+        let (clock, meter) = (Arc::clone(&self.gate.clock), Arc::clone(&self.gate.meter));
+        self.tasks.spawn(Arc::clone(store).keep_rates(meter, move || clock.now()));
+        // Whoever is not answered by then is answered as while the store is down.
+        let _ = tokio::time::timeout(STORE_PATIENCE, store.tried()).await;
+    }
+
+    /// Has an authority find that the names are the site's, where one is asked for its certificate.
+    fn prove_names(&mut self, doors: Vec<(Endpoint, Door)>, stopping: &watch::Receiver<bool>) {
+        for (_, door) in doors {
+            let asked = Aside(acme::router(self.gate.snapshot().answers.clone()));
+            let (gate, room) = (Arc::clone(&self.gate), room_aside(&self.gate));
+            self.tasks.spawn(listen::accept(asked, gate, door, room, stopping.clone()));
+        }
+        if let Some(keeper) = &self.gate.acme {
+            self.tasks.spawn(acme::keep(Arc::clone(&self.gate), Arc::clone(keeper)));
+        }
+    }
+
+    /// Shows the operator how it is.
+    fn show(&mut self, doors: Vec<(Endpoint, Door)>, mut console: Option<Console>) {
+        for (_, door) in doors {
+            let router = admin::router(Arc::clone(&self.gate));
+            let router = match console.take() {
+                Some(pages) => router.merge(pages(Insight(Arc::clone(&self.gate)))),
+                None => router,
+            };
+            self.tasks.spawn(to_the_end(Arc::clone(&self.gate), door, router));
+        }
+    }
+
+    /// Answers proxies that ask.
+    fn answer(&mut self, doors: Vec<(Endpoint, Door)>, proxy: Proxy, stopping: &watch::Receiver<bool>) {
+        let room = room_aside(&self.gate);
+        for (_, door) in doors {
+            let (gate, room, stopping) = (Arc::clone(&self.gate), Arc::clone(&room), stopping.clone());
+            match Dialect::of(proxy) {
+                Some(dialect) => {
+                    let asked = verify::router(Arc::clone(&gate), dialect);
+                    let asked = Aside(asked.merge(judge_api::router(Arc::clone(&gate))));
+                    self.tasks.spawn(listen::accept(asked, gate, door, room, stopping));
+                }
+                None => _ = self.tasks.spawn(listen::accept(Questions, gate, door, room, stopping)),
+            }
+        }
+    }
+
+    /// What goes on beside requests.
+    fn keep_up(&mut self) {
+        let gate = &self.gate;
+        self.tasks.spawn(feeds::keep(Arc::clone(gate)));
+        if let Some(reports) = &gate.reports {
+            self.tasks.spawn(Arc::clone(reports).run(Arc::clone(&gate.clock)));
+        }
+        if let Some(traces) = gate.traces.clone() {
+            self.tasks.spawn(async move { traces.exporter.keep().await });
+        }
+        self.tasks.spawn(tend(Arc::clone(gate)));
+    }
+
     /// Where the program that it runs in asks about requests it received.
     #[must_use]
     pub fn desk(&self) -> Desk {
