@@ -86,8 +86,8 @@ pub(crate) async fn page(State(console): State<Arc<Console>>, user: User) -> Res
         ),
         table(
             "open",
-            "Who knows",
-            "Names in claims that could not be checked (class 1, undetermined). None of this counts as a lie.",
+            "Could not be found out",
+            "Names that requests claimed, in claims that could not be checked (class 1, undetermined). None of this counts as a lie.",
             "Claimed to be",
             "Every claim could be checked.",
             &["undetermined"],
