@@ -99,7 +99,10 @@ impl Keeper {
                         renewed();
                         // One that was just issued is not asked about: whatever the authority says of it, no
                         // order follows another at once.
-                        Plan { ask_at: self.clock.now().after(ASK_AGAIN), ..Plan::of(Some(acceptor)) }
+                        let (now, plan) = (self.clock.now(), Plan::of(Some(acceptor)));
+                        // Nor where most of its life is over by our clock already.
+                        let due = plan.due.max(now.after(FIRST_PAUSE));
+                        Plan { due, ask_at: now.after(ASK_AGAIN), ..plan }
                     }
                     Err(error) => self.again(plan, &error),
                 };

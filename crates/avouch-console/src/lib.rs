@@ -54,8 +54,7 @@ use series::Series;
 use session::{Lifetimes, Sessions};
 use users::UsersFile;
 
-/// Attempts to sign in, for each address and minute. A sign-in takes two requests, and behind a proxy all operators have
-/// one address.
+/// Attempts to sign in, for each address and minute. A sign-in takes two requests.
 const ATTEMPTS: NonZeroU32 = NonZeroU32::MIN.saturating_add(59);
 
 /// Addresses whose attempts are counted apart.
@@ -67,11 +66,11 @@ const EXAMINATIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(29);
 /// Drafts that are compared at the same time; each takes a processor for some milliseconds.
 const DRAFTS: usize = 1;
 
-/// The largest word of a passkey, which anybody may send: a credential's longest name, and what browsers put beside it.
-const MAX_SHOWN: usize = 16 << 10;
+/// The largest content of any other request: a credential's longest name, and what browsers put beside it.
+const MAX_CONTENT: usize = 16 << 10;
 
-/// The largest form: a policy as long as one may be, in which each octet may take three.
-const MAX_FORM: usize = 3 << 20;
+/// The largest draft of a policy, as a form: one as long as a policy may be, in which each octet may take three.
+const MAX_DRAFT: usize = 3 << 20;
 
 /// Lets nothing run or count that is not a file of ours, and nobody show a page within another.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -97,7 +96,7 @@ struct Console {
     attempts: (RateTable, Limit),
     examinations: (Cell, Limit),
     /// Turns to compare a draft.
-    drafts: Semaphore,
+    drafts: Arc<Semaphore>,
     series: Series,
     insight: Insight,
 }
@@ -121,7 +120,7 @@ fn router(settings: &config::Console, insight: Insight) -> Router {
         challenges: Challenges::default(),
         attempts: (RateTable::new(ADDRESSES), attempts),
         examinations: (Cell::new(), examinations),
-        drafts: Semaphore::new(DRAFTS),
+        drafts: Arc::new(Semaphore::new(DRAFTS)),
         series: Series::default(),
         insight,
     });
@@ -130,8 +129,8 @@ fn router(settings: &config::Console, insight: Insight) -> Router {
         .route("/console/sign-in", get(sign_in::sign_in_page).post(sign_in::sign_in))
         .route("/console/sign-in/ask", post(sign_in::ask))
         .route("/console/enrol", get(sign_in::enrol_page).post(sign_in::enrol))
-        .route("/console/enrol/ask", post(sign_in::ask_new))
-        .layer(DefaultBodyLimit::max(MAX_SHOWN));
+        .route("/console/enrol/ask", post(sign_in::ask_new));
+    let draft = post(pages::policy::what_if).layer(DefaultBodyLimit::max(MAX_DRAFT));
     let inside = Router::new()
         .route("/console", get(async || Redirect::permanent("/console/")))
         .route("/console/assets/{digest}/{name}", get(assets::serve))
@@ -141,14 +140,14 @@ fn router(settings: &config::Console, insight: Insight) -> Router {
         .route("/console/requests", get(pages::requests::list))
         .route("/console/requests/{id}", get(pages::requests::one))
         .route("/console/identities", get(pages::identities::page))
-        .route("/console/policy", get(pages::policy::page).post(pages::policy::what_if))
+        .route("/console/policy", get(pages::policy::page).merge(draft))
         .route("/console/record", get(pages::record::page).post(pages::record::examine))
         .route("/console/keys", get(pages::keys::page))
         .route("/console/health", get(pages::health::page))
-        .route("/console/{*rest}", get(async || Refusal::Missing))
-        .layer(DefaultBodyLimit::max(MAX_FORM));
+        .route("/console/{*rest}", get(async || Refusal::Missing));
     outside
         .merge(inside)
+        .layer(DefaultBodyLimit::max(MAX_CONTENT))
         .layer(middleware::from_fn_with_state(Arc::clone(&console), guard))
         .with_state(console)
 }

@@ -27,6 +27,8 @@ pub(crate) enum Refusal {
     Operators,
     /// Too often.
     Often,
+    /// Another draft is being compared.
+    Busy,
     /// It is not there.
     Missing,
     /// It cannot be understood.
@@ -69,6 +71,11 @@ impl Refusal {
                 "You are signed in as a viewer; an invitation with `--role operator` brings another passkey.",
             ),
             Self::Often => (StatusCode::TOO_MANY_REQUESTS, "Too often.", "Wait a minute, and try again."),
+            Self::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Another draft is being compared.",
+                "Go back, and send yours again in a moment.",
+            ),
             Self::Missing => (
                 StatusCode::NOT_FOUND,
                 "There is no such page, or it is no longer remembered.",

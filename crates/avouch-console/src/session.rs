@@ -87,15 +87,21 @@ impl Sessions {
 
     /// The session of a `Cookie` header, which it keeps from ending unused.
     pub(crate) fn of(&self, cookies: &str, now: Instant) -> Option<Session> {
+        let session = self.seen(cookies, now)?;
+        self.table().get_mut(&key(cookies)?)?.used = now;
+        Some(session)
+    }
+
+    /// The session of a `Cookie` header, which ends as if it had not been asked for.
+    pub(crate) fn seen(&self, cookies: &str, now: Instant) -> Option<Session> {
         let key = key(cookies)?;
         let mut table = self.table();
-        let session = table.get_mut(&key)?;
-        if !self.lasts(session, now) {
+        let session = table.get(&key)?.clone();
+        if !self.lasts(&session, now) {
             table.remove(&key);
             return None;
         }
-        session.used = now;
-        Some(session.clone())
+        Some(session)
     }
 
     /// Ends the session of a `Cookie` header; the value of `Set-Cookie`.
@@ -181,6 +187,11 @@ mod tests {
         assert!(sessions.of(&unused, now + 30 * MINUTE).is_none());
         assert!(sessions.of(&kept, now + 120 * MINUTE).is_none());
         assert_eq!(sessions.number(now + 120 * MINUTE), 0);
+        let left = cookie(&sessions.open(b"left open", now).unwrap());
+        for minutes in (0..30).step_by(5) {
+            assert!(sessions.seen(&left, now + minutes * MINUTE).is_some(), "{minutes}");
+        }
+        assert!(sessions.seen(&left, now + 30 * MINUTE).is_none(), "a page that renews itself is no use");
         let ended = cookie(&sessions.open(b"ended", now).unwrap());
         assert!(sessions.end(&ended).contains("Max-Age=0"));
         assert!(sessions.of(&ended, now).is_none());

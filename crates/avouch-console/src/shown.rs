@@ -86,7 +86,7 @@ impl Row {
             kind: Kind::of(verdict),
             who: who(verdict).map(|who| cell(&who)).unwrap_or_default(),
             claimed_only: verdict.is_some_and(|verdict| verdict.identity().is_none()),
-            address: request.address.to_string(),
+            address: request.shown.clone(),
             agent: text(|told| told.user_agent.as_deref()),
             method: text(|told| Some(&told.method)),
             path: text(|told| Some(&told.path)),

@@ -1,5 +1,6 @@
 //! Signing in by a passkey, bringing a new one, and signing out.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use askama::Template;
@@ -132,8 +133,12 @@ pub(crate) async fn enrol_page() -> Response {
 }
 
 /// Asks for a passkey, whosever it is.
-pub(crate) async fn ask(State(console): State<Arc<Console>>, from: From_) -> Answer<Json<Asked>> {
-    console.admit(from)?;
+pub(crate) async fn ask(
+    State(console): State<Arc<Console>>,
+    from: From_,
+    headers: HeaderMap,
+) -> Answer<Json<Asked>> {
+    console.admit(from, &headers)?;
     console.asked(None).map(Json)
 }
 
@@ -141,18 +146,19 @@ pub(crate) async fn ask(State(console): State<Arc<Console>>, from: From_) -> Ans
 pub(crate) async fn sign_in(
     State(console): State<Arc<Console>>,
     from: From_,
+    headers: HeaderMap,
     Json(shown): Json<Shown>,
 ) -> Answer<Response> {
-    console.admit(from)?;
+    let address = console.admit(from, &headers)?;
     let id = shown.id()?;
     let file = console.users.clone();
     let users = blocking(move || Ok(file.read()?)).await?;
     let passkey = users.passkey(&id).ok_or(Failure::Unknown);
     let held = passkey.and_then(|passkey| console.hold(&shown, &passkey.key).map(|()| passkey));
     let passkey = held.inspect_err(|why| {
-        tracing::warn!(address = %from.0.address(), %why, "a passkey does not open the console");
+        tracing::warn!(%address, %why, "a passkey does not open the console");
     })?;
-    tracing::info!(user = %passkey.name, role = passkey.role.as_str(), address = %from.0.address(), "signed in to the console");
+    tracing::info!(user = %passkey.name, role = passkey.role.as_str(), %address, "signed in to the console");
     console.open(&id)
 }
 
@@ -160,9 +166,10 @@ pub(crate) async fn sign_in(
 pub(crate) async fn ask_new(
     State(console): State<Arc<Console>>,
     from: From_,
+    headers: HeaderMap,
     Json(bearer): Json<Bearer>,
 ) -> Answer<Json<Asked>> {
-    console.admit(from)?;
+    console.admit(from, &headers)?;
     let ticket = Ticket::parse(&bearer.ticket).ok_or(Refused::Invitation)?;
     let (file, now) = (console.users.clone(), console.insight.now());
     let users = blocking(move || Ok(file.read()?)).await?;
@@ -174,17 +181,19 @@ pub(crate) async fn ask_new(
 pub(crate) async fn enrol(
     State(console): State<Arc<Console>>,
     from: From_,
+    headers: HeaderMap,
     Json(brought): Json<Brought>,
 ) -> Answer<Response> {
-    console.admit(from)?;
+    let address = console.admit(from, &headers)?;
     let ticket = Ticket::parse(&brought.ticket).ok_or(Refused::Invitation)?;
     let id = brought.shown.id()?;
     let key = b64u::decode_vec(&brought.key).map_err(|_| Failure::Malformed)?;
     let key = passkey::key(&key).ok_or(Failure::Kind)?;
     console.hold(&brought.shown, &key)?;
     let (file, now, new) = (console.users.clone(), console.insight.now(), id.clone());
-    blocking(move || file.change(|users| Ok(users.enrol(ticket, &new, key, now)?))).await?;
-    tracing::info!(address = %from.0.address(), "a passkey was enrolled for the console");
+    let enrolling = move || file.change(|users| Ok(users.enrol(ticket, &new, key, now)?));
+    let (user, role) = blocking(enrolling).await?;
+    tracing::info!(%user, role = role.as_str(), %address, "a passkey was enrolled for the console");
     console.open(&id)
 }
 
@@ -192,6 +201,7 @@ pub(crate) async fn enrol(
 pub(crate) async fn sign_out(
     State(console): State<Arc<Console>>,
     headers: HeaderMap,
+    _user: User,
     _form: Fields,
 ) -> Response {
     let ended = console.sessions.end(&cookies(&headers));
@@ -206,10 +216,12 @@ impl Shown {
 }
 
 impl Console {
-    /// Counts an attempt of an address.
-    fn admit(&self, ConnectInfo(remote): From_) -> Answer<()> {
+    /// Counts an attempt of a client; its address, as trusted proxies tell it.
+    fn admit(&self, ConnectInfo(remote): From_, headers: &HeaderMap) -> Answer<IpAddr> {
         let (limit, now) = (&self.attempts.1, self.insight.now());
-        self.attempts.0.admit(Subject::address(remote.address()), limit, now).map_err(|_| Failure::Often)
+        let address = self.insight.client(remote, headers);
+        self.attempts.0.admit(Subject::address(address), limit, now).map_err(|_| Failure::Often)?;
+        Ok(address)
     }
 
     fn asked(&self, name: Option<String>) -> Answer<Asked> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Form;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, header};
@@ -17,6 +18,9 @@ use crate::users::{Role, UserName, UsersError};
 /// What htmx says of itself.
 const PART: HeaderName = HeaderName::from_static("hx-request");
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Most fields of a form.
+const MAX_FIELDS: usize = 8;
 
 /// The field of a form that says of which session it is.
 const CSRF: &str = "csrf";
@@ -66,9 +70,13 @@ pub(crate) fn cookies(headers: &HeaderMap) -> String {
     fields.collect::<Vec<_>>().join("; ")
 }
 
+/// The session of a request. A part that a page asks for by itself does not count as use of it.
 fn session(console: &Console, headers: &HeaderMap) -> Result<Session, Refusal> {
     let part = headers.contains_key(&PART);
-    console.sessions.of(&cookies(headers), Instant::now()).ok_or(Refusal::SignedOut { part })
+    let (cookies, now) = (cookies(headers), Instant::now());
+    let session =
+        if part { console.sessions.seen(&cookies, now) } else { console.sessions.of(&cookies, now) };
+    session.ok_or(Refusal::SignedOut { part })
 }
 
 impl FromRequestParts<Arc<Console>> for User {
@@ -100,6 +108,13 @@ impl FromRequest<Arc<Console>> for Fields {
     /// The session is found before the form is read, so strangers have nothing read.
     async fn from_request(request: Request, console: &Arc<Console>) -> Result<Self, Refusal> {
         let session = session(console, request.headers())?;
+        let (parts, body) = request.into_parts();
+        let content = Request::from_parts(parts.clone(), body);
+        let content = Bytes::from_request(content, console).await.map_err(|_| Refusal::Malformed)?;
+        if content.iter().filter(|octet| **octet == b'&').count() >= MAX_FIELDS {
+            return Err(Refusal::Malformed);
+        }
+        let request = Request::from_parts(parts, Body::from(content));
         let form = Form::<HashMap<String, String>>::from_request(request, console).await;
         let Form(fields) = form.map_err(|_| Refusal::Malformed)?;
         let fields = Self(fields);

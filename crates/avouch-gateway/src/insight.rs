@@ -1,5 +1,6 @@
 //! A look into a running gateway: what it remembers, what is in force, what another policy would have done.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use avouch_engine::decision::{Action, Facts, Policy, decide};
@@ -8,10 +9,11 @@ use avouch_gather::examination::Examination;
 use avouch_gather::meter::RateTable;
 use avouch_gather::networks::Networks;
 use avouch_gather::{Cached, replay};
-use avouch_wire::authority::Authority;
+use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::record::Place;
 use avouch_wire::target::NormalPath;
 use avouch_wire::time::Time;
+use http::HeaderMap;
 
 use crate::access_log::Told;
 use crate::config::Config;
@@ -21,6 +23,7 @@ use crate::numbers::Top;
 use crate::recent::Remembered;
 use crate::snapshot::{Destination, Snapshot};
 use crate::tally::Counts;
+use crate::trust::Remote;
 
 /// A look into a running gateway, for whoever shows it to its operator.
 #[derive(Clone)]
@@ -82,6 +85,12 @@ impl Insight {
     #[must_use]
     pub fn now(&self) -> Time {
         self.0.clock.now()
+    }
+
+    /// Who a client of the operator's listener is: the other end of its connection, or whom a trusted proxy names.
+    #[must_use]
+    pub fn client(&self, remote: Remote, headers: &HeaderMap) -> IpAddr {
+        self.0.snapshot().peer(remote, Scheme::Http, headers).address
     }
 
     /// The configuration in force.

@@ -33,6 +33,8 @@ pub struct Remembered {
     pub time: Time,
     /// The client's address.
     pub address: IpAddr,
+    /// What may be shown of it, as in the log: all of it, or the network that `[log] ipv4_prefix` or `ipv6_prefix` leave.
+    pub shown: String,
     /// What the client used.
     pub scheme: Scheme,
     /// Who sent it; `None` where it was not judged.
@@ -97,6 +99,7 @@ mod tests {
             id: format!("{number:032x}"),
             time: Time::from_seconds(number),
             address: [192, 0, 2, 1].into(),
+            shown: String::new(),
             scheme: Scheme::Https,
             verdict: None,
             decision: None,

@@ -475,14 +475,14 @@ impl Running {
     }
 
     /// Shows the operator how it is.
-    fn show(&mut self, doors: Vec<(Endpoint, Door)>, mut console: Option<Console>) {
+    fn show(&mut self, doors: Vec<(Endpoint, Door)>, console: Option<Console>) {
+        let router = admin::router(Arc::clone(&self.gate));
+        let router = match console {
+            Some(pages) => router.merge(pages(Insight(Arc::clone(&self.gate)))),
+            None => router,
+        };
         for (_, door) in doors {
-            let router = admin::router(Arc::clone(&self.gate));
-            let router = match console.take() {
-                Some(pages) => router.merge(pages(Insight(Arc::clone(&self.gate)))),
-                None => router,
-            };
-            self.tasks.spawn(to_the_end(Arc::clone(&self.gate), door, router));
+            self.tasks.spawn(to_the_end(Arc::clone(&self.gate), door, router.clone()));
         }
     }
 

@@ -55,6 +55,8 @@ pub struct Admitted {
     pub requests: u32,
     /// Under which limit.
     pub limit: Limit,
+    /// When the first of them was admitted.
+    pub since: Time,
     cell: u128,
 }
 
@@ -82,7 +84,8 @@ impl RateTable {
         untold.map(|mut untold| untold.drain().map(|(_, admitted)| admitted).collect()).unwrap_or_default()
     }
 
-    /// Learns how far the group has brought a cell: ahead of `now` by so much.
+    /// Learns how far the group has brought a cell: ahead of `now` by so much, where `now` is when it was asked, so that
+    /// what is this verifier's own brings the cell no further than it is.
     pub fn learn(&self, admitted: &Admitted, ahead: Duration, now: Time) {
         let (limit, cell) = (&admitted.limit, admitted.cell);
         let idle = |cell: &Cell| cell.is_idle(now);
@@ -91,7 +94,7 @@ impl RateTable {
     }
 
     /// Notes what the group is to be told of.
-    fn note(&self, cell: u128, subject: Subject<'_>, limit: &Limit) {
+    fn note(&self, cell: u128, subject: Subject<'_>, limit: &Limit, now: Time) {
         let Some(untold) = &self.untold else { return };
         let mut untold = untold.lock().unwrap_or_else(PoisonError::into_inner);
         let room = untold.len() < MOST_TOLD;
@@ -102,7 +105,7 @@ impl RateTable {
             }
             Entry::Vacant(vacant) if room => {
                 let name = NAMES.name(&(subject, limit.id())).to_be_bytes();
-                vacant.insert(Admitted { name, requests: 1, limit: *limit, cell });
+                vacant.insert(Admitted { name, requests: 1, limit: *limit, since: now, cell });
             }
             Entry::Vacant(_) => {}
         }
@@ -125,7 +128,7 @@ impl Meter for RateTable {
             |cell| cell.admit(limit, now),
         );
         if own == Some(Ok(())) {
-            self.note(key, subject, limit);
+            self.note(key, subject, limit, now);
         }
         own.unwrap_or_else(|| {
             let shared = self.overflow.get(limit.id() as usize % OVERFLOW);

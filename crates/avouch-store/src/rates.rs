@@ -25,24 +25,25 @@ impl Store {
         loop {
             tick.tick().await;
             for told in table.admitted().chunks(AT_ONCE) {
-                // Whoever is not told now is told of what comes next.
-                let Ok(ahead) = self.admitted(told).await else { break };
                 let now = clock();
+                // Whoever is not told now is told of what comes next.
+                let Ok(ahead) = self.admitted(told, now).await else { break };
                 told.iter().zip(ahead).for_each(|(admitted, ahead)| table.learn(admitted, ahead, now));
             }
         }
     }
 
-    /// Adds up what was admitted; gives for each cell how far ahead of now all of the group have brought it.
+    /// Adds up what was admitted; gives for each cell how far ahead of `now` all of the group have brought it.
     ///
     /// # Errors
     /// The store is out of reach, or full.
-    pub(crate) async fn admitted(&self, told: &[Admitted]) -> Result<Vec<Duration>, Unavailable> {
+    pub(crate) async fn admitted(&self, told: &[Admitted], now: Time) -> Result<Vec<Duration>, Unavailable> {
         let line = self.line().ok_or(Unavailable)?;
         let names: Vec<Vec<u8>> = told.iter().map(|admitted| self.rate(&admitted.name)).collect();
         let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
-        let steps = told.iter().flat_map(|Admitted { requests, limit, .. }| {
-            [micros(limit.interval().saturating_mul(*requests)), micros(limit.reach())]
+        let steps = told.iter().flat_map(|Admitted { requests, limit, since, .. }| {
+            let age = now.since(*since).min(LONGEST);
+            [age, limit.interval().saturating_mul(*requests), limit.reach()].map(micros)
         });
         let steps: Vec<String> = steps.collect();
         let steps: Vec<&[u8]> = steps.iter().map(String::as_bytes).collect();
@@ -56,6 +57,9 @@ impl Store {
         }
     }
 }
+
+/// The longest that what was admitted waits to be told; who waits longer had no store to tell, or a clock that stepped.
+const LONGEST: Duration = Duration::from_secs(10);
 
 fn micros(span: Duration) -> String {
     span.as_micros().to_string()

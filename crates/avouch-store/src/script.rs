@@ -113,20 +113,22 @@ end
 return told
 ";
 
-/// `KEYS`: cells of rates. `ARGV`: the run of the server, and for each cell by how much it moves and how far ahead of now
-/// it may lie, in microseconds.
+/// `KEYS`: cells of rates. `ARGV`: the run of the server, and for each cell how long ago it first moved, by how much it
+/// moved, and how far ahead of now it may lie, in microseconds.
 ///
 /// A cell holds when its next request would be due if all came evenly, by the server's clock. How far ahead of now that
-/// is, is the answer, so that no other clock matters. A cell that lies behind says no more than none.
+/// is, is the answer, so that no other clock matters. A cell that does not lie ahead says no more than none.
 const RATES: &str = "
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local ahead = {}
 for at = 1, #KEYS do
-  local due = math.max(tonumber(redis.call('GET', KEYS[at]) or 0), now) + ARGV[2 * at]
-  due = math.min(due, now + ARGV[2 * at + 1])
-  ahead[at] = due - now
-  redis.call('SET', KEYS[at], string.format('%.0f', due), 'PX', math.floor(ahead[at] / 1000) + 1)
+  local due = math.max(tonumber(redis.call('GET', KEYS[at]) or 0), now - ARGV[3 * at - 1]) + ARGV[3 * at]
+  ahead[at] = math.max(math.min(due - now, tonumber(ARGV[3 * at + 1])), 0)
+  if ahead[at] > 0 then
+    local due = string.format('%.0f', now + ahead[at])
+    redis.call('SET', KEYS[at], due, 'PX', math.floor(ahead[at] / 1000) + 1)
+  end
 end
 return ahead
 ";

@@ -230,6 +230,29 @@ async fn who_is_removed_is_out_at_once_and_a_role_is_what_the_file_says_now() {
 }
 
 #[tokio::test]
+async fn what_is_sent_is_bounded_before_it_is_taken_apart() {
+    let world = World::start("").await;
+    let (_, viewer) = world.enrol("eve", Role::Viewer).await;
+    let (_, operator) = world.enrol("ada", Role::Operator).await;
+    let post = async |session: &Session, path: &str, content: &str| {
+        let head = format!(
+            "Cookie: {}\r\nOrigin: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n",
+            session.cookie, world.origin
+        );
+        world.ask("POST", path, &head, content).await.status()
+    };
+    let (long, many) = ("a".repeat(20_000), "a=1&".repeat(8));
+    assert_eq!(post(&viewer, "/console/sign-out", &format!("csrf={}&a={long}", viewer.csrf)).await, 400);
+    assert_eq!(post(&viewer, "/console/sign-out", &format!("{many}csrf={}", viewer.csrf)).await, 400);
+    assert_eq!(post(&operator, "/console/policy", &format!("{many}csrf={}", operator.csrf)).await, 400);
+    assert_eq!(world.page(&viewer, "/console/").await.status(), 200, "nobody was signed out");
+    let draft = format!("csrf={}&draft=%23{}", operator.csrf, "a".repeat(900_000));
+    assert_eq!(post(&operator, "/console/policy", &draft).await, 200, "a policy may be that long");
+    assert_eq!(post(&viewer, "/console/sign-out", &format!("csrf={}", viewer.csrf)).await, 303);
+    world.running.stop().await;
+}
+
+#[tokio::test]
 async fn attempts_to_sign_in_and_look_ups_are_bounded() {
     let world = World::start("").await;
     let (_, session) = world.enrol("ada", Role::Operator).await;
@@ -244,11 +267,20 @@ async fn attempts_to_sign_in_and_look_ups_are_bounded() {
     assert_eq!(look_up(&session).await, 429);
     assert!((30..40).contains(&looked_up), "{looked_up}");
     let mut asked = 0;
-    while world.json("/console/sign-in/ask", &serde_json::Value::Null).await.status() == 200 {
+    let ask = async |fields: &str| {
+        let head = format!("Origin: {}\r\nContent-Type: application/json\r\n{fields}", world.origin);
+        world.ask("POST", "/console/sign-in/ask", &head, "null").await.status()
+    };
+    while ask("X-Forwarded-For: 192.0.2.66\r\n").await == 200 {
         asked += 1;
         assert!(asked < 200);
     }
     assert!((50..80).contains(&asked), "{asked}");
+    assert_eq!(
+        ask("X-Forwarded-For: 192.0.2.67\r\n").await,
+        200,
+        "behind one proxy each has attempts of its own"
+    );
     assert_eq!(world.page(&session, "/console/").await.status(), 200, "who is in stays in");
     world.running.stop().await;
 }

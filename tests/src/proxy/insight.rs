@@ -10,8 +10,9 @@ use testkit::upstream::Upstream;
 
 async fn observed(upstream: &Upstream, lines: &str) -> (Running, Insight) {
     let text = format!(
-        "listen = '127.0.0.1:0'\nadmin.listen = '127.0.0.1:0'\nupstream = '{}'\nlog.access = 'off'\nstore.fresh = true\n{lines}",
-        upstream.url()
+        "listen = '127.0.0.1:0'\nadmin.listen = '127.0.0.1:0'\nupstream = '{}'\nstore.fresh = true\n{}{lines}",
+        upstream.url(),
+        if lines.contains("log.access") { "" } else { "log.access = 'off'\n" }
     );
     let (send, receive) = sync_channel(1);
     let console = Box::new(move |insight| {
@@ -63,6 +64,20 @@ async fn the_last_requests_of_each_class_are_remembered_and_explained() {
     assert!(verdict.sentence.starts_with("class 1, invalid"), "{}", verdict.sentence);
     assert_eq!(verdict.points[0].name, "header-malformed");
     assert!(!verdict.points[0].text.is_empty());
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn of_an_address_no_more_is_shown_than_is_logged() {
+    let upstream = Upstream::start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("access.log");
+    let lines = format!("log.access = '{}'\nlog.ipv4_prefix = 24", log.display());
+    let (running, insight) = observed(&upstream, &lines).await;
+    ask(&running, "/", "").await;
+    let request = insight.requests().remove(0);
+    assert_eq!((request.address.to_string(), &*request.shown), ("127.0.0.1".to_owned(), "127.0.0.0/24"));
+    assert_eq!(Told::parse(&request.line).unwrap().peer, "127.0.0.0/24");
     running.stop().await;
 }
 

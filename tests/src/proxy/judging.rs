@@ -105,6 +105,11 @@ async fn a_question_that_is_none_is_answered_with_what_is_wrong() {
     let good = question("/", &[]).to_string();
     let cases = [
         (post("text/plain", &good), 415, "application/json"),
+        (
+            post("application/json", &good).replacen("\r\n", "\r\nOrigin: http://rebound.example\r\n", 1),
+            403,
+            "browsers are not answered",
+        ),
         (post("application/json", "{"), 400, "EOF while parsing an object at line 1 column 1"),
         (
             post(

@@ -111,11 +111,15 @@ pub(crate) async fn what_if(
     let chosen = fields.get("policy").to_owned();
     let insight = console.insight.clone();
     let (text, version) = (draft.clone(), chosen.clone());
-    let _turn = console.drafts.acquire().await;
-    // Thousands of requests are decided anew, which would hold others up.
-    let outcome = tokio::task::spawn_blocking(move || match Policy::parse(DRAFT, &text) {
-        Ok(policy) => Outcome::of(&insight, &policy, &version),
-        Err(problems) => Outcome::refused(&problems),
+    let turn = Arc::clone(&console.drafts).try_acquire_owned().map_err(|_| Refusal::Busy)?;
+    // Thousands of requests are decided anew, which would hold others up. It goes on when whoever asked has gone, and
+    // keeps its turn so long.
+    let outcome = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        match Policy::parse(DRAFT, &text) {
+            Ok(policy) => Outcome::of(&insight, &policy, &version),
+            Err(problems) => Outcome::refused(&problems),
+        }
     });
     let outcome = outcome.await.map_err(|_| Refusal::Broken)?;
     let frame = Frame::of(user, "/console/policy");

@@ -149,7 +149,7 @@ impl Asked {
         let asked = self.who.to_ascii_lowercase();
         let named = who(request.verdict.as_deref());
         named.is_some_and(|who| who.to_ascii_lowercase().contains(&asked))
-            || request.address.to_string() == asked
+            || request.shown == asked
             || request.id.starts_with(&asked)
     }
 

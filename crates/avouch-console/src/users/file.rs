@@ -149,7 +149,7 @@ mod tests {
                     let file = &file;
                     scope.spawn(move || {
                         let done: Result<(), NotChanged> = file.change(|users| {
-                            users.enrol(ticket, &[number], key(), NOW).map_err(NotChanged::Refused)
+                            users.enrol(ticket, &[number], key(), NOW).map(drop).map_err(NotChanged::Refused)
                         });
                         match done {
                             Ok(()) => 1,

@@ -206,7 +206,13 @@ impl Users {
     ///
     /// # Errors
     /// There is no such invitation, or no room.
-    pub fn enrol(&mut self, ticket: Ticket, id: &[u8], key: PublicKey, now: Time) -> Result<(), Refused> {
+    pub fn enrol(
+        &mut self,
+        ticket: Ticket,
+        id: &[u8],
+        key: PublicKey,
+        now: Time,
+    ) -> Result<(UserName, Role), Refused> {
         let invitation = self.invitation(ticket, now).ok_or(Refused::Invitation)?;
         if self.passkey(id).is_some() {
             return Err(Refused::Known);
@@ -215,10 +221,10 @@ impl Users {
             return Err(Refused::Passkeys);
         }
         let (name, role) = (invitation.name.clone(), invitation.role);
-        self.passkeys.push(Passkey { name, role, id: id.to_vec(), key, added: now });
+        self.passkeys.push(Passkey { name: name.clone(), role, id: id.to_vec(), key, added: now });
         let digest = ticket.digest();
         self.invitations.retain(|invitation| invitation.digest != digest);
-        Ok(())
+        Ok((name, role))
     }
 
     /// The passkey that an authenticator calls so.
@@ -263,7 +269,10 @@ pub(crate) mod tests {
         let until = users.invite(name("ada"), Role::Operator, one, NOW).unwrap();
         assert_eq!(users.enrol(other, b"id", key(), NOW), Err(Refused::Invitation));
         assert_eq!(users.enrol(one, b"id", key(), until), Err(Refused::Invitation));
-        assert_eq!(users.enrol(one, b"id", key(), NOW), Ok(()));
+        assert_eq!(
+            users.enrol(one, b"id", key(), NOW).map(|(name, _)| name.to_string()),
+            Ok("ada".to_owned())
+        );
         assert_eq!(users.enrol(one, b"id2", key(), NOW), Err(Refused::Invitation));
         let ada = users.passkey(b"id").unwrap();
         assert_eq!((ada.name.as_str(), ada.role), ("ada", Role::Operator));

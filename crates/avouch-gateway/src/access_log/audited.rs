@@ -2,10 +2,14 @@
 
 use avouch_engine::decision::{Action, Outcome};
 use avouch_engine::verdict::Class;
+use avouch_wire::outside::cut;
 
 use super::entry::Entry;
 use crate::audit::{Record, Severity};
 use crate::config::Prefixes;
+
+/// The longest message, in characters; the line has the rest.
+const MESSAGE: usize = 1_024;
 
 impl Entry {
     /// Its record, where its claim does not hold or could not be checked, or a rule keeps an eye on it.
@@ -38,7 +42,7 @@ impl Entry {
             severity: if is_false { Severity::Warning } else { Severity::Info },
             line: line("request"),
             facts: facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
-            message: [self.method.as_str(), self.authority().unwrap_or("-"), target].join(" "),
+            message: cut(&[self.method.as_str(), self.authority().unwrap_or("-"), target].join(" "), MESSAGE),
         })
     }
 }

@@ -215,6 +215,7 @@ impl Entry {
             id: self.id.to_string(),
             time: self.time,
             address: self.peer,
+            shown: self.books.log.addresses().of(self.peer).to_string(),
             scheme: self.scheme,
             verdict: self.verdict.take(),
             decision: self.decision.take(),

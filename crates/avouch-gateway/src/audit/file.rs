@@ -89,9 +89,16 @@ impl Files {
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
             let old = entry.file_name().to_str().and_then(day_of).is_some_and(|day| *day < *oldest);
-            if old {
-                fs::remove_file(entry.path())?;
-                tracing::info!("removed {}, older than the audit log is kept", entry.path().display());
+            if !old {
+                continue;
+            }
+            let path = entry.path();
+            // What cannot be removed keeps nothing else.
+            match fs::remove_file(&path) {
+                Ok(()) => tracing::info!("removed {}, older than the audit log is kept", path.display()),
+                Err(error) => {
+                    tracing::error!(%error, "cannot remove {}, older than the audit log is kept", path.display());
+                }
             }
         }
         Ok(())

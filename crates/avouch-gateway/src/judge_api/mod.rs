@@ -61,6 +61,11 @@ async fn read(
             "whoever asks says who the client is: name this address (or \"unix\") in `trusted_proxies`";
         return Err((StatusCode::FORBIDDEN, detail.to_owned()));
     }
+    // A page that makes its own name lead here would be of this origin.
+    if question.headers().contains_key(header::ORIGIN) {
+        let detail = "browsers are not answered: have the server ask, which sends no `Origin`";
+        return Err((StatusCode::FORBIDDEN, detail.to_owned()));
+    }
     let kind = question.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
     if !kind.trim().eq_ignore_ascii_case("application/json") {

@@ -12,8 +12,41 @@ fn limit(count: u32, per: Span, burst: u32) -> Limit {
     Limit::new(7, Rate { count: NonZeroU32::new(count).unwrap(), per }, burst).unwrap()
 }
 
+/// What is admitted at once, at a moment of its own.
 fn admitted(table: &RateTable, limit: &Limit) -> usize {
-    (0..100).take_while(|_| table.admit(SUBJECT, limit, Time::from_seconds(now())).is_ok()).count()
+    (0..100).take_while(|_| table.admit(SUBJECT, limit, AT).is_ok()).count()
+}
+
+const AT: Time = Time::from_seconds(1_000);
+
+#[expect(clippy::disallowed_methods, reason = "Redis runs by the machine's clock")]
+fn present() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Time::from_millis(u64::try_from(since.as_millis()).unwrap())
+}
+
+#[tokio::test]
+async fn who_comes_evenly_at_the_rate_is_always_admitted() {
+    let Some(redis) = redis(&[]) else { return };
+    let node = Node::at(&redis.url(), true).await;
+    let (table, limit) = (RateTable::in_group(64), limit(10, Span::Second, 1));
+    let mut due = present();
+    for _ in 0..12 {
+        while present() < due {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let came = present();
+        assert_eq!(
+            table.admit(SUBJECT, &limit, came),
+            Ok(()),
+            "telling the group brings nobody's own cell further"
+        );
+        due = came.after(Duration::from_millis(100));
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        let (told, now) = (table.admitted(), present());
+        let ahead = node.store.admitted(&told, now).await.unwrap();
+        table.learn(&told[0], ahead[0], now);
+    }
 }
 
 #[tokio::test]
@@ -27,15 +60,15 @@ async fn what_nodes_admitted_is_added_up_and_forgotten_when_it_has_been_worked_o
         table.admitted()
     });
     let (first, second) =
-        (one.store.admitted(&told[0]).await.unwrap(), other.store.admitted(&told[1]).await.unwrap());
+        (one.store.admitted(&told[0], AT).await.unwrap(), other.store.admitted(&told[1], AT).await.unwrap());
     assert_eq!(first, [Duration::from_secs(300)]);
     let both = second[0];
     assert!((598..=600).contains(&both.as_secs()), "{both:?}");
     // No more is owed than a group can come to, however often it is told.
     for _ in 0..20 {
-        one.store.admitted(&told[0]).await.unwrap();
+        one.store.admitted(&told[0], AT).await.unwrap();
     }
-    let most = one.store.admitted(&told[0]).await.unwrap()[0];
+    let most = one.store.admitted(&told[0], AT).await.unwrap()[0];
     assert_eq!(most, limit.in_group().reach());
     let keys = redis.command(&["KEYS", "avouch:shop:r:*"]).unwrap();
     assert_eq!(keys.lines().count(), 1, "{keys}");
@@ -43,7 +76,7 @@ async fn what_nodes_admitted_is_added_up_and_forgotten_when_it_has_been_worked_o
     let quick = self::limit(100, Span::Second, 1);
     let table = RateTable::in_group(64);
     assert_eq!(admitted(&table, &quick), 1);
-    one.store.admitted(&table.admitted()).await.unwrap();
+    one.store.admitted(&table.admitted(), AT).await.unwrap();
     let waiting = async {
         while redis.command(&["DBSIZE"]).unwrap() != "2" {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -63,9 +96,9 @@ async fn a_full_or_missing_redis_is_no_answer_and_what_comes_later_is_told() {
     assert_eq!(admitted(&table, &limit), 5);
     let told = table.admitted();
     redis.command(&["CONFIG", "SET", "maxmemory", "1"]).unwrap();
-    assert!(node.store.admitted(&told).await.is_err());
+    assert!(node.store.admitted(&told, AT).await.is_err());
     redis.command(&["CONFIG", "SET", "maxmemory", "0"]).unwrap();
-    assert_eq!(node.store.admitted(&told).await.unwrap(), [Duration::from_secs(300)]);
+    assert_eq!(node.store.admitted(&told, AT).await.unwrap(), [Duration::from_secs(300)]);
     redis.kill();
-    assert!(node.store.admitted(&told).await.is_err());
+    assert!(node.store.admitted(&told, AT).await.is_err());
 }

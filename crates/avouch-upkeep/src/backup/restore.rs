@@ -2,13 +2,13 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufReader, Read, Seek as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Component, Path, PathBuf};
 
 use avouch_wire::b64u;
 use avouch_wire::backup::{File as Listed, MAX_MANIFEST, Manifest};
 use avouch_wire::content::{ContentDigest, ContentHasher};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::process::geteuid;
 use tar::{Archive, Entries};
 
@@ -197,17 +197,19 @@ impl<'l> Target<'l> {
         let mode = if self.listed.mode & 0o077 == 0 { 0o700 } else { 0o755 };
         for part in missing.into_iter().rev() {
             fs::create_dir(part).map_err(BackupError::file(part))?;
-            fs::set_permissions(part, Permissions::from_mode(mode)).map_err(BackupError::file(part))?;
-            self.give(part)?;
+            // Whoever owns the folder above could put a link in its place meanwhile.
+            let flags = (OFlags::DIRECTORY | OFlags::NOFOLLOW).bits().cast_signed();
+            let made = OpenOptions::new().read(true).custom_flags(flags).open(part);
+            self.give(&made.map_err(BackupError::file(part))?, part, mode)?;
         }
         Ok(())
     }
 
-    fn give(&self, path: &Path) -> Result<(), BackupError> {
-        match self.owner {
-            Some((user, group)) => chown(path, Some(user), Some(group)).map_err(BackupError::file(path)),
-            None => Ok(()),
-        }
+    /// Gives what was made its owner and mode: the very thing that is open, whatever stands at its path by now.
+    fn give(&self, made: &File, path: &Path, mode: u32) -> Result<(), BackupError> {
+        let given = self.owner.map_or(Ok(()), |(user, group)| fchown(made, Some(user), Some(group)));
+        let given = given.and_then(|()| made.set_permissions(Permissions::from_mode(mode)));
+        given.map_err(BackupError::file(path))
     }
 }
 
@@ -241,9 +243,7 @@ impl Begun {
         self.0.push(path.clone());
         let written = io::copy(content, &mut file).and_then(|_| file.flush()).and_then(|()| file.sync_all());
         written.map_err(BackupError::file(&path))?;
-        target.give(&path)?;
-        let mode = Permissions::from_mode(target.listed.mode);
-        fs::set_permissions(&path, mode).map_err(BackupError::file(&path))
+        target.give(&file, &path, target.listed.mode)
     }
 
     /// What crashes here leaves whole files, some of them under the name of a begun one.

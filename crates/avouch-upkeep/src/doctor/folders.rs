@@ -16,6 +16,9 @@ const ENTRY: u64 = 16;
 const REPORTS: u64 = 128 << 20;
 const RANGES: u64 = 256 << 20;
 
+/// Room that a certificate with its key takes at most, and the account.
+const CERTIFICATE: u64 = 1 << 20;
+
 /// Room that a log should have left: at a kilobyte a line, half an hour of 500 requests a second.
 const LOG: u64 = 1 << 30;
 
@@ -40,6 +43,9 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     }
     found.extend(config.reports.iter().map(|reports| folder(&reports.folder, REPORTS, true)));
     found.extend(config.fetch.iter().map(|fetch| folder(&fetch.folder, RANGES, true)));
+    found.extend(config.acme.iter().map(|acme| folder(&acme.settings.folder, CERTIFICATE, true)));
+    let audit = config.audit.as_ref().and_then(|audit| Some((audit.folder.as_ref()?, audit.size)));
+    found.extend(audit.map(|(path, day)| folder(path, day, false)));
     if let LogTarget::File(file) = &config.log {
         found.push(folder(file.parent().unwrap_or(Path::new("/")), LOG, false));
     }
