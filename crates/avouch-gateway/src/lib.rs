@@ -43,6 +43,7 @@ mod registered;
 mod reload;
 mod run;
 mod snapshot;
+mod spoe;
 mod traces;
 pub mod trust;
 mod verify;

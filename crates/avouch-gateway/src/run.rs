@@ -29,12 +29,12 @@ use tokio::task::JoinSet;
 
 use crate::access_log::AccessLog;
 use crate::audit::{Asked, Audit, Change};
-use crate::config::{Config, ConfigError, Endpoint, StorePlace};
+use crate::config::{Config, ConfigError, Endpoint, Proxy, StorePlace};
 use crate::desk::Desk;
 use crate::dialect::Dialect;
 use crate::gate::{Gate, Parts};
 use crate::insight::Insight;
-use crate::listen::{self, Aside, Door, Questions, Room, Site};
+use crate::listen::{self, Aside, Door, Offload, Questions, Room, Site};
 use crate::load::{self, LoadError, LoadErrors};
 use crate::numbers::Numbers;
 use crate::recent::Recent;
@@ -198,6 +198,9 @@ impl Gateway {
                     let asked = verify::router(Arc::clone(&gate), dialect);
                     let asked = Aside(asked.merge(judge_api::router(Arc::clone(&gate))));
                     running.tasks.spawn(listen::accept(asked, gate, door, room, stopping));
+                }
+                None if proxy == Proxy::HaproxySpoe => {
+                    running.tasks.spawn(listen::accept(Offload, gate, door, room, stopping));
                 }
                 None => _ = running.tasks.spawn(listen::accept(Questions, gate, door, room, stopping)),
             }

@@ -2,6 +2,7 @@
 
 mod aside;
 mod door;
+mod offload;
 mod prefixed;
 mod questions;
 mod room;
@@ -27,6 +28,7 @@ use crate::trust::Remote;
 pub(crate) use aside::Aside;
 use avouch_wire::proxy_protocol::{self, HeaderError, Progress, Said};
 pub(crate) use door::Door;
+pub(crate) use offload::Offload;
 use prefixed::Prefixed;
 pub(crate) use questions::Questions;
 pub(crate) use room::Room;
