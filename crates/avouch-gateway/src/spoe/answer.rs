@@ -87,3 +87,33 @@ pub(super) async fn refuse(entry: &mut Entry, refusal: Response<AnswerBody>) -> 
         None => variables,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_tokens_are_taken_haproxy_is_told_of_one() {
+        let takes = |takes_tokens, credentials: &'static str| {
+            let sent = HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static(credentials))]);
+            permit(&HeaderMap::new(), &sent, takes_tokens).takes_token
+        };
+        assert!(takes(true, "PrivateToken token=\"AA\""));
+        assert!(!takes(true, "Basic YQ=="));
+        assert!(!takes(false, "PrivateToken token=\"AA\""), "it is the site's");
+    }
+
+    #[test]
+    fn a_frame_has_every_variable_or_is_none() {
+        let variables = permit(&HeaderMap::new(), &HeaderMap::new(), true);
+        let id = Id { stream: 1, frame: 2 };
+        let whole = variables.frame(id, 1000).unwrap();
+        let length = u32::try_from(whole.len() - PREFIX).unwrap();
+        assert_eq!(variables.frame(id, length), Some(whole.clone()));
+        assert_eq!(variables.frame(id, length - 1), None);
+        let Ok(Frame::Ack(answered, actions)) = Frame::read(&whole[PREFIX..]) else { panic!("an answer") };
+        assert_eq!((answered, actions.len()), (id, 8));
+        let last = Action::Set { name: "status", value: Value::Uint32(200) };
+        assert_eq!(actions.last(), Some(&last), "a permit comes after what it permits");
+    }
+}

@@ -167,3 +167,68 @@ fn shown(
         _ => Shown::Untold,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trust::Through;
+
+    const FIELDS: &[u8] =
+        b"\x04host\x10www.shop.example\x06accept\x01b\x0fx-forwarded-for\x09192.0.2.1\x06accept\x01\xe9\0\0";
+
+    /// A question as HAProxy asks it, with this in place of what it says by default.
+    fn ask<'a>(changed: &[(&'a str, Value<'a>)]) -> Received {
+        let mut arguments = vec![
+            ("method", Value::Text(b"PROPFIND")),
+            ("target", Value::Text(b"/a?b=%20")),
+            ("version", Value::Text(b"2.0")),
+            ("tls", Value::Bool(true)),
+            ("client", Value::Address([203, 0, 113, 9].into())),
+            ("fields", Value::Binary(FIELDS)),
+        ];
+        arguments.retain(|(name, _)| !changed.iter().any(|(changed, _)| name == changed));
+        arguments.extend_from_slice(changed);
+        let trusted = TrustedProxies { networks: vec!["10.0.0.0/8".parse().unwrap()], unix: false };
+        received(&[Message { name: MESSAGE, arguments }], &trusted).unwrap()
+    }
+
+    #[test]
+    fn a_question_describes_a_request() {
+        let Received { parts, peer, content, shown } = ask(&[]);
+        assert_eq!((parts.method.as_str(), parts.uri.to_string()), ("PROPFIND", "/a?b=%20".into()));
+        assert_eq!(parts.version, Version::HTTP_2);
+        let lines: Vec<_> = parts.headers.get_all("accept").iter().map(HeaderValue::as_bytes).collect();
+        assert_eq!(lines, [&b"b"[..], b"\xe9"]);
+        assert_eq!((peer.address, peer.scheme), ([203, 0, 113, 9].into(), Scheme::Https));
+        assert_eq!(content, Content::Streaming);
+        assert!(matches!(shown, Shown::Untold), "nothing is told of TLS");
+        assert_eq!(ask(&[("tls", Value::Bool(false))]).peer.scheme, Scheme::Http);
+    }
+
+    #[test]
+    fn who_connected_is_the_client_unless_it_is_a_trusted_proxy_or_has_no_address() {
+        let peer = |client| {
+            let peer = ask(&[("client", client)]).peer;
+            (peer.address.to_string(), peer.through)
+        };
+        let address = |text: &str| Value::Address(text.parse().unwrap());
+        assert_eq!(peer(address("2001:db8::1")), ("2001:db8::1".into(), Through::TrustedProxy));
+        assert_eq!(peer(address("10.0.0.1")), ("192.0.2.1".into(), Through::TrustedProxy));
+        assert_eq!(peer(address("11.0.0.1")).0, "11.0.0.1", "what a client says of itself is not believed");
+        assert_eq!(peer(Value::Null).1, Through::UntrustedProxy);
+    }
+
+    #[test]
+    fn what_tls_showed_counts_where_there_was_tls_and_the_name_is_told() {
+        let told = |tls, changed: &[(&'static str, Value<'static>)]| {
+            let changed = [changed, &[("tls", Value::Bool(tls))]].concat();
+            matches!(ask(&changed).shown, Shown::Told(_))
+        };
+        let name = ("server_name", Value::Text(b"www.shop.example"));
+        assert!(told(true, &[name]));
+        assert!(told(true, &[("server_name", Value::Null)]), "it was looked for, and not there");
+        assert!(told(true, &[name, ("certificate", Value::Text(b"bot.example"))]));
+        assert!(!told(false, &[name]));
+        assert!(!told(true, &[]));
+    }
+}

@@ -3,7 +3,7 @@
 //! In scope: frames of both sides, read strictly and written; what a handshake settles; the fields of a head in
 //! HAProxy's binary form (`req.hdrs_bin`). Not in scope: connections and time, which are the gateway's, and what a
 //! message means. A frame has one spelling: what was read is written as it came. Frames in fragments, which no
-//! agent has to take and HAProxy gave up in 3.1, are refused.
+//! agent has to take, are refused.
 //!
 //! ```
 //! use avouch_wire::spop::{Action, Frame, Id, Value};

@@ -5,7 +5,7 @@ use std::process::Command;
 use testkit::process::Process;
 
 use super::spoe_verifier::{self, Asked};
-use super::world::{CLIENT, OPEN, Proxy, World, get};
+use super::world::{CLIENT, OPEN, Proxy, World, get, verify};
 use super::{outages, spellings, targets};
 
 const ENGINE: &str = include_str!("../../../../docs/operate/haproxy-spoe.conf");
@@ -80,4 +80,24 @@ async fn without_the_line_that_denies_an_unanswered_request_gets_through() {
         .await;
     let answer = world.send(front.address, CLIENT, get(OPEN, "")).await.unwrap();
     assert_eq!((answer.status(), world.reached().len()), (200, 1), "{}", answer.head);
+}
+
+/// What HAProxy holds fits into a question, so that no head is too long to be judged.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_as_long_as_haproxy_takes_is_judged() {
+    let Some(world) = World::new(&PROXY).await else { return };
+    let running = world.gateway().await;
+    let front = world.front(verify(&running)).await;
+    let long = |target: usize, field: usize| {
+        get(&format!("{OPEN}?{}", "a".repeat(target)), &format!("X-Any: {}\r\n", "b".repeat(field)))
+    };
+    let many: String = (0..90).map(|at| format!("X-{at}: {}\r\n", "c".repeat(150))).collect();
+    for (request, status) in
+        [(long(1, 15_000), 200), (long(8_000, 7_000), 200), (get(OPEN, &many), 200), (long(1, 16_000), 400)]
+    {
+        let answer = world.send(front.address, CLIENT, &request).await.unwrap();
+        assert_eq!(answer.status(), status, "{} octets: {}", request.len(), answer.head);
+    }
+    running.stop().await;
+    assert_eq!(world.log().len(), 3, "HAProxy refuses what it cannot hold before it asks");
 }
