@@ -5,6 +5,8 @@ mod cli;
 #[cfg(test)]
 mod guides;
 #[cfg(test)]
+mod helm;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod interop;
