@@ -14,6 +14,9 @@ const SYSTEM_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 /// Where programs are that come as packages of pip's.
 const PIP_PROGRAMS: &str = "../tests/partners/pip/venv/bin";
 
+/// Where the packages of pip's are, below the folder of a version of Python.
+const PIP_PACKAGES: &str = "../tests/partners/pip/venv/lib";
+
 /// The programs a test asked for, all of them installed.
 #[derive(Debug, Clone)]
 pub struct Peers(BTreeMap<String, PathBuf>);
@@ -116,6 +119,23 @@ pub fn require_debian() -> Option<PathBuf> {
     root
 }
 
+/// The Python that has a package of pip's, or `None` and a loud line when it is missing.
+///
+/// # Panics
+/// As [`require`].
+#[must_use]
+#[track_caller]
+pub fn require_pip(package: &str) -> Option<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let versions = here.join(PIP_PACKAGES).read_dir().into_iter().flatten().flatten();
+    let mut folders = versions.map(|version| version.path().join("site-packages").join(package));
+    let python = folders.any(|folder| folder.is_dir()).then(|| here.join(PIP_PROGRAMS).join("python3"));
+    if python.is_none() {
+        skip(&format!("the pip package {package}"));
+    }
+    python
+}
+
 /// Says that a test is skipped for want of something.
 #[track_caller]
 #[expect(clippy::panic, reason = "in CI what is missing fails the test")]
@@ -149,6 +169,7 @@ mod tests {
         assert!(require(&["sh"]).is_some_and(|peers| peers.path("sh").is_file()));
         if !in_ci() {
             assert!(require(&["sh", "no-program-has-this-name"]).is_none());
+            assert!(require_pip("no_package_has_this_name").is_none());
         }
     }
 }

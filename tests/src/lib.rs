@@ -7,6 +7,8 @@ mod console;
 #[cfg(test)]
 mod guides;
 #[cfg(test)]
+mod helm;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod interop;

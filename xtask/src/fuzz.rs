@@ -46,6 +46,11 @@ const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const PASSKEY: &str = "{\"type\":\"webauthn.get\",\"challenge\":\"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc\",\"origin\":\"http://localhost:9180\",\"crossOrigin\":false}\n\
     IHAVE32OCTETSIHAVE32OCTETSIHAVE3\x05\0\0\0\x01\n\x30\x06\x02\x01\x01\x02\x01\x02";
 const PROXY: &str = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c12 octets...";
+const SPOP: [&str; 3] = [
+    "\x01\0\0\0\x01\0\0\x12supported-versions\x08\x032.0\x0emax-frame-size\x03\x7f\x0ccapabilities\x08\x0apipelining",
+    "\x03\0\0\0\x01\x07\x02\x0eavouch-request\x03\x06method\x08\x03GET\x03tls\x11\x06fields\x09\x06\x01a\x01b\0\0",
+    "\x67\0\0\0\x01\x07\x02\x01\x03\x02\x06status\x03\x64\x02\x02\x02\x04body",
+];
 
 const LOG: [&str; 2] = [
     r#"192.0.2.7 - a [21/Nov/2026:00:05:00 +0000] "GET /a HTTP/1.1" 200 1 "-" "\x47ooglebot/2.1""#,
@@ -139,6 +144,7 @@ fn sow(folder: &Path) -> std::io::Result<()> {
         ("policy", vec![POLICY.to_owned()]),
         ("proxy_protocol", vec![PROXY.to_owned()]),
         ("backup", vec![BACKUP.to_owned()]),
+        ("spop", SPOP.map(str::to_owned).to_vec()),
         ("ranges", vec![RANGES.to_owned()]),
         ("report", vec![REPORT.to_owned(), mailed(REPORT)]),
         ("public_key", keys),

@@ -40,7 +40,7 @@ pub(crate) struct Dialect {
 }
 
 impl Dialect {
-    /// `None` of one that asks by gRPC, in messages that say what the request was.
+    /// `None` of one that does not ask by HTTP, but in messages that say what the request was.
     pub(crate) fn of(proxy: Proxy) -> Option<Self> {
         let original =
             Original::Fields { method: ORIGINAL_METHOD, target: ORIGINAL_URI, host: FORWARDED_HOST };
@@ -48,7 +48,7 @@ impl Dialect {
             Original::Fields { method: FORWARDED_METHOD, target: FORWARDED_URI, host: FORWARDED_HOST };
         let allowed = StatusCode::NO_CONTENT;
         Some(match proxy {
-            Proxy::EnvoyGrpc => return None,
+            Proxy::EnvoyGrpc | Proxy::HaproxySpoe => return None,
             Proxy::Nginx => Self { original, allowed, two_refusals: true, passed_on: false },
             Proxy::Haproxy => Self { original, allowed, two_refusals: false, passed_on: true },
             Proxy::Caddy | Proxy::Traefik => {

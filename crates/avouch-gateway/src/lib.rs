@@ -46,6 +46,7 @@ mod registered;
 mod reload;
 mod run;
 mod snapshot;
+mod spoe;
 mod tally;
 mod traces;
 pub mod trust;

@@ -34,7 +34,7 @@ use crate::desk::Desk;
 use crate::dialect::Dialect;
 use crate::gate::{Gate, Parts};
 use crate::insight::Insight;
-use crate::listen::{self, Aside, Door, Passed, PassedError, Questions, Room, Site};
+use crate::listen::{self, Aside, Door, Offload, Passed, PassedError, Questions, Room, Site};
 use crate::load::{self, LoadError, LoadErrors};
 use crate::numbers::Numbers;
 use crate::recent::Recent;
@@ -496,6 +496,9 @@ impl Running {
                     let asked = verify::router(Arc::clone(&gate), dialect);
                     let asked = Aside(asked.merge(judge_api::router(Arc::clone(&gate))));
                     self.tasks.spawn(listen::accept(asked, gate, door, room, stopping));
+                }
+                None if proxy == Proxy::HaproxySpoe => {
+                    self.tasks.spawn(listen::accept(Offload, gate, door, room, stopping));
                 }
                 None => _ = self.tasks.spawn(listen::accept(Questions, gate, door, room, stopping)),
             }

@@ -117,7 +117,7 @@ fn allowed(dialect: &Dialect) -> Response<AnswerBody> {
 
 /// Puts all challenges on one line: of several nginx passes on the first only, before 1.23. Clients that read no
 /// further than the first of a list find a token asked for there.
-fn on_one_line(headers: &mut HeaderMap) {
+pub(crate) fn on_one_line(headers: &mut HeaderMap) {
     let (tokens, others): (Vec<_>, Vec<_>) = headers
         .get_all(header::WWW_AUTHENTICATE)
         .iter()

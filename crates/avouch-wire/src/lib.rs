@@ -23,6 +23,7 @@ pub mod report;
 pub mod saip;
 pub mod settings;
 mod span;
+pub mod spop;
 pub mod structured;
 pub mod target;
 pub mod time;

@@ -16,6 +16,7 @@ mod operating;
 mod partners;
 mod prometheus;
 mod reports;
+mod spoe;
 mod traces;
 mod transport;
 mod unix;

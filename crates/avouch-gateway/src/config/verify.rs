@@ -27,6 +27,8 @@ pub enum Proxy {
     Caddy,
     /// HAProxy, by the action that avouch ships for it.
     Haproxy,
+    /// HAProxy, by its Stream Processing Offload Engine.
+    HaproxySpoe,
     /// Traefik, by its ForwardAuth middleware.
     Traefik,
     /// Envoy, by its ext_authz filter over HTTP.
@@ -36,10 +38,11 @@ pub enum Proxy {
 }
 
 impl Proxy {
-    const ALL: [(&str, Self); 6] = [
+    const ALL: [(&str, Self); 7] = [
         ("nginx", Self::Nginx),
         ("caddy", Self::Caddy),
         ("haproxy", Self::Haproxy),
+        ("haproxy-spoe", Self::HaproxySpoe),
         ("traefik", Self::Traefik),
         ("envoy", Self::Envoy),
         ("envoy-grpc", Self::EnvoyGrpc),
@@ -52,6 +55,7 @@ impl Proxy {
             Self::Nginx => "nginx",
             Self::Caddy => "caddy",
             Self::Haproxy => "haproxy",
+            Self::HaproxySpoe => "haproxy-spoe",
             Self::Traefik => "traefik",
             Self::Envoy => "envoy",
             Self::EnvoyGrpc => "envoy-grpc",
@@ -92,6 +96,7 @@ mod tests {
             "proxy = 'apache'",
             "proxy = 'Envoy'",
             "proxy = 'envoy_grpc'",
+            "proxy = 'haproxy-spop'",
             "proxy = ['nginx', 'caddy']",
             "dialect = 'caddy'",
         ] {

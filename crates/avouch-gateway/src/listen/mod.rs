@@ -2,6 +2,7 @@
 
 mod aside;
 mod door;
+mod offload;
 mod passed;
 mod prefixed;
 mod questions;
@@ -28,6 +29,7 @@ use crate::trust::Remote;
 pub(crate) use aside::Aside;
 use avouch_wire::proxy_protocol::{self, HeaderError, Progress, Said};
 pub(crate) use door::Door;
+pub(crate) use offload::Offload;
 pub use passed::{Passed, PassedError};
 use prefixed::Prefixed;
 pub(crate) use questions::Questions;
