@@ -78,8 +78,7 @@ fn helm_renders_what_the_page_promises() {
     let config = Config::parse("gateway.toml", text).unwrap();
     let verify = config.verify.unwrap();
     assert_eq!(verify.proxy, Proxy::EnvoyGrpc);
-    let ports =
-        [verify.listen, Endpoint::from(config.admin.unwrap())].map(|place| place.tcp().unwrap().port());
+    let ports = [verify.listen, config.admin.unwrap()].map(|place| place.tcp().unwrap().port());
     let container = &pod["spec"]["containers"][0];
     assert_eq!(ports.map(Value::from), [0, 1].map(|at| container["ports"][at]["containerPort"].clone()));
     let ingress = of_kind(&manifests, "NetworkPolicy")["spec"]["ingress"].as_array().unwrap();
