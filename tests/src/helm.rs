@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use avouch_gateway::config::{Config, Endpoint, Proxy};
+use avouch_gateway::config::{Config, Proxy};
 use serde_json::{Value, json};
 use testkit::peers::require_pip;
 
