@@ -69,9 +69,9 @@ async fn every_page_fits_a_telephone_and_keeps_wcag_aa_by_day_and_by_night() {
     travel("looks", Role::Operator, None).await;
 }
 
-/// `cargo nextest run -p avouch-tests --run-ignored only pictures`
+/// `cargo nextest run -p avouch-tests --features pictures the_pictures`: it writes docs/console/.
+#[cfg(feature = "pictures")]
 #[tokio::test]
-#[ignore = "writes docs/console/, on demand"]
 async fn the_pictures_in_the_documentation_are_taken_anew() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/console");
     travel("looks", Role::Operator, Some(&folder)).await;
