@@ -11,10 +11,8 @@ use http::request::Parts;
 use http_body_util::BodyExt as _;
 
 use crate::gate::Gate;
-use crate::hits::RuleHits;
 use crate::hygiene;
 use crate::listen::Shown;
-use crate::numbers::Top;
 use crate::received::{Next, Received};
 use crate::trust::Remote;
 
@@ -83,21 +81,6 @@ impl Desk {
             // What may go on was judged and decided upon.
             (Next::Permit(_), ..) => Err(denied()),
         }
-    }
-}
-
-impl Desk {
-    /// Who came most and who was claimed most since the start, at most so many of each standing. 1024 of each are
-    /// known.
-    #[must_use]
-    pub fn identities(&self, most: usize) -> Vec<Top> {
-        self.0.numbers.identities.top(most)
-    }
-
-    /// How often each rule in force decided.
-    #[must_use]
-    pub fn rule_hits(&self) -> Vec<RuleHits> {
-        self.0.snapshot().hits.all().collect()
     }
 }
 

@@ -28,13 +28,13 @@ pub(crate) struct PolicyHits {
 
 /// How often a rule decided since the start, or since it came into its policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleHits {
+pub(crate) struct RuleHits {
     /// The policy's file, or `model`.
-    pub policy: Arc<str>,
+    pub(crate) policy: Arc<str>,
     /// The rule's name; `no/rule` where a route's `require`, or a fault of ours, decided.
-    pub rule: Arc<str>,
+    pub(crate) rule: Arc<str>,
     /// Requests.
-    pub requests: u64,
+    pub(crate) requests: u64,
 }
 
 impl Hits {

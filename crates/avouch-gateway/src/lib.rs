@@ -71,7 +71,6 @@ use trust::Peer;
 
 pub use access_log::{Explanation, Point, Step, Told, UnreadableLine};
 pub use desk::{Desk, Judged};
-pub use hits::RuleHits;
 pub use insight::{Change, InForce, Insight, WhatIf};
 pub use listen::{Passed, PassedError};
 pub use load::{LoadError, LoadErrors, resolver, resolvers, store as store_settings};

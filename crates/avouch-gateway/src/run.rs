@@ -478,7 +478,7 @@ impl Running {
     fn show(&mut self, doors: Vec<(Endpoint, Door)>, console: Option<Console>) {
         let router = admin::router(Arc::clone(&self.gate));
         let router = match console {
-            Some(pages) => router.merge(pages(Insight(Arc::clone(&self.gate)))),
+            Some(pages) => router.merge(pages(self.insight())),
             None => router,
         };
         for (_, door) in doors {
@@ -522,6 +522,12 @@ impl Running {
     #[must_use]
     pub fn desk(&self) -> Desk {
         Desk(Arc::clone(&self.gate))
+    }
+
+    /// A look into it. Requests are remembered only where there is a console.
+    #[must_use]
+    pub fn insight(&self) -> Insight {
+        Insight(Arc::clone(&self.gate))
     }
 
     /// Puts another configuration in force; requests under way keep the one they began with.

@@ -34,5 +34,4 @@ mod trouble;
 pub use address::{Address, AddressError, Group, Password, PasswordError};
 pub use counts::Figures;
 pub use examine::{Unfit, examine};
-pub use rates::TELL;
 pub use store::{Settings, Store, Unavailable};

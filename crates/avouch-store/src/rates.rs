@@ -11,7 +11,7 @@ use crate::store::{Store, Unavailable};
 use crate::trouble::Trouble;
 
 /// How often gateways tell each other what they admitted: for so long each knows of its own only.
-pub const TELL: Duration = Duration::from_millis(200);
+const TELL: Duration = Duration::from_millis(200);
 
 /// Cells in one question, so that Redis does nothing else for no longer than a millisecond.
 const AT_ONCE: usize = 256;

@@ -63,13 +63,13 @@ async fn a_request_is_counted_under_verdict_reason_identity_and_rule() {
     ] {
         assert_eq!(value(&text, series), count, "{series}");
     }
-    let desk = running.desk();
-    let verified = desk.identities(10).into_iter().find(|top| top.standing == "verified").unwrap();
+    let insight = running.insight();
+    let verified = insight.identities(10).into_iter().find(|top| top.standing == "verified").unwrap();
     assert_eq!(
         (verified.total, &*verified.names[0].name, verified.names[0].seen),
         (1, "bot@acme.example", 1)
     );
-    assert!(desk.rule_hits().iter().any(|hit| &*hit.rule == "model/invalid" && hit.requests == 1));
+    assert!(insight.policies().iter().any(|policy| policy.hits("model/invalid") == 1));
     running.stop().await;
 }
 
