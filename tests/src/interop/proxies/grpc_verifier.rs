@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -21,7 +21,6 @@ use hyper::body::{Body, Frame, Incoming};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -29,16 +28,10 @@ use tonic::codegen::Service as _;
 
 use super::battery::TOLD;
 use super::outages::{WAYS, Way};
+use super::verifier;
 
 /// What it was asked.
-#[derive(Clone, Default)]
-pub(super) struct Asked(Arc<Mutex<Vec<CheckRequest>>>);
-
-impl Asked {
-    pub(super) fn last(&self) -> CheckRequest {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap()
-    }
-}
+pub(super) type Asked = verifier::Asked<CheckRequest>;
 
 /// One that fails as `way` says; and where.
 pub(super) async fn failing(way: Arc<AtomicUsize>) -> (SocketAddr, JoinHandle<()>) {
@@ -51,19 +44,14 @@ pub(super) async fn remembering(asked: Asked) -> (SocketAddr, JoinHandle<()>) {
 }
 
 async fn start(way: Arc<AtomicUsize>, asked: Asked) -> (SocketAddr, JoinHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let accepting = tokio::spawn(async move {
-        let mut connections = tokio::task::JoinSet::new();
-        while let Ok((stream, _)) = listener.accept().await {
-            let (way, asked) = (Arc::clone(&way), asked.clone());
-            let service =
-                service_fn(move |request| answer(WAYS[way.load(Ordering::SeqCst)], asked.clone(), request));
-            let serving = http2::Builder::new(TokioExecutor::new());
-            connections.spawn(async move { serving.serve_connection(TokioIo::new(stream), service).await });
-        }
-    });
-    (address, accepting)
+    let serve = move |stream| {
+        let (way, asked) = (Arc::clone(&way), asked.clone());
+        let service =
+            service_fn(move |request| answer(WAYS[way.load(Ordering::SeqCst)], asked.clone(), request));
+        let serving = http2::Builder::new(TokioExecutor::new());
+        async move { serving.serve_connection(TokioIo::new(stream), service).await }
+    };
+    verifier::start(serve).await
 }
 
 /// Says yes, with fields of this length beside ours.
@@ -75,7 +63,7 @@ impl Authorization for Yes {
         &self,
         request: tonic::Request<CheckRequest>,
     ) -> Result<tonic::Response<CheckResponse>, tonic::Status> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).push(request.into_inner());
+        self.0.remember(request.into_inner());
         let field = |key: &str, value: String| HeaderValueOption {
             header: Some(HeaderValue { key: key.to_owned(), value, ..Default::default() }),
             append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),

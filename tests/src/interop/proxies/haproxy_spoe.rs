@@ -1,12 +1,8 @@
 //! HAProxy, by its Stream Processing Offload Engine.
 
-use std::process::Command;
-
-use testkit::process::Process;
-
 use super::spoe_verifier::{self, Asked};
 use super::world::{CLIENT, OPEN, Proxy, World, get, verify};
-use super::{outages, spellings, targets};
+use super::{haproxy, outages, spellings, targets};
 
 const ENGINE: &str = include_str!("../../../../docs/operate/haproxy-spoe.conf");
 
@@ -15,18 +11,7 @@ static PROXY: Proxy = Proxy {
     manual: include_str!("../../../../docs/operate/haproxy-spoe.md"),
     gateway: 0,
     guard: ("http-request del-header avouch -m beg", ""),
-    start: |place| {
-        let read = |name: &str| std::fs::read_to_string(place.folder.join(name)).unwrap();
-        place.write("shop.pem", &(read("chain.pem") + &read("key.pem")));
-        place.write("avouch-spoe.conf", ENGINE);
-        let folder = format!("{}/", place.folder.display());
-        let here = [("bind :443", &*format!("bind {}", place.front)), ("/etc/haproxy/", &folder)];
-        place.write("haproxy.cfg", &place.block(PROXY.manual, "haproxy", 0, &here));
-        let mut haproxy = Command::new(place.tools.path("haproxy"));
-        Box::new(
-            Process::start(haproxy.args(["-db", "-f", "haproxy.cfg"]).current_dir(place.folder)).unwrap(),
-        )
-    },
+    start: |place| haproxy::start(place, PROXY.manual, ("avouch-spoe.conf", ENGINE)),
     status: |status| status,
     clears_by_prefix: true,
     joins: ", ",
@@ -50,24 +35,7 @@ async fn every_field_is_judged_as_it_was_sent() {
     let Some(world) = World::new(&PROXY).await else { return };
     let asked = Asked::default();
     let (address, _accepting) = spoe_verifier::remembering(asked.clone()).await;
-    let front = world.front(address).await;
-    let lines = targets::FIELDS
-        .iter()
-        .flat_map(|(name, values)| values.iter().map(move |value| format!("{name}: {value}\r\n")));
-    let mut request = get(OPEN, &lines.collect::<String>()).into_bytes();
-    // Not UTF-8, as fields may be.
-    request.splice(request.len() - 2.., *b"x-octets: \xe9\xff\r\n\r\n");
-    let answer = world.send(front.address, CLIENT, request).await.unwrap();
-    assert_eq!(answer.status(), 200, "{}", answer.head);
-    let fields = asked.last();
-    let said = |name: &str| -> Vec<&[u8]> {
-        fields.iter().filter(|(said, _)| said == name.as_bytes()).map(|(_, value)| &value[..]).collect()
-    };
-    for (name, values) in targets::FIELDS {
-        let values: Vec<_> = values.iter().map(|value| value.as_bytes()).collect();
-        assert_eq!(said(name), values, "{name}");
-    }
-    assert_eq!(said("x-octets"), [b"\xe9\xff"]);
+    targets::every_field_is_told_as_it_was_sent(&world, address, || asked.last()).await;
 }
 
 /// HAProxy itself would let a request go on that nobody judged.

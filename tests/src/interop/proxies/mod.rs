@@ -59,4 +59,5 @@ mod spellings;
 mod spoe_verifier;
 mod targets;
 mod traefik;
+mod verifier;
 mod world;

@@ -1,38 +1,33 @@
 //! A verifier that HAProxy asks in frames: it remembers what it is asked, and fails as it is told.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use avouch_wire::spop::{Action, Fields, Frame, Id, Message, Offer, Trouble, Value, agent_hello, disconnect};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::battery::TOLD;
 use super::outages::{WAYS, Way};
+use super::verifier;
 
 /// The fields of a head, line by line.
 type Head = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The heads it was asked about.
-#[derive(Clone, Default)]
-pub(super) struct Asked(Arc<Mutex<Vec<Head>>>);
+pub(super) type Asked = verifier::Asked<Head>;
 
-impl Asked {
-    pub(super) fn last(&self) -> Head {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap()
-    }
-
-    fn remember(&self, messages: &[Message<'_>]) {
-        let [Message { arguments, .. }] = messages else { panic!("one message") };
-        let fields = arguments.iter().find(|(name, _)| *name == "fields").map(|(_, value)| *value);
-        let Some(Value::Binary(octets)) = fields else { panic!("the fields are there") };
-        let head = Fields::of(octets).map(|field| field.map(|(name, value)| (name.to_vec(), value.to_vec())));
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(head.collect::<Result<_, _>>().unwrap());
-    }
+/// The head that is asked about.
+fn head(messages: &[Message<'_>]) -> Head {
+    let [Message { arguments, .. }] = messages else { panic!("one message") };
+    let fields = arguments.iter().find(|(name, _)| *name == "fields").map(|(_, value)| *value);
+    let Some(Value::Binary(octets)) = fields else { panic!("the fields are there") };
+    let head = Fields::of(octets).map(|field| field.map(|(name, value)| (name.to_vec(), value.to_vec())));
+    head.collect::<Result<_, _>>().unwrap()
 }
 
 /// One that fails as `way` says; and where.
@@ -46,16 +41,7 @@ pub(super) async fn remembering(asked: Asked) -> (SocketAddr, JoinHandle<()>) {
 }
 
 async fn start(way: Arc<AtomicUsize>, asked: Asked) -> (SocketAddr, JoinHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let accepting = tokio::spawn(async move {
-        let mut connections = tokio::task::JoinSet::new();
-        while let Ok((stream, _)) = listener.accept().await {
-            let (way, asked) = (Arc::clone(&way), asked.clone());
-            connections.spawn(async move { serve(stream, way, asked).await });
-        }
-    });
-    (address, accepting)
+    verifier::start(move |stream| serve(stream, Arc::clone(&way), asked.clone())).await
 }
 
 async fn frame(stream: &mut TcpStream) -> Option<Vec<u8>> {
@@ -81,7 +67,7 @@ async fn serve(mut stream: TcpStream, way: Arc<AtomicUsize>, asked: Asked) -> Op
                 return stream.write_all(&end).await.ok();
             }
         };
-        asked.remember(&messages);
+        asked.remember(head(&messages));
         answer(&mut stream, id, WAYS[way.load(Ordering::SeqCst)]).await?;
     }
 }

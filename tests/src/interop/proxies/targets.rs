@@ -1,6 +1,7 @@
 //! Requests whose target, method or host two programs might read differently.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -91,16 +92,44 @@ pub(super) async fn fields_are_judged_as_they_were_sent(proxy: &'static Proxy) {
     let yes = format!("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n{told}\r\n");
     let verifier = Upstream::answering(Arc::new(move |_: &Message| yes.clone().into_bytes())).await.unwrap();
     let front = world.front(verifier.address).await;
-    let lines = FIELDS
-        .iter()
-        .flat_map(|(name, values)| values.iter().map(move |value| format!("{name}: {value}\r\n")));
-    let answer = world.send(front.address, CLIENT, get(OPEN, &lines.collect::<String>())).await.unwrap();
+    let answer = world.send(front.address, CLIENT, get(OPEN, &lines())).await.unwrap();
     assert_eq!(answer.status(), 200, "{}", answer.head);
     let asked = verifier.received().pop().unwrap();
     for (name, values) in FIELDS {
         assert_eq!(asked.fields(name).join(", "), values.join(proxy.joins), "{name}: {}", asked.head);
     }
     assert_eq!(asked.body, b"");
+}
+
+/// The same where a verifier is told of fields octet by octet, line by line; `told` gives what it was last told.
+pub(super) async fn every_field_is_told_as_it_was_sent(
+    world: &World,
+    verifier: SocketAddr,
+    told: impl FnOnce() -> Vec<(Vec<u8>, Vec<u8>)>,
+) {
+    let front = world.front(verifier).await;
+    let mut request = get(OPEN, &lines()).into_bytes();
+    // Not UTF-8, as fields may be.
+    request.splice(request.len() - 2.., *b"x-octets: \xe9\xff\r\n\r\n");
+    let answer = world.send(front.address, CLIENT, request).await.unwrap();
+    assert_eq!(answer.status(), 200, "{}", answer.head);
+    let fields = told();
+    let said = |name: &str| -> Vec<&[u8]> {
+        fields.iter().filter(|(said, _)| said == name.as_bytes()).map(|(_, value)| &value[..]).collect()
+    };
+    for (name, values) in FIELDS {
+        let values: Vec<_> = values.iter().map(|value| value.as_bytes()).collect();
+        assert_eq!(said(name), values, "{name}");
+    }
+    assert_eq!(said("x-octets"), [b"\xe9\xff"]);
+}
+
+/// The fields as a request has them.
+fn lines() -> String {
+    let lines = FIELDS
+        .iter()
+        .flat_map(|(name, values)| values.iter().map(move |value| format!("{name}: {value}\r\n")));
+    lines.collect()
 }
 
 fn text(value: &Value) -> String {
