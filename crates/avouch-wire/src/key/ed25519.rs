@@ -1,21 +1,20 @@
 //! Keys of Ed25519, and the check of their signatures.
 
+use super::multiples::{OfBase, OfKey};
 use super::{BadSignature, KeyError};
 use aws_lc_rs::digest;
-use curve25519_dalek::edwards::{EdwardsBasepointTable, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
-use curve25519_dalek::traits::BasepointTable as _;
 use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// A key under which so many signatures held has its [`Multiples`] computed. That takes as long as some thirty-five
-/// checks, and saves a fifth of each that follows.
+/// A key under which so many signatures held has its [multiples](OfKey) computed. That takes as long as some
+/// four checks, and saves two fifths of each that follows.
 const OFTEN: u32 = 64;
 
-/// Most keys with [`Multiples`] at once in a process, which are 60 MiB. Others are checked as well, without them.
-const MAX_MULTIPLES: usize = 2_048;
+/// Most keys with [multiples](OfKey) at once in a process, which are 65 MiB. Others are checked as well, without them.
+const MAX_OFTEN: usize = 1_024;
 
 /// How many there are.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -29,7 +28,7 @@ pub(super) struct Ed25519 {
     key: VerifyingKey,
     /// Signatures that held, up to [`OFTEN`].
     held: AtomicU32,
-    multiples: OnceLock<Arc<Multiples>>,
+    multiples: OnceLock<Arc<Counted>>,
 }
 
 impl Ed25519 {
@@ -77,7 +76,7 @@ impl Ed25519 {
     }
 
     pub(super) fn compute_multiples(&self) {
-        if let Some(multiples) = Multiples::of(&self.key, &COUNT) {
+        if let Some(multiples) = Counted::of(&self.key, &COUNT) {
             // Only one is ever computed for a key, and it stays.
             let _ = self.multiples.set(Arc::new(multiples));
         }
@@ -91,20 +90,19 @@ impl Clone for Ed25519 {
     }
 }
 
-/// Multiples of −A for a key A: with them, and those of the base point that everybody has, the check of a signature
-/// takes no doublings.
-struct Multiples {
-    table: EdwardsBasepointTable,
+/// The multiples of −A for a key A.
+struct Counted {
+    multiples: OfKey,
     /// Where they count.
     count: &'static AtomicUsize,
 }
 
-impl Multiples {
+impl Counted {
     /// None, if there are too many already.
     fn of(key: &VerifyingKey, count: &'static AtomicUsize) -> Option<Self> {
-        let one_more = |others: usize| (others < MAX_MULTIPLES).then_some(others + 1);
+        let one_more = |others: usize| (others < MAX_OFTEN).then_some(others + 1);
         count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
-        Some(Self { table: EdwardsBasepointTable::create(&-key.to_edwards()), count })
+        Some(Self { multiples: OfKey::of(-key.to_edwards()), count })
     }
 
     fn verify(&self, key: &[u8; 32], message: &[u8], signature: &Signature) -> Result<(), BadSignature> {
@@ -113,20 +111,20 @@ impl Multiples {
         [signature.r_bytes(), &key[..], message].into_iter().for_each(|part| hash.update(part));
         let hash = hash.finish();
         let k = Scalar::from_bytes_mod_order_wide(hash.as_ref().try_into().map_err(|_| BadSignature)?);
-        let r = EdwardsPoint::mul_base(&s) + self.table.mul_base(&k);
+        let r = OfBase::shared().times(&s) + self.multiples.times(&k);
         if r.compress().as_bytes() == signature.r_bytes() { Ok(()) } else { Err(BadSignature) }
     }
 }
 
-impl Drop for Multiples {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl fmt::Debug for Multiples {
+impl fmt::Debug for Counted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Multiples")
+        f.write_str("Counted")
     }
 }
 
@@ -205,12 +203,12 @@ mod tests {
 
     #[test]
     fn there_are_so_many_multiples_and_no_more() {
-        static COUNT: AtomicUsize = AtomicUsize::new(MAX_MULTIPLES - 1);
+        static COUNT: AtomicUsize = AtomicUsize::new(MAX_OFTEN - 1);
         let (_, key) = signer(2);
-        let last = Multiples::of(&key.key, &COUNT);
-        assert!(last.is_some() && Multiples::of(&key.key, &COUNT).is_none());
+        let last = Counted::of(&key.key, &COUNT);
+        assert!(last.is_some() && Counted::of(&key.key, &COUNT).is_none());
         drop(last);
-        assert!(Multiples::of(&key.key, &COUNT).is_some(), "what is dropped makes room");
+        assert!(Counted::of(&key.key, &COUNT).is_some(), "what is dropped makes room");
     }
 
     proptest! {

@@ -5,6 +5,7 @@
 
 mod ed25519;
 mod fingerprint;
+mod multiples;
 mod public;
 #[cfg(test)]
 mod strictness;
