@@ -19,11 +19,10 @@ use avouch_gather::networks::feeds::Feeds;
 use avouch_keys::assertion::{Assertion, AssertionKey};
 use avouch_reports::Reports;
 use avouch_store::Store;
-use http::Request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::access_log::{AccessLog, Books, Entry, RequestId};
+use crate::access_log::{AccessLog, Books, Entry, Head, RequestId};
 use crate::admission::Admission;
 use crate::ages::Ages;
 use crate::answers::Problem;
@@ -145,7 +144,8 @@ impl Gate {
     }
 
     /// Begins a request's line in the log.
-    pub(crate) fn begin<B>(&self, peer: &Peer, request: &Request<B>) -> Box<Entry> {
+    pub(crate) fn begin<'h>(&self, peer: &Peer, head: impl Into<Head<'h>>) -> Box<Entry> {
+        let head = head.into();
         let id = RequestId(self.start, self.count.fetch_add(1, Ordering::Relaxed));
         let now = (self.clock.now(), Instant::now());
         let books = Books {
@@ -155,8 +155,8 @@ impl Gate {
             audit: self.audit.clone(),
             recent: self.recent.clone(),
         };
-        let mut entry = Entry::begin(books, id, now, peer, request);
-        entry.trace = self.traces.as_ref().map(|traces| Box::new(traces.begin(id, peer, request.headers())));
+        let mut entry = Entry::begin(books, id, now, peer, head);
+        entry.trace = self.traces.as_ref().map(|traces| Box::new(traces.begin(id, peer, head.headers)));
         entry
     }
 

@@ -47,13 +47,7 @@ const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// forwarding headers in every spelling.
 pub(crate) fn clean(headers: &mut HeaderMap) {
     nominated(headers);
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
-    }
-    let foreign: Vec<HeaderName> = headers.keys().filter(|name| is_ours_to_set(name)).cloned().collect();
-    for name in &foreign {
-        headers.remove(name);
-    }
+    remove(headers, |name| HOP_BY_HOP.contains(name) || is_ours_to_set(name));
     if headers.contains_key(header::TRAILER) {
         announced(headers);
     }
@@ -62,8 +56,12 @@ pub(crate) fn clean(headers: &mut HeaderMap) {
 
 /// Removes every spelling of our own fields and nothing else, for a server that received the request itself.
 pub(crate) fn clear_ours(headers: &mut HeaderMap) {
-    let forged: Vec<HeaderName> = headers.keys().filter(|name| begins(name, b"avouch-")).cloned().collect();
-    for name in &forged {
+    remove(headers, |name| begins(name, b"avouch-"));
+}
+
+fn remove(headers: &mut HeaderMap, which: impl Fn(&HeaderName) -> bool) {
+    let removed: Vec<HeaderName> = headers.keys().filter(|name| which(name)).cloned().collect();
+    for name in &removed {
         headers.remove(name);
     }
 }
@@ -94,10 +92,7 @@ fn join_cookies(headers: &mut HeaderMap) {
 /// Removes from trailers what must not reach the upstream: everything the header section may not
 /// have either, and fields that frame, route or authenticate (RFC 9110 section 6.5.1).
 pub(crate) fn clean_trailers(trailers: &mut HeaderMap) {
-    let foreign: Vec<HeaderName> = trailers.keys().filter(|name| !may_trail(name)).cloned().collect();
-    for name in &foreign {
-        trailers.remove(name);
-    }
+    remove(trailers, |name| !may_trail(name));
 }
 
 /// Removes hop-by-hop fields from an answer, but the protocol it switches to.
@@ -107,9 +102,7 @@ pub(crate) fn clean_answer<B>(answer: &mut Response<B>) {
         .flatten();
     let headers = answer.headers_mut();
     nominated(headers);
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
-    }
+    remove(headers, |name| HOP_BY_HOP.contains(name));
     if let Some(protocol) = switched {
         headers.insert(header::UPGRADE, protocol);
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -140,13 +133,16 @@ pub(crate) fn shown(what: impl std::fmt::Display) -> HeaderValue {
     HeaderValue::try_from(what.to_string()).unwrap_or(HeaderValue::from_static("-"))
 }
 
-/// Removes the fields named in `Connection`, but those that belong to the message.
+/// Removes the fields named in `Connection`, but those that belong to the message. Most name none: `keep-alive` and
+/// `close` are no fields but what is to become of the connection.
 fn nominated(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .into_iter()
         .flat_map(|value| value.as_bytes().split(|octet| *octet == b','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .map(<[u8]>::trim_ascii)
+        .filter(|name| !name.eq_ignore_ascii_case(b"keep-alive") && !name.eq_ignore_ascii_case(b"close"))
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
         .filter(|name| !END_TO_END.contains(&name.as_str()) && !is_signed(headers, name))
         .collect();
     for name in &named {

@@ -72,7 +72,7 @@ pub(crate) fn tell(headers: &mut HeaderMap, entry: &Entry, assertion: Option<&st
     headers.insert(IDENTITY, identity.map_or(EMPTY, hygiene::shown));
     headers.insert(MECHANISM, verdict.map_or(EMPTY, mechanism));
     headers.insert(DECISION, HeaderValue::from_static(entry.told()));
-    headers.insert(REQUEST_ID, hygiene::shown(entry.id));
+    headers.insert(REQUEST_ID, request_id(entry));
     headers.insert(ASSERTION, assertion.map_or(EMPTY, hygiene::value));
 }
 
@@ -81,7 +81,11 @@ pub(crate) fn tell_nothing(headers: &mut HeaderMap, entry: &Entry) {
     for name in [CLASS, STANDING, IDENTITY, MECHANISM, DECISION, ASSERTION] {
         headers.insert(name, EMPTY);
     }
-    headers.insert(REQUEST_ID, hygiene::shown(entry.id));
+    headers.insert(REQUEST_ID, request_id(entry));
+}
+
+fn request_id(entry: &Entry) -> HeaderValue {
+    HeaderValue::from_bytes(&entry.id.digits()).unwrap_or(EMPTY)
 }
 
 fn class(class: Class) -> HeaderValue {

@@ -74,7 +74,7 @@ impl Received {
 
     /// Begins its line in the log.
     pub(crate) fn begin(&self, gate: &Gate) -> Box<Entry> {
-        gate.begin(&self.peer, &http::Request::from_parts(self.parts.clone(), ()))
+        gate.begin(&self.peer, &self.parts)
     }
 
     /// As at the site's own listeners, where the head is bounded while it is read.

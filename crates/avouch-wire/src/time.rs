@@ -55,10 +55,19 @@ impl Time {
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = i64::try_from(self.seconds()).unwrap_or(i64::MAX);
-        match jiff::Timestamp::from_second(seconds) {
-            Ok(timestamp) => write!(f, "{timestamp}"),
-            Err(_) => f.write_str("9999-12-30T22:00:00Z"),
+        let Ok(timestamp) = jiff::Timestamp::from_second(seconds) else {
+            return f.write_str("9999-12-30T22:00:00Z");
+        };
+        let at = jiff::tz::Offset::UTC.to_datetime(timestamp);
+        let ([century, year], [month, day]) = ([at.year() / 100, at.year() % 100], [at.month(), at.day()]);
+        let (date, time) = ([century as i8, year as i8, month, day], [at.hour(), at.minute(), at.second()]);
+        let mut text = *b"0000-00-00T00:00:00Z";
+        for (place, number) in [0, 2, 5, 8, 11, 14, 17].into_iter().zip(date.into_iter().chain(time)) {
+            if let Some([tens, ones]) = text.get_mut(place..place + 2) {
+                (*tens, *ones) = (b'0' + number as u8 / 10, b'0' + number as u8 % 10);
+            }
         }
+        f.write_str(core::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 

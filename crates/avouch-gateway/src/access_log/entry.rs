@@ -11,7 +11,8 @@ use avouch_engine::verdict::{Class, Standing, Verdict};
 use avouch_reports::Reports;
 use avouch_wire::authority::Scheme;
 use avouch_wire::time::Time;
-use http::{HeaderValue, Method, StatusCode, Uri};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -67,19 +68,52 @@ pub(crate) struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RequestId(pub(crate) u64, pub(crate) u64);
 
+impl RequestId {
+    /// As it is written everywhere.
+    pub(crate) fn digits(self) -> [u8; 32] {
+        let mut digits = [0; 32];
+        let octets = [self.0.to_be_bytes(), self.1.to_be_bytes()];
+        for (two, octet) in digits.chunks_exact_mut(2).zip(octets.as_flattened()) {
+            let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' - 10 + value };
+            two.copy_from_slice(&[digit(octet >> 4), digit(octet & 0xf)]);
+        }
+        digits
+    }
+}
+
 impl std::fmt::Display for RequestId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:016x}{:016x}", self.0, self.1)
+        f.write_str(std::str::from_utf8(&self.digits()).map_err(|_| std::fmt::Error)?)
+    }
+}
+
+/// What a line is begun with.
+#[derive(Clone, Copy)]
+pub(crate) struct Head<'h> {
+    pub(crate) method: &'h Method,
+    pub(crate) uri: &'h Uri,
+    pub(crate) headers: &'h HeaderMap,
+}
+
+impl<'h, B> From<&'h http::Request<B>> for Head<'h> {
+    fn from(request: &'h http::Request<B>) -> Self {
+        Self { method: request.method(), uri: request.uri(), headers: request.headers() }
+    }
+}
+
+impl<'h> From<&'h Parts> for Head<'h> {
+    fn from(parts: &'h Parts) -> Self {
+        Self { method: &parts.method, uri: &parts.uri, headers: &parts.headers }
     }
 }
 
 impl Entry {
-    pub(crate) fn begin<B>(
+    pub(crate) fn begin(
         books: Books,
         id: RequestId,
         (time, begun): (Time, Instant),
         peer: &Peer,
-        request: &http::Request<B>,
+        head: Head<'_>,
     ) -> Box<Self> {
         Box::new(Self {
             books,
@@ -88,10 +122,10 @@ impl Entry {
             id,
             peer: peer.address,
             scheme: peer.scheme,
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            host: request.headers().get(http::header::HOST).cloned(),
-            agent: request.headers().get(http::header::USER_AGENT).cloned(),
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            host: head.headers.get(http::header::HOST).cloned(),
+            agent: head.headers.get(http::header::USER_AGENT).cloned(),
             verdict: None,
             decision: None,
             policy: None,
@@ -178,14 +212,14 @@ impl Entry {
         line.text("path", self.uri.path_and_query().map_or("", |path| path.as_str()));
         match &self.agent {
             Some(agent) => line.text("user_agent", &String::from_utf8_lossy(agent.as_bytes())),
-            None => line.plain("user_agent", "null"),
+            None => line.null("user_agent"),
         }
         match self.status {
             Some(status) => line.plain("status", status.as_u16()),
-            None => line.plain("status", "null"),
+            None => line.null("status"),
         }
         line.plain("bytes", self.bytes);
-        line.plain("duration_us", took.as_micros());
+        line.plain("duration_us", u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         if !self.complete {
             line.plain("complete", false);
         }
@@ -195,7 +229,7 @@ impl Entry {
         if let Some(standing) = self.treated_as() {
             line.text("treated_as", standing);
         }
-        line.maybe("decision", self.action());
+        line.maybe("decision", self.action().map(Action::as_str));
         line.maybe("rule", self.decision.as_ref().and_then(|decision| decision.rule.as_deref()));
         line.maybe("policy", self.policy.as_deref());
         if let Some(Outcome::Permit(permit)) = self.decision.as_ref().map(|decision| &decision.outcome) {

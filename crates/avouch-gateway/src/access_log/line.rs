@@ -39,11 +39,17 @@ impl Line {
     }
 
     /// A member that is text or null.
-    pub(super) fn maybe(&mut self, name: &str, value: Option<impl fmt::Display>) {
+    pub(super) fn maybe(&mut self, name: &str, value: Option<&str>) {
         match value {
-            Some(value) => self.shown(name, value),
-            None => self.plain(name, "null"),
+            Some(value) => self.text(name, value),
+            None => self.null(name),
         }
+    }
+
+    /// A member without a value.
+    pub(super) fn null(&mut self, name: &str) {
+        self.name(name);
+        self.0.extend_from_slice(b"null");
     }
 
     /// A member that is a number, or other text that is JSON already.
@@ -127,7 +133,7 @@ mod tests {
         let mut line = Line::new();
         line.text("a", "q\" b\\ n\n e\u{1b} ü \u{7f}");
         line.plain("b", 7);
-        line.maybe("c", None::<&str>);
+        line.maybe("c", None);
         line.json("d", &["x", "y\""]);
         line.shown("e", format_args!("{}{}", "a\"", 1));
         let text = line.end();

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::config::{LogTarget, Prefixes};
 
-pub(crate) use entry::{Books, Entry, RequestId};
+pub(crate) use entry::{Books, Entry, Head, RequestId};
 pub use explanation::{Explanation, Point, Step};
 pub use told::{Told, UnreadableLine};
 
