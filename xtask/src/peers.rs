@@ -9,12 +9,13 @@ use crate::finding::Finding;
 use crate::house::{self, Workspace};
 
 /// Program and Debian package.
-const PEERS: [(&str, &str); 28] = [
+const PEERS: [(&str, &str); 29] = [
     ("c++", "g++"),
     ("named", "bind9"),
     ("dnssec-signzone", "bind9-utils"),
     ("dig", "bind9-dnsutils"),
     ("nsupdate", "bind9-dnsutils"),
+    ("knotd", "knot"),
     ("nginx", "nginx"),
     ("curl", "curl"),
     ("openssl", "openssl"),

@@ -4,6 +4,7 @@
 //! proved ([`Dnssec::Secure`](avouch_engine::evidence::Dnssec)), provably unsigned, absent, or
 //! could not be found out, and until when it may be used. [`Resolver`] asks servers and validates
 //! what they say itself; [`ZoneFiles`] answers from RFC 1035 zone files without any network.
+//! [`publish`] changes records at a primary name server elsewhere.
 //! With the feature `serve`, `SignedZones` is a small signed name server for demonstrations and tests.
 //!
 //! Out of scope: keeping answers (`avouch-gather` has the only cache; nothing here remembers an
@@ -14,7 +15,7 @@
 //! validation needs; [`MAX_NEGATIVE_TTL`] for absence. Names below a DNAME in a signed zone come out
 //! bogus, because the CNAME a server synthesises from it carries no signature.
 //!
-//! Specifications: RFC 1034, 1035, 2308, 4033–4035, 4592, 6840; `docs/formats/record.md`.
+//! Specifications: RFC 1034, 1035, 2136, 2308, 4033–4035, 4592, 6840, 8945; `docs/formats/record.md`.
 //!
 //! ```
 //! use avouch_dns::{Dns, ZoneFiles};
@@ -35,6 +36,7 @@
 //! ```
 
 mod lookup;
+pub mod publish;
 mod resolver;
 #[cfg(feature = "serve")]
 mod serve;

@@ -3,7 +3,8 @@
 //! In scope: making Ed25519 and P-256 keys ([`SecretKey`]), keeping them in files ([`store`]), signing
 //! requests as an agent ([`saip`], [`web_bot_auth`], [`partner`], [`http_signature`]), the agent's key directory ([`directory`]),
 //! tokens as a domain ([`delegation`]) and
-//! verdicts as a gateway ([`assertion`]); reading secrets that a site shares with those who sign for it ([`shared`]).
+//! verdicts as a gateway ([`assertion`]); reading secrets that a site shares with those who sign for it ([`shared`]), and that a
+//! publisher shares with a name server ([`tsig`]).
 //!
 //! Out of scope: public keys and verification (`avouch-wire`), publishing a key (`avouch-dns`), sending the
 //! signed request (`avouch`), TLS keys (`avouch-tls`), asking a person for a passphrase (the command line).
@@ -60,6 +61,7 @@ pub mod saip;
 pub mod shared;
 pub mod spki;
 pub mod store;
+pub mod tsig;
 pub mod web_bot_auth;
 
 mod secret;

@@ -8,6 +8,7 @@ mod openssl;
 mod own_server;
 mod partners;
 pub(crate) mod proxies;
+mod publish;
 mod record;
 mod site;
 mod world;
