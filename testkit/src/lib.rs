@@ -10,6 +10,7 @@ pub mod mmdb;
 pub mod nginx;
 pub mod pebble;
 pub mod peers;
+pub mod postgres;
 pub mod primary;
 pub mod process;
 pub mod prometheus;

@@ -8,8 +8,9 @@ use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// Where programs are beside PATH: Debian leaves servers out of an ordinary user's PATH.
-const SYSTEM_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
+/// Where programs are beside PATH: Debian leaves servers out of an ordinary user's PATH, and those of PostgreSQL out of
+/// everybody's.
+const SYSTEM_FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/local/sbin", "/sbin", "/usr/lib/postgresql/15/bin"];
 
 /// Where programs are that come as packages of pip's.
 const PIP_PROGRAMS: &str = "../tests/partners/pip/venv/bin";

@@ -9,13 +9,14 @@ use crate::finding::Finding;
 use crate::house::{self, Workspace};
 
 /// Program and Debian package.
-const PEERS: [(&str, &str); 29] = [
+const PEERS: [(&str, &str); 30] = [
     ("c++", "g++"),
     ("named", "bind9"),
     ("dnssec-signzone", "bind9-utils"),
     ("dig", "bind9-dnsutils"),
     ("nsupdate", "bind9-dnsutils"),
     ("knotd", "knot"),
+    ("initdb", "postgresql-15"),
     ("nginx", "nginx"),
     ("curl", "curl"),
     ("openssl", "openssl"),
@@ -57,8 +58,9 @@ const PIP_INSTALLED: &str = "venv/installed.txt";
 const DEBIAN: &str = "debian";
 const DEBIAN_HAS: &str = "--include=systemd,ca-certificates";
 
-/// Where programs are beside PATH: Debian leaves servers out of an ordinary user's PATH.
-const SYSTEM_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
+/// Where programs are beside PATH: Debian leaves servers out of an ordinary user's PATH, and those of PostgreSQL out of
+/// everybody's.
+const SYSTEM_FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/local/sbin", "/sbin", "/usr/lib/postgresql/15/bin"];
 
 /// Programs and packages that are not installed.
 pub(crate) fn missing() -> Vec<&'static str> {

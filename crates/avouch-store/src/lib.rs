@@ -22,6 +22,8 @@
 mod address;
 mod counts;
 mod examine;
+#[cfg(feature = "sql")]
+pub mod ledger;
 mod line;
 mod rates;
 mod script;

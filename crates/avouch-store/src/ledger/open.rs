@@ -1,0 +1,125 @@
+//! Opening a database.
+
+use std::path::Path;
+use std::str::FromStr as _;
+use std::sync::Once;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers};
+use sqlx::{AnyPool, AssertSqlSafe};
+
+use super::schema::{MIGRATIONS, of_postgres};
+use super::transaction::Transaction;
+
+/// Connections to the database: one writes, the others read lists.
+const CONNECTIONS: u32 = 4;
+
+/// Why the database does not do what is asked of it.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// Not the address of a database.
+    #[error("{0:?} is no database: write sqlite:PATH, or postgres://USER@HOST/NAME")]
+    Address(String),
+    /// A newer avouch has been here.
+    #[error("the database has schema {found}, and this version knows {known}: use the version that wrote it")]
+    Newer {
+        /// Which it has.
+        found: i64,
+        /// Which is the latest known here.
+        known: i64,
+    },
+    /// It cannot be reached, or refuses.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// Something stands in it that was never written there.
+    #[error("the database holds {what} that cannot be read: restore a backup")]
+    Damaged {
+        /// What.
+        what: &'static str,
+    },
+}
+
+/// An open database with the present schema.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    pool: AnyPool,
+}
+
+impl Ledger {
+    /// Opens `sqlite:PATH` (made where it is not there) or `postgres://…`, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; a schema that is newer than known is not touched.
+    pub async fn open(url: &str) -> Result<Self, LedgerError> {
+        static DRIVERS: Once = Once::new();
+        DRIVERS.call_once(install_default_drivers);
+        let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+        let address = match url.strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() && path != ":memory:" => {
+                close_to_others(Path::new(path))?;
+                format!("sqlite:{path}?mode=rwc")
+            }
+            _ if is_postgres => url.to_owned(),
+            _ => return Err(LedgerError::Address(url.to_owned())),
+        };
+        let options = AnyConnectOptions::from_str(&address)?;
+        let pool = AnyPoolOptions::new().max_connections(CONNECTIONS);
+        let pool = match is_postgres {
+            true => pool,
+            false => pool.after_connect(|connection, _| {
+                Box::pin(async move {
+                    let lasting =
+                        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;";
+                    sqlx::raw_sql(lasting).execute(connection).await.map(drop)
+                })
+            }),
+        };
+        let ledger = Self { pool: pool.connect_with(options).await? };
+        ledger.migrate(is_postgres).await?;
+        Ok(ledger)
+    }
+
+    /// Begins a transaction; dropped without a commit, nothing of it happened.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub async fn begin(&self) -> Result<Transaction, LedgerError> {
+        Ok(Transaction(self.pool.begin().await?))
+    }
+
+    async fn migrate(&self, is_postgres: bool) -> Result<(), LedgerError> {
+        let known = MIGRATIONS.len() as i64;
+        let mut transaction = self.pool.begin().await?;
+        let versions = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)";
+        sqlx::query(versions).execute(&mut *transaction).await?;
+        let latest = "SELECT COALESCE(MAX(version), 0) FROM schema_version";
+        let found: i64 = sqlx::query_scalar(latest).fetch_one(&mut *transaction).await?;
+        if found > known {
+            return Err(LedgerError::Newer { found, known });
+        }
+        for (version, step) in (1..).zip(MIGRATIONS).skip(found as usize) {
+            for statement in step {
+                let statement = if is_postgres { of_postgres(statement) } else { (*statement).to_owned() };
+                // A constant of ours, with one word replaced.
+                sqlx::query(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
+            }
+            let note = sqlx::query("INSERT INTO schema_version (version) VALUES ($1)").bind(version);
+            note.execute(&mut *transaction).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+}
+
+/// SQLite makes files as the umask says; this one is made closed before it is opened.
+fn close_to_others(path: &Path) -> Result<(), LedgerError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    file.map(drop).map_err(|error| LedgerError::Database(error.into()))
+}
+
+#[cfg(test)]
+impl Ledger {
+    /// Does to the database what nobody else does.
+    pub(super) async fn pretend(&self, statement: &'static str) {
+        sqlx::query(statement).execute(&self.pool).await.unwrap();
+    }
+}
