@@ -124,7 +124,8 @@ fn foreign() -> Option<PathBuf> {
     let found = above.map(|folder| folder.join("shared/vectors/merkle/inclusion")).find(|at| at.is_dir());
     if found.is_none() {
         // Past what the test harness captures.
-        let line = "SKIPPED the Merkle vectors of others: no folder shared/vectors/merkle above the project\n";
+        let line =
+            "SKIPPED the Merkle vectors of others: no folder shared/vectors/merkle above the project\n";
         std::io::stderr().write_all(line.as_bytes()).unwrap();
     }
     found
