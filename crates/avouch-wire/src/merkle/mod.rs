@@ -23,7 +23,7 @@ mod tests;
 
 pub use tree::Tree;
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{Context, Digest, SHA256, digest};
 
 /// SHA-256 of a leaf or of a node.
 pub type Hash = [u8; 32];
@@ -37,20 +37,23 @@ const NODE: u8 = 1;
 /// The hash of a leaf.
 #[must_use]
 pub fn leaf(content: &[u8]) -> Hash {
-    hash(&[&[LEAF], content])
+    let mut context = Context::new(&SHA256);
+    context.update(&[LEAF]);
+    context.update(content);
+    hash(&context.finish())
 }
 
 /// The hash of a node.
 #[must_use]
 pub fn node(left: &Hash, right: &Hash) -> Hash {
-    hash(&[&[NODE], left, right])
+    let mut content = [NODE; 65];
+    content.iter_mut().skip(1).zip(left.iter().chain(right)).for_each(|(to, from)| *to = *from);
+    hash(&digest(&SHA256, &content))
 }
 
-fn hash(parts: &[&[u8]]) -> Hash {
-    let mut context = Context::new(&SHA256);
-    parts.iter().for_each(|part| context.update(part));
+fn hash(digest: &Digest) -> Hash {
     let mut hash = [0; 32];
-    hash.iter_mut().zip(context.finish().as_ref()).for_each(|(to, from)| *to = *from);
+    hash.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
     hash
 }
 

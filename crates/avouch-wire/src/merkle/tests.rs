@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// MTH of RFC 6962 section 2.1, as it is written there.
 fn defined(leaves: &[Hash]) -> Hash {
     match leaves {
-        [] => hash(&[]),
+        [] => hash(&digest(&SHA256, b"")),
         [one] => *one,
         _ => {
             let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
