@@ -77,7 +77,7 @@ fn judge(header: &str, path: &str, published: &PublicKey) -> Box<Verdict> {
         named: BTreeSet::new(),
     };
     let record = format!("v=saip1; k=p256; pk={}", b64u::encode(published.octets()));
-    let published = Published::unite([record.as_bytes()].into_iter(), Level::Agent);
+    let published = Published::unite([record.as_bytes()], Level::Agent);
     let (dnssec, until) = (Dnssec::Insecure, NOW.after(Duration::from_secs(60)));
     let record = Answer::Found { value: Arc::new(Records { published, wildcard: false }), dnssec, until };
     let revocations = vec![Answer::Absent { dnssec, until }];

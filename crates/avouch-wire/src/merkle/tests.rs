@@ -1,10 +1,7 @@
-//! Trees against RFC 6962's own definition, and against the vectors of others where they are at hand.
+//! Trees against RFC 6962's own definition. The vectors of others are tried by `tests/src/vectors/merkle.rs`.
 
 use super::*;
 use proptest::prelude::*;
-use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
 
 /// MTH of RFC 6962 section 2.1, as it is written there.
 fn defined(leaves: &[Hash]) -> Hash {
@@ -116,49 +113,4 @@ proptest! {
             prop_assert_ne!(position.root(&leaf, &bent), Some(*tree.root()));
         }
     }
-}
-
-/// Vectors that others made lie beside the project where it is developed, and are no part of it.
-fn foreign() -> Option<PathBuf> {
-    let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
-    let found = above.map(|folder| folder.join("shared/vectors/merkle/inclusion")).find(|at| at.is_dir());
-    if found.is_none() {
-        // Past what the test harness captures.
-        let line =
-            "SKIPPED the Merkle vectors of others: no folder shared/vectors/merkle above the project\n";
-        std::io::stderr().write_all(line.as_bytes()).unwrap();
-    }
-    found
-}
-
-#[test]
-fn the_vectors_of_others_come_out_as_they_say() {
-    let Some(folder) = foreign() else { return };
-    let (mut accepted, mut refused) = (0, 0);
-    for file in files(&folder) {
-        let vector: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-        let fails = vector["wantErr"].as_bool().unwrap();
-        assert_eq!(proves(&vector), !fails, "{}", file.display());
-        if fails { refused += 1 } else { accepted += 1 }
-    }
-    assert!(accepted > 5 && refused > 50, "{accepted} accepted, {refused} refused");
-}
-
-fn proves(vector: &serde_json::Value) -> bool {
-    let hash = |value: &serde_json::Value| -> Option<Hash> {
-        let octets = data_encoding::BASE64.decode(value.as_str()?.as_bytes()).unwrap();
-        octets.try_into().ok()
-    };
-    let position = Position::new(vector["leafIdx"].as_u64().unwrap(), vector["treeSize"].as_u64().unwrap());
-    let none = Vec::new();
-    let path: Option<Vec<Hash>> = vector["proof"].as_array().unwrap_or(&none).iter().map(hash).collect();
-    let (Some(position), Some(leaf), Some(path)) = (position, hash(&vector["leafHash"]), path) else {
-        return false;
-    };
-    position.root(&leaf, &path).is_some_and(|root| Some(root) == hash(&vector["root"]))
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|at| if at.is_dir() { files(&at) } else { vec![at] }).collect()
 }
