@@ -22,18 +22,42 @@ pub(crate) const WARM_UP: usize = 72;
 /// What a verifier cannot do without: the two messages and signatures of a request, ready to check.
 pub(crate) struct Bare {
     master: VerifyingKey,
-    certified: Vec<u8>,
-    certificate: [u8; 64],
-    rolling: [u8; 32],
+    rolling: Rolling,
+}
+
+/// All of it but the key that certified the rolling one.
+pub(crate) struct Rolling {
+    pub(crate) certified: Vec<u8>,
+    pub(crate) certificate: [u8; 64],
+    key: [u8; 32],
     message: Vec<u8>,
     signature: [u8; 64],
 }
 
 impl Bare {
     pub(crate) fn of(saip: &str, master: &PublicKey) -> Self {
+        let master = VerifyingKey::from_bytes(master.octets().try_into().expect("Ed25519")).expect("a key");
+        Self { master, rolling: Rolling::of(saip) }
+    }
+
+    /// Both checks, the rolling key read from its octets as every verifier must.
+    pub(crate) fn check(&self) -> bool {
+        self.check_one() && self.rolling.check()
+    }
+
+    /// The first of them alone.
+    pub(crate) fn check_one(&self) -> bool {
+        let Rolling { certified, certificate, .. } = &self.rolling;
+        self.master.verify(certified, &Signature::from_bytes(certificate)).is_ok()
+    }
+}
+
+impl Rolling {
+    pub(crate) fn of(saip: &str) -> Self {
         let header = Header::parse(saip).expect("well-formed");
         let signed = header.signed.as_ref().expect("signed");
-        let (SaipMode::Rolling { key, certificate }, Form::Full(aud)) = (&signed.mode, signed.form) else {
+        let (SaipMode::Rolling { key, certificate, .. }, Form::Full(aud)) = (&signed.mode, signed.form)
+        else {
             unreachable!("the world signs rolling requests in full form");
         };
         let rolling = PublicKey::from_b64u(key).expect("a key");
@@ -42,25 +66,18 @@ impl Bare {
         rcert_tbs(&mut certified, &header, signed, aud, rolling.octets(), parts);
         request_string(&mut message, &header, signed, rolling.fingerprint(), parts);
         Self {
-            master: VerifyingKey::from_bytes(master.octets().try_into().expect("Ed25519")).expect("a key"),
             certified,
             certificate: certificate.octets(),
-            rolling: rolling.octets().try_into().expect("Ed25519"),
+            key: rolling.octets().try_into().expect("Ed25519"),
             message,
             signature: signed.signature.octets(),
         }
     }
 
-    /// Both checks, the rolling key read from its octets as every verifier must.
+    /// Whether the request's own signature holds.
     pub(crate) fn check(&self) -> bool {
-        let rolling = VerifyingKey::from_bytes(&self.rolling).expect("a key");
-        let signature = Signature::from_bytes(&self.signature);
-        self.check_one() && rolling.verify(&self.message, &signature).is_ok()
-    }
-
-    /// The first of them alone.
-    pub(crate) fn check_one(&self) -> bool {
-        self.master.verify(&self.certified, &Signature::from_bytes(&self.certificate)).is_ok()
+        let rolling = VerifyingKey::from_bytes(&self.key).expect("a key");
+        rolling.verify(&self.message, &Signature::from_bytes(&self.signature)).is_ok()
     }
 }
 

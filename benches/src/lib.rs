@@ -9,6 +9,7 @@
 mod asked;
 mod attack;
 mod audit;
+mod batch;
 mod bot;
 mod check;
 mod figure;
@@ -25,8 +26,9 @@ pub use player::play;
 type Group = (&'static str, fn() -> Vec<Figure>);
 
 /// The groups of figures, in the order of the page.
-const GROUPS: [Group; 9] = [
+const GROUPS: [Group; 10] = [
     ("check", || vec![check::whole(&world::World::new())]),
+    ("batch", || vec![batch::known_root()]),
     ("bot", || vec![bot::whole()]),
     ("refusal", || refusal::figures(&world::World::new())),
     ("policy", || vec![check::policy(&world::World::new())]),

@@ -40,7 +40,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let signers: Vec<_> = (0..AGENTS).map(signer).collect();
+        Self::of((0..AGENTS).map(signer).collect())
+    }
+
+    /// A world of these agents.
+    pub(crate) fn of(signers: Vec<Signer>) -> Self {
         let judge = judge(&zone(&signers), Directories::default());
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         Self { signers, judge, site: site(), runtime }
@@ -123,10 +127,15 @@ pub(crate) fn request(saip: &str) -> Request<'_> {
 
 /// An agent, by its number.
 pub(crate) fn signer(at: usize) -> Signer {
+    signer_of(at, KeyType::Ed25519)
+}
+
+/// An agent with a key of this type.
+pub(crate) fn signer_of(at: usize, key_type: KeyType) -> Signer {
     let domain = Domain::parse("acme.example").expect("sound").into_owned();
     let name = format!("agent-{at}");
     let agent = AgentId::parse(&name).expect("sound").into_owned();
-    let key = SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy).expect("randomness");
+    let key = SecretKey::generate(key_type, &mut SystemEntropy).expect("randomness");
     Signer::new(key, Speaker { domain: Some(domain), agent, instance: None })
 }
 

@@ -137,6 +137,21 @@ pub fn require_pip(package: &str) -> Option<PathBuf> {
     python
 }
 
+/// A folder that lies beside the project where it is developed and is no part of it, as vectors of others are; or
+/// `None` and a loud line where there is none, in CI too.
+#[must_use]
+#[track_caller]
+pub fn beside(folder: &str) -> Option<PathBuf> {
+    let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().skip(2);
+    let found = above.map(|above| above.join(folder)).find(|folder| folder.is_dir());
+    if found.is_none() {
+        let line = format!("SKIPPED {}: no {folder} beside the project", std::panic::Location::caller());
+        // Nothing is lost when standard error is closed.
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
+    found
+}
+
 /// Says that a test is skipped for want of something.
 #[track_caller]
 #[expect(clippy::panic, reason = "in CI what is missing fails the test")]
@@ -163,6 +178,13 @@ mod tests {
     fn an_installed_program_is_found_and_another_is_not() {
         assert!(find("sh").is_some());
         assert_eq!(find("no-program-has-this-name"), None);
+    }
+
+    #[test]
+    fn what_lies_beside_the_project_is_found_and_nothing_in_it() {
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(Path::file_name).unwrap();
+        assert!(beside(own.to_str().unwrap()).is_some_and(|project| project.join("testkit").is_dir()));
+        assert_eq!(beside("testkit/src"), None);
     }
 
     #[test]

@@ -135,6 +135,7 @@ fn sow(folder: &Path) -> std::io::Result<()> {
     let seeds = [
         ("header", within("SAIP: ", "\r\n")),
         ("base64url", within("sig=\"", "\"")),
+        ("batch_proof", within("rproof=\"", "\"")),
         ("key", within("rpk=\"", "\"")),
         ("name", within("dom=\"", "\"")),
         ("authority", within("aud=\"", "\"")),

@@ -4,7 +4,7 @@ use crate::report::Report;
 use crate::tally::Tally;
 use avouch_dns::Dns;
 use avouch_engine::claim::Catalogue;
-use avouch_engine::evidence::Evidence;
+use avouch_engine::evidence::{Evidence, NoRoots};
 use avouch_engine::pipeline::{self, Opened, Site, Step};
 use avouch_engine::reason::Reason;
 use avouch_engine::request::{Content, Head, Peer, Request, is_private};
@@ -173,7 +173,7 @@ impl Auditor {
         };
         let now = self.clock.now();
         let pointer = evidence.network.pointers.found(now).and_then(|names| names.first().cloned());
-        match opened.weigh(&evidence, now) {
+        match opened.weigh(&evidence, &NoRoots, now) {
             Step::Settled(verdict) => Finding::of(&verdict, pointer),
             // Nothing was signed, so there is nothing to commit and no such step.
             Step::Next(_) => Finding::default(),

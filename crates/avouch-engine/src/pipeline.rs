@@ -16,7 +16,7 @@ pub use nonce::{Committed, Nonce, NotCommitted, Share};
 use crate::claim::{
     BotRules, Candidate, Catalogue, Claim, KeyRegister, PassRules, Presented, Reads, used_once,
 };
-use crate::evidence::{self, Epoch, Evidence, Proof, Questions, Shortfall, Trail};
+use crate::evidence::{self, CertifiedRoot, Epoch, Evidence, KnownRoots, Proof, Questions, Shortfall, Trail};
 use crate::reason::Reason;
 use crate::request::{AddressEvidence, Peer, Request};
 use crate::verdict::{CheckName, Conclusion, Holding, Mechanism, Outcome, Verdict, together};
@@ -184,10 +184,11 @@ impl<'a> Opened<'a> {
         Some(more)
     }
 
-    /// Stage 3: the evidence is weighed, and the claims come together.
+    /// Stage 3: the evidence is weighed, and the claims come together. `known` spares the signature under the root of a
+    /// batch that a live key certified before.
     #[must_use]
-    pub fn weigh(mut self, evidence: &Evidence, now: Time) -> Step<Proved<'a>> {
-        let mut most = self.weigh_most(evidence, now);
+    pub fn weigh(mut self, evidence: &Evidence, known: &dyn KnownRoots, now: Time) -> Step<Proved<'a>> {
+        let mut most = self.weigh_most(evidence, known, now);
         // What failed is no better for a second claim beside it; all else is compared with it.
         if self.claim.hears_last() && !matches!(most, Some(Err(Shortfall::Failed(_)))) {
             self.claim.hear_user_agent(self.request);
@@ -213,7 +214,12 @@ impl<'a> Opened<'a> {
     }
 
     /// The claim that says most, where one does beside those that rest on the address alone.
-    fn weigh_most(&mut self, evidence: &Evidence, now: Time) -> Option<Result<Holding, Shortfall>> {
+    fn weigh_most(
+        &mut self,
+        evidence: &Evidence,
+        known: &dyn KnownRoots,
+        now: Time,
+    ) -> Option<Result<Holding, Shortfall>> {
         let (request, trail) = (self.request, &mut self.trail);
         let vouching = self.claim.vouching().map(|(_, vouching)| vouching.issuer);
         if let Some(partner) = self.claim.partner() {
@@ -226,7 +232,7 @@ impl<'a> Opened<'a> {
                 evidence::prove_by_directory(bot, request, evidence, rules, now, trail)
             }
             (Some(header @ Header { signed: Some(signed), .. }), None, token) => {
-                let proof = evidence::prove(request, (header, signed), token, evidence, now, trail);
+                let proof = evidence::prove(request, (header, signed), token, (evidence, known), now, trail);
                 evidence::limits(header, signed, &self.site.authorities, trail);
                 proof
             }
@@ -276,6 +282,12 @@ fn in_testing(mechanism: Mechanism, trail: &mut Trail) -> Conclusion {
 }
 
 impl Proved<'_> {
+    /// The root of a batch that was found certified, to be known from now on. `None` if it was known, or is of no use.
+    #[must_use]
+    pub fn certified_root(&self) -> Option<&CertifiedRoot> {
+        self.proof.root.as_deref()
+    }
+
     /// Stage 4: what has to be committed to the replay table, now that every signature holds.
     /// `None` when the key is published for testing only: such a success counts for nothing, so
     /// it takes no room in the table.

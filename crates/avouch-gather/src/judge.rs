@@ -6,6 +6,7 @@ use crate::examination::Examination;
 use crate::lookups::{Cached, Lookups};
 use crate::networks::Networks;
 use crate::replay::{Nonces, Shared, StoreError, Used};
+use crate::roots::Roots;
 use crate::{budget, cache, replay};
 use avouch_dns::Dns;
 use avouch_engine::evidence::{Epoch, Network};
@@ -36,6 +37,7 @@ pub struct Settings {
 pub struct Judge {
     lookups: Lookups,
     nonces: Nonces,
+    roots: Roots,
     shared: Option<Arc<dyn Shared>>,
     private: bool,
     epoch: AtomicU64,
@@ -56,6 +58,7 @@ impl Judge {
         Ok(Self {
             lookups: Lookups::new(dns, directories, settings.cache, settings.budget, Arc::clone(&clock)),
             nonces: Nonces::open(&settings.replay, Arc::clone(&clock))?,
+            roots: Roots::new(),
             shared: None,
             private: settings.private,
             epoch: AtomicU64::new(0),
@@ -105,10 +108,11 @@ impl Judge {
             evidence.network = Network { origins: evidence.network.origins, ..more.network };
         }
         evidence.epoch = epoch;
-        let proved = match opened.weigh(&evidence, self.clock.now()) {
+        let proved = match opened.weigh(&evidence, &self.roots, self.clock.now()) {
             Step::Settled(verdict) => return verdict,
             Step::Next(proved) => proved,
         };
+        proved.certified_root().into_iter().for_each(|root| self.roots.remember(root));
         let committed = match (proved.nonce(), &self.shared) {
             (None, _) => None,
             (Some(nonce), None) => Some(self.commit(nonce)),

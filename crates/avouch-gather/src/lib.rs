@@ -16,6 +16,7 @@ pub mod meter;
 pub mod networks;
 pub mod pauses;
 pub mod replay;
+mod roots;
 
 pub use directories::{Directories, Documents, FetchSettings, Fetcher};
 pub use judge::{Judge, Settings};

@@ -1,7 +1,7 @@
 //! Secret keys: made, kept encrypted at rest, and used to sign statements; nothing else sees them.
 //!
 //! In scope: making Ed25519 and P-256 keys ([`SecretKey`]), keeping them in files ([`store`]), signing
-//! requests as an agent ([`saip`], [`web_bot_auth`], [`partner`], [`http_signature`]), the agent's key directory ([`directory`]),
+//! requests as an agent ([`saip`], [`batch`], [`web_bot_auth`], [`partner`], [`http_signature`]), the agent's key directory ([`directory`]),
 //! tokens as a domain ([`delegation`]) and
 //! verdicts as a gateway ([`assertion`]); reading secrets that a site shares with those who sign for it ([`shared`]), and that a
 //! publisher shares with a name server ([`tsig`]).
@@ -50,6 +50,7 @@
 //! ```
 
 pub mod assertion;
+pub mod batch;
 pub mod delegation;
 pub mod directory;
 pub mod entropy;

@@ -3,12 +3,16 @@
 //! It builds every signed string itself from the parts of a request, always in the full form, which binds the
 //! receiving site.
 
+mod uncertified;
+
+pub(crate) use uncertified::Uncertified;
+
 use avouch_wire::authority::Authority;
 use avouch_wire::b64u::{self, Text};
 use avouch_wire::content::ContentDigest;
 use avouch_wire::key::{KeyType, PublicKey};
 use avouch_wire::name::{AgentId, Domain, Instance};
-use avouch_wire::saip::{self, Form, Header, RequestParts, Signed, rcert_tbs, request_string};
+use avouch_wire::saip::{self, Form, Header, RequestParts, Signed, request_string};
 use avouch_wire::target::Target;
 use avouch_wire::time::Time;
 
@@ -153,32 +157,27 @@ impl Signer {
         if self.speaker.domain.is_none() && mode != Mode::Stateless {
             return Err(SignError::NoDomain);
         }
-        if !is_method(request.method) {
-            return Err(SignError::Method);
-        }
-        let nonce = nonce(entropy).map_err(KeyError::from)?;
         let mut buffer = String::new();
-        let content = request.content.map(|digest| Text::of(&digest.0, &mut buffer));
-        let draft = Draft { request, timestamp: now.seconds(), nonce, content };
         match mode {
-            Mode::Rolling(key_type) => self.rolling(&draft, &SecretKey::generate(key_type, entropy)?),
-            Mode::Direct => self.finish(&draft, &self.key, saip::Mode::Direct),
+            Mode::Rolling(key_type) => {
+                let (request, tbs) = self.prepare(request, key_type, now, entropy)?;
+                Ok(request.header(&self.certify(&tbs)?, None))
+            }
+            Mode::Direct => {
+                let draft = Draft::of(request, now, entropy, &mut buffer)?;
+                self.finish(&draft, &self.key, saip::Mode::Direct)
+            }
             Mode::Stateless => {
+                let draft = Draft::of(request, now, entropy, &mut buffer)?;
                 let key = b64u::encode(self.public().octets());
                 self.finish(&draft, &self.key, saip::Mode::Stateless { key: &key })
             }
         }
     }
 
-    /// Certifies the rolling key for this request and signs the request with it.
-    fn rolling(&self, draft: &Draft<'_>, rolling: &SecretKey) -> Result<String, SignError> {
-        let signed = draft.signed(rolling, saip::Mode::Direct);
-        let (octets, aud) = (rolling.public().octets(), draft.request.authority.as_str());
-        let mut tbs = Vec::new();
-        rcert_tbs(&mut tbs, &self.speaker.header(None), &signed, aud, octets, draft.parts());
-        let (key, mut buffer) = (b64u::encode(octets), String::new());
-        let certificate = Text::of(&self.key.sign(&tbs)?, &mut buffer);
-        self.finish(draft, rolling, saip::Mode::Rolling { key: &key, certificate })
+    /// Signs what certifies a rolling key, or a batch of them: a string that this crate built of typed parts.
+    pub(crate) fn certify(&self, message: &[u8]) -> Result<[u8; 64], KeyError> {
+        self.key.sign(message)
     }
 
     /// Signs the request with `key` and writes the header.
@@ -193,7 +192,22 @@ impl Signer {
     }
 }
 
-impl Draft<'_> {
+impl<'d> Draft<'d> {
+    /// Draws the nonce; `buffer` holds the digest of the content.
+    fn of(
+        request: RequestToSign<'d>,
+        now: Time,
+        entropy: &mut impl Entropy,
+        buffer: &'d mut String,
+    ) -> Result<Self, SignError> {
+        if !is_method(request.method) {
+            return Err(SignError::Method);
+        }
+        let nonce = nonce(entropy).map_err(KeyError::from)?;
+        let content = request.content.map(|digest| Text::of(&digest.0, buffer));
+        Ok(Self { request, timestamp: now.seconds(), nonce, content })
+    }
+
     /// The signed part of the header, its signature still blank.
     fn signed<'a>(&'a self, key: &SecretKey, mode: saip::Mode<'a>) -> Signed<'a> {
         Signed {
@@ -226,6 +240,7 @@ fn is_method(method: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use avouch_wire::authority::Scheme;
+    use avouch_wire::saip::rcert_tbs;
 
     use super::*;
     use crate::entropy::Fixed;
@@ -268,7 +283,7 @@ mod tests {
                 Ok(key) if key == *published => key,
                 _ => return false,
             },
-            saip::Mode::Rolling { key, certificate } => {
+            saip::Mode::Rolling { key, certificate, .. } => {
                 let Ok(rolling) = PublicKey::from_b64u(key) else { return false };
                 rcert_tbs(&mut out, &header, signed, aud, rolling.octets(), request);
                 if published.verify(&out, &certificate.octets()).is_err() {

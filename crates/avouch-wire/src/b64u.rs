@@ -29,16 +29,7 @@ impl<'a, const N: usize> Text<'a, N> {
     /// # Errors
     /// [`B64uError`].
     pub fn parse(text: &'a str) -> Result<Self, B64uError> {
-        if text.len() != (N * 4).div_ceil(3) {
-            return Err(B64uError::Length);
-        }
-        let last = text.bytes().last().unwrap_or(b'A');
-        let ends = match N % 3 {
-            0 => true,
-            1 => b"AQgw".contains(&last),
-            _ => b"AEIMQUYcgkosw048".contains(&last),
-        };
-        if ends && is_alphabet(text) { Ok(Self(text)) } else { Err(B64uError::Encoding) }
+        holds(text, N).map(|()| Self(text))
     }
 
     /// Encodes `octets` into `buffer`, in place of what is there.
@@ -72,6 +63,29 @@ impl<const N: usize> fmt::Debug for Text<'_, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
     }
+}
+
+/// Whether a text is the base64url of this number of octets, without decoding it: all of the alphabet, and no bits left
+/// over in the last character.
+pub(crate) fn holds(text: &str, octets: usize) -> Result<(), B64uError> {
+    if text.len() != (octets * 4).div_ceil(3) {
+        return Err(B64uError::Length);
+    }
+    let last = text.bytes().last().unwrap_or(b'A');
+    let ends = match octets % 3 {
+        0 => true,
+        1 => b"AQgw".contains(&last),
+        _ => b"AEIMQUYcgkosw048".contains(&last),
+    };
+    if ends && is_alphabet(text) { Ok(()) } else { Err(B64uError::Encoding) }
+}
+
+/// Decodes into the beginning of a buffer, and gives what was decoded.
+pub(crate) fn decode_into<'b>(text: &str, buffer: &'b mut [u8]) -> Result<&'b [u8], B64uError> {
+    let length = BASE64URL_NOPAD.decode_len(text.len()).map_err(|_| B64uError::Length)?;
+    let octets = buffer.get_mut(..length).ok_or(B64uError::Length)?;
+    BASE64URL_NOPAD.decode_mut(text.as_bytes(), octets).map_err(|_| B64uError::Encoding)?;
+    Ok(octets)
 }
 
 /// Decodes exactly `N` octets, without allocating.

@@ -10,6 +10,9 @@ pub const REQUEST: &[u8] = b"avouch request v1\0";
 /// A rolling certificate: the master key's signature over a rolling key and its request.
 pub const RCERT: &[u8] = b"avouch rcert v1\0";
 
+/// A batch of rolling certificates: the master key's signature over the root of their tree.
+pub const RCERT_BATCH: &[u8] = b"avouch rcert batch v1\0";
+
 /// Fingerprints in the replay table of a group.
 pub const REPLAY: &[u8] = b"avouch replay v1\0";
 
@@ -23,7 +26,7 @@ pub const PASS_KEY: &[u8] = b"avouch pass key v1\0";
 pub const REGISTERED_KEY: &[u8] = b"avouch registered key v1\0";
 
 /// All of the above; the test below holds them apart.
-pub const ALL: &[&[u8]] = &[REQUEST, RCERT, REPLAY, PASS_CONTEXT, PASS_KEY, REGISTERED_KEY];
+pub const ALL: &[&[u8]] = &[REQUEST, RCERT, RCERT_BATCH, REPLAY, PASS_CONTEXT, PASS_KEY, REGISTERED_KEY];
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,7 @@ pub mod delegation;
 mod der;
 pub mod http_signature;
 pub mod key;
+pub mod merkle;
 pub mod name;
 mod octets;
 pub mod outside;

@@ -14,8 +14,11 @@ use avouch_wire::content::ContentDigest;
 use avouch_wire::delegation::Token;
 use avouch_wire::http_signature::{self, Jwk, Message, Start, Thumbprint};
 use avouch_wire::key::{KeyType, PublicKey};
+use avouch_wire::merkle::{Tree, leaf};
 use avouch_wire::name::{AgentId, Identity};
-use avouch_wire::saip::{self, Form, Header, RequestParts, Signed, request_string};
+use avouch_wire::saip::{
+    self, BatchProof, Form, Header, MAX_BATCH, RequestParts, Signed, batch_tbs, rcert_tbs, request_string,
+};
 use avouch_wire::settings::{Fault, Reader, Table, Value};
 use avouch_wire::target::Target;
 use avouch_wire::time::Time;
@@ -44,19 +47,31 @@ pub(super) struct Signing {
     instance: Option<String>,
     audience: Option<String>,
     content: bool,
+    /// Which of how many requests of a batch.
+    batch: (u64, u64),
 }
 
 impl Signing {
     pub(super) fn read(mut table: Table<'_>) -> Option<Self> {
-        let modes =
-            ["rolling-ed25519", "rolling-p256", "direct", "stateless", "draft-direct", "draft-stateless"];
+        let modes = [
+            "rolling-ed25519",
+            "rolling-p256",
+            "batched-ed25519",
+            "direct",
+            "stateless",
+            "draft-direct",
+            "draft-stateless",
+        ];
         let modes = modes.map(|mode| (mode, mode));
         let key = table.required("key", key_name);
         let mode = table.required("mode", |value| value.one_of(&modes));
         let [identity, agent, instance, audience] =
             ["identity", "agent", "instance", "audience"].map(|key| table.optional(key, text));
         let content = table.optional("content", Value::switch).unwrap_or_default();
-        Some(Self { key: key?, mode: mode?.to_owned(), identity, agent, instance, audience, content })
+        let [index, size] =
+            ["index", "size"].map(|key| table.optional(key, |value| value.number(0..=MAX_BATCH)));
+        let batch = (index.unwrap_or_default(), size.unwrap_or(1));
+        Some(Self { key: key?, mode: mode?.to_owned(), identity, agent, instance, audience, content, batch })
     }
 
     fn speaker(&self) -> Result<Speaker, Box<dyn Error>> {
@@ -83,12 +98,27 @@ impl Signing {
         let mode = match self.mode.as_str() {
             "rolling-ed25519" => Mode::Rolling(KeyType::Ed25519),
             "rolling-p256" => Mode::Rolling(KeyType::P256),
+            "batched-ed25519" => return self.sign_batch(request, now, seed),
             "direct" => Mode::Direct,
             "stateless" => Mode::Stateless,
             _ => return self.sign_draft(request, now, seed),
         };
         let signer = Signer::new(secret(&self.key)?, self.speaker()?);
         Ok(signer.sign_with(request, mode, Time::from_seconds(now), &mut Named::of(seed))?)
+    }
+
+    /// One of a batch of requests that are alike but for nonce and rolling key.
+    fn sign_batch(&self, request: RequestToSign<'_>, now: u64, seed: &str) -> Result<String, Box<dyn Error>> {
+        let (signer, entropy) = (Signer::new(secret(&self.key)?, self.speaker()?), &mut Named::of(seed));
+        let (now, key_type, (index, size)) = (Time::from_seconds(now), KeyType::Ed25519, self.batch);
+        if size == 1 {
+            let alone = signer.sign_with(request, Mode::Rolling(key_type), now, entropy)?;
+            let master = ed25519_dalek::SigningKey::from_bytes(&Named::of(&self.key).block());
+            return batch_of_one(&alone, request, &master);
+        }
+        let requests = vec![request; usize::try_from(size)?];
+        let headers = signer.sign_batch_with(&requests, key_type, now, entropy)?;
+        Ok(headers.into_iter().nth(usize::try_from(index)?).ok_or("no such request in the batch")?)
     }
 
     /// The draft form, which avouch itself never signs.
@@ -126,6 +156,28 @@ impl Signing {
         header.signed = Some(signed);
         Ok(header.to_string())
     }
+}
+
+/// The header with the certificate of a batch of one, which avouch itself never makes.
+fn batch_of_one(
+    alone: &str,
+    request: RequestToSign<'_>,
+    master: &ed25519_dalek::SigningKey,
+) -> Result<String, Box<dyn Error>> {
+    let mut header = Header::parse(alone)?;
+    let mut signed = header.signed.take().ok_or("signed")?;
+    let saip::Mode::Rolling { key, .. } = signed.mode else { return Err("not rolling".into()) };
+    let parts = RequestParts { method: request.method, path: request.target.path() };
+    let (mut message, mut buffers) = (Vec::new(), [String::new(), String::new()]);
+    let rolling = PublicKey::from_b64u(key)?;
+    rcert_tbs(&mut message, &header, &signed, request.authority.as_str(), rolling.octets(), parts);
+    let tree = Tree::of(vec![leaf(&message)]).ok_or("a leaf")?;
+    batch_tbs(&mut message, tree.size(), tree.root());
+    let [certificate, proof] = &mut buffers;
+    let certificate = Text::of(&master.sign(&message).to_bytes(), certificate);
+    signed.mode = saip::Mode::Rolling { key, certificate, proof: BatchProof::of(&tree, 0, proof) };
+    header.signed = Some(signed);
+    Ok(header.to_string())
 }
 
 /// Where an HTTP message signature is to be put, up to `)`: `sig1=:(sign ed25519:bot):`.

@@ -2,6 +2,7 @@
 
 mod gateway;
 mod judge_api;
+mod merkle;
 mod offline;
 mod program;
 

@@ -10,6 +10,7 @@ mod pass;
 mod proof;
 mod questions;
 mod registered;
+mod roots;
 mod signed;
 mod test_keys;
 mod token;
@@ -21,6 +22,7 @@ pub use held::{Held, MAX_ASN_AGE, MAX_RANGES_AGE};
 pub use network::Network;
 pub use proof::Proof;
 pub use questions::{DirectoryQuestion, NetworkQuestion, Questions};
+pub use roots::{BatchRoot, CertifiedRoot, KnownRoots, NoRoots};
 pub use test_keys::is_public_test_key;
 pub use token::Issued;
 

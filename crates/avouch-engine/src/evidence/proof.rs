@@ -1,5 +1,6 @@
 //! What signatures prove: the checks of a signed claim in their order, cheap ones first.
 
+use super::roots::{BatchRoot, CertifiedRoot, KnownRoots};
 use super::token::issued;
 use super::{Answer, Evidence, Records, Shortfall, Trail};
 use crate::reason::Reason;
@@ -9,7 +10,9 @@ use avouch_wire::authority::Authority;
 use avouch_wire::delegation::Token;
 use avouch_wire::key::{Fingerprint, PublicKey};
 use avouch_wire::record::Live;
-use avouch_wire::saip::{Form, Header, Mode, RequestParts, Signed, rcert_tbs, request_string};
+use avouch_wire::saip::{
+    BatchProof, Form, Header, Mode, RequestParts, Signed, batch_tbs, rcert_tbs, request_string,
+};
 use avouch_wire::time::Time;
 use std::sync::Arc;
 
@@ -26,6 +29,8 @@ pub struct Proof {
     pub(crate) published: bool,
     /// Whether it does so for testing only.
     pub(crate) testing: bool,
+    /// The root of the batch that its certificate is of, where others of the batch may follow and it was not known.
+    pub(crate) root: Option<Box<CertifiedRoot>>,
 }
 
 /// The signed timestamp must lie within the window.
@@ -83,7 +88,7 @@ pub(crate) fn prove(
     request: &Request<'_>,
     (header, signed): (&Header<'_>, &Signed<'_>),
     token: Option<&Token<'_>>,
-    evidence: &Evidence,
+    (evidence, known): (&Evidence, &dyn KnownRoots),
     now: Time,
     trail: &mut Trail,
 ) -> Result<Proof, Shortfall> {
@@ -92,20 +97,22 @@ pub(crate) fn prove(
     let proof = match (&signed.mode, &header.domain) {
         (Mode::Stateless { key }, None) => {
             let key = carried_key(key)?;
-            trail.record(CheckName::Signature, signing.holds(&key))?;
+            let holds = signing.holds(&key).map_err(|shortfall| or_bad_key(&signed.mode, shortfall));
+            trail.record(CheckName::Signature, holds)?;
             let key = Some(*key.fingerprint());
             let mechanism = Mechanism::SaipStateless;
-            Proof { mechanism, key, candidate: None, published: false, testing: false }
+            Proof { mechanism, key, candidate: None, published: false, testing: false, root: None }
         }
         (mode, _) => {
             let records = decisive(evidence, now, trail)?;
             not_revoked(evidence, now, trail)?;
-            match (mode, token) {
+            let proved = match (mode, token) {
                 (Mode::Stateless { key }, Some(token)) => {
-                    signing.prove_delegated(key, token, records, now, trail)?
+                    signing.prove_delegated(key, token, records, now, trail)
                 }
-                _ => signing.prove_published(mode, records, now, trail)?,
-            }
+                _ => signing.prove_published(mode, (records, known), now, trail),
+            };
+            proved.map_err(|shortfall| or_bad_key(mode, shortfall))?
         }
     };
     content(request, signed, trail)?;
@@ -123,18 +130,22 @@ impl Signing<'_> {
     fn prove_published(
         &self,
         mode: &Mode<'_>,
-        records: &Records,
+        (records, known): (&Records, &dyn KnownRoots),
         now: Time,
         trail: &mut Trail,
     ) -> Result<Proof, Shortfall> {
+        let mut root = None;
         let (mechanism, live) = match mode {
-            Mode::Rolling { key, certificate } => {
+            Mode::Rolling { key, certificate, proof } => {
                 let rolling = carried_key(key)?;
-                let master = trail.record(
-                    CheckName::Certificate,
-                    self.certifier(records, &rolling, &certificate.octets(), now),
-                )?;
+                let certificate = certificate.octets();
+                let certified = match proof {
+                    None => self.certifier(records, &rolling, &certificate, now),
+                    Some(proof) => self.batch_certifier((records, known), &rolling, &certificate, proof, now),
+                };
+                let (master, certified) = trail.record(CheckName::Certificate, certified)?;
                 trail.record(CheckName::Signature, self.holds(&rolling))?;
+                root = certified;
                 (Mechanism::SaipRolling, master)
             }
             Mode::Direct => {
@@ -150,7 +161,7 @@ impl Signing<'_> {
         };
         trail.valid_until(live.until);
         let (key, testing) = (Some(*live.value.fingerprint()), live.testing);
-        Ok(Proof { mechanism, key, candidate: None, published: true, testing })
+        Ok(Proof { mechanism, key, candidate: None, published: true, testing, root })
     }
 
     /// The key that travels along is the one the token names: that is a matter of reading the claim.
@@ -167,7 +178,7 @@ impl Signing<'_> {
         trail.record(CheckName::Signature, self.holds(&key))?;
         let key = Some(*key.fingerprint());
         let mechanism = Mechanism::DelegationToken;
-        Ok(Proof { mechanism, key, candidate: None, published: true, testing })
+        Ok(Proof { mechanism, key, candidate: None, published: true, testing, root: None })
     }
 
     /// The published key that certified the rolling one.
@@ -177,15 +188,54 @@ impl Signing<'_> {
         rolling: &PublicKey,
         certificate: &[u8; 64],
         now: Time,
-    ) -> Result<Live<'r, PublicKey>, Shortfall> {
+    ) -> Result<Certified<'r>, Shortfall> {
+        let message = self.certified(rolling)?;
+        let mut keys = records.published.keys(now);
+        keys.find(|live| live.value.verify(&message, certificate).is_ok())
+            .map(|live| (live, None))
+            .ok_or(Shortfall::Failed(Reason::CertificateInvalid))
+    }
+
+    /// The published key that certified the batch the rolling one is in. Only a key that is live now is looked for
+    /// among the roots that are known, so that a root is worth no more than its key is at this moment.
+    fn batch_certifier<'r>(
+        &self,
+        (records, known): (&'r Records, &dyn KnownRoots),
+        rolling: &PublicKey,
+        certificate: &[u8; 64],
+        proof: &BatchProof<'_>,
+        now: Time,
+    ) -> Result<Certified<'r>, Shortfall> {
+        let mut message = self.certified(rolling)?;
+        let invalid = Shortfall::Failed(Reason::CertificateInvalid);
+        let (size, root) = (proof.size(), proof.root(&message).ok_or(invalid)?);
+        let certificate = *certificate;
+        let root_by = |live: &Live<'_, PublicKey>| BatchRoot {
+            master: *live.value.fingerprint(),
+            size,
+            root,
+            certificate,
+        };
+        if let Some(live) = records.published.keys(now).find(|live| known.knows(&root_by(live))) {
+            return Ok((live, None));
+        }
+        batch_tbs(&mut message, size, &root);
+        let mut keys = records.published.keys(now);
+        let live = keys.find(|live| live.value.verify(&message, &certificate).is_ok()).ok_or(invalid)?;
+        // Nobody else is in a batch of one, and a success in testing takes no room.
+        let is_of_use = size > 1 && !live.testing;
+        let root = is_of_use.then(|| Box::new(CertifiedRoot::new(root_by(&live))));
+        Ok((live, root))
+    }
+
+    /// What a certificate of its own signs, and what is the leaf of a batch.
+    fn certified(&self, rolling: &PublicKey) -> Result<Vec<u8>, Shortfall> {
         let Form::Full(aud) = self.signed.form else {
             return Err(Shortfall::Failed(Reason::HeaderMalformed));
         };
         let mut message = Vec::with_capacity(MESSAGE);
         rcert_tbs(&mut message, self.header, self.signed, aud, rolling.octets(), self.parts);
-        let mut keys = records.published.keys(now);
-        keys.find(|live| live.value.verify(&message, certificate).is_ok())
-            .ok_or(Shortfall::Failed(Reason::CertificateInvalid))
+        Ok(message)
     }
 
     /// The published key that signed the request itself.
@@ -213,11 +263,28 @@ impl Signing<'_> {
     }
 }
 
+/// The published key that certified a rolling one, and the root of their batch, if it is worth remembering.
+type Certified<'r> = (Live<'r, PublicKey>, Option<Box<CertifiedRoot>>);
+
 /// Room for the strings of nearly every request, so that they are built without growing.
 const MESSAGE: usize = 512;
 
+/// The key that travels along. Where a signature holds under it, it is a point of its curve.
 fn carried_key(text: &str) -> Result<PublicKey, Shortfall> {
-    PublicKey::from_b64u(text).map_err(|_| Shortfall::Failed(Reason::BadKey))
+    PublicKey::carried(text).map_err(|_| Shortfall::Failed(Reason::BadKey))
+}
+
+/// How a claim falls short that did: that the key which travels along is none comes before all else. It is found out
+/// only now, for it costs an eighth of a signature's check.
+fn or_bad_key(mode: &Mode<'_>, shortfall: Shortfall) -> Shortfall {
+    match mode {
+        Mode::Rolling { key, .. } | Mode::Stateless { key }
+            if !carried_key(key).is_ok_and(|key| key.is_point()) =>
+        {
+            Shortfall::Failed(Reason::BadKey)
+        }
+        _ => shortfall,
+    }
 }
 
 /// The records at the name that decides, with a live key among them.

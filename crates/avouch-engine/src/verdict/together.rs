@@ -71,7 +71,14 @@ mod tests {
 
     fn proof(published: bool) -> Option<Result<Holding, Shortfall>> {
         let (mechanism, key) = (Mechanism::SaipStateless, None::<Fingerprint>);
-        Some(Ok(Holding::Proof(Proof { mechanism, key, candidate: None, published, testing: false })))
+        Some(Ok(Holding::Proof(Proof {
+            mechanism,
+            key,
+            candidate: None,
+            published,
+            testing: false,
+            root: None,
+        })))
     }
 
     fn told(

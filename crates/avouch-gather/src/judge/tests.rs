@@ -214,6 +214,30 @@ fn a_signature_is_accepted_once() {
 }
 
 #[test]
+fn each_request_of_a_batch_is_accepted_once_and_for_its_own_path() {
+    let world = World::new();
+    let target = Target::parse("GET", "/a?b").unwrap();
+    let authority = Authority::parse("www.shop.example", Scheme::Https).unwrap();
+    let request = RequestToSign { method: "GET", target: &target, authority: &authority, content: None };
+    for (kind, signer) in &world.signers {
+        let batch = signer.sign_batch(&[request; 3], KeyType::Ed25519, NOW).unwrap();
+        for saip in &batch {
+            let elsewhere = Visit { saip: Some(saip.clone()), path: "/a?c", ..Visit::default() };
+            failed(&world.judge(elsewhere), Reason::CertificateInvalid);
+            let verdict = world.judge_saip(saip);
+            assert_eq!(
+                (verdict.class(), verdict.mechanism()),
+                (Class::Verified, Mechanism::SaipRolling),
+                "{kind:?}"
+            );
+        }
+        for saip in &batch {
+            failed(&world.judge_saip(saip), Reason::Replayed);
+        }
+    }
+}
+
+#[test]
 fn a_changed_request_is_refused_and_leaves_no_trace() {
     let world = World::new();
     let saip = Some(world.sign(KeyType::P256, Mode::Rolling(KeyType::Ed25519)));

@@ -47,13 +47,6 @@ impl Ed25519 {
         self.key.as_bytes()
     }
 
-    /// The SubjectPublicKeyInfo.
-    pub(super) fn spki(&self) -> [u8; 44] {
-        let mut spki = [0; 44];
-        spki.iter_mut().zip(ED25519_SPKI.iter().chain(self.octets())).for_each(|(to, from)| *to = *from);
-        spki
-    }
-
     /// The check of RFC 8032 section 5.1.7, without the cofactor: `S` below the group order, and `R` the octets of
     /// S·B − H(R, A, M)·A.
     pub(super) fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), BadSignature> {
@@ -88,6 +81,13 @@ impl Clone for Ed25519 {
         let held = AtomicU32::new(self.held.load(Ordering::Relaxed));
         Self { key: self.key, held, multiples: self.multiples.clone() }
     }
+}
+
+/// The SubjectPublicKeyInfo of a key.
+pub(super) fn spki(octets: &[u8; 32]) -> [u8; 44] {
+    let mut spki = [0; 44];
+    spki.iter_mut().zip(ED25519_SPKI.iter().chain(octets)).for_each(|(to, from)| *to = *from);
+    spki
 }
 
 /// The multiples of −A for a key A.
@@ -130,7 +130,7 @@ impl fmt::Debug for Counted {
 
 /// Whether the y coordinate is written as a number below the prime 2^255 - 19 (RFC 8032 section
 /// 5.1.3). The other non-canonical spellings, a sign bit with x = 0, are of small order.
-fn is_canonical(octets: &[u8; 32]) -> bool {
+pub(super) fn is_canonical(octets: &[u8; 32]) -> bool {
     let [lowest, middle @ .., highest] = octets;
     highest & 0x7f != 0x7f || middle.iter().any(|octet| *octet != 0xff) || *lowest < 0xed
 }
@@ -162,7 +162,7 @@ const fn first_octet(octet: u8) -> [u8; 32] {
 }
 
 /// Whether a canonical encoding is that of a point of small order, whatever its sign bit.
-fn is_small_order(octets: &[u8; 32]) -> bool {
+pub(super) fn is_small_order(octets: &[u8; 32]) -> bool {
     let mut y = *octets;
     let [.., highest] = &mut y;
     *highest &= 0x7f;

@@ -1,6 +1,7 @@
 //! Public keys and what they verify.
 
-use super::{Ed25519, Fingerprint};
+use super::ed25519::spki;
+use super::{Carried, Ed25519, Fingerprint};
 use crate::b64u;
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
@@ -75,6 +76,7 @@ pub struct PublicKey {
 #[derive(Clone)]
 enum Point {
     Ed25519(Ed25519),
+    Carried(Carried),
     P256 { octets: [u8; 65], parsed: Arc<ParsedPublicKey> },
 }
 
@@ -120,9 +122,33 @@ impl PublicKey {
         }
     }
 
+    /// Reads the base64url of a key that came along with what it signed, and is used for that alone. As
+    /// [`PublicKey::from_b64u`], but that it may be no point of the curve: then no signature ever holds under it, and
+    /// [`PublicKey::is_point`] tells.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn carried(text: &str) -> Result<Self, KeyError> {
+        if text.len() != 43 {
+            return Self::from_b64u(text);
+        }
+        let key = Carried::read(b64u::decode(text).map_err(|_| KeyError::Encoding)?)?;
+        let fingerprint = Fingerprint::of_spki(&spki(key.octets()));
+        Ok(Self { point: Point::Carried(key), fingerprint })
+    }
+
+    /// Whether it is a point of its curve, as all are but some that were [`PublicKey::carried`].
+    #[must_use]
+    pub fn is_point(&self) -> bool {
+        match &self.point {
+            Point::Carried(key) => key.is_point(),
+            Point::Ed25519(_) | Point::P256 { .. } => true,
+        }
+    }
+
     fn ed25519(octets: &[u8; 32]) -> Result<Self, KeyError> {
         let key = Ed25519::read(octets)?;
-        let fingerprint = Fingerprint::of_spki(&key.spki());
+        let fingerprint = Fingerprint::of_spki(&spki(key.octets()));
         Ok(Self { point: Point::Ed25519(key), fingerprint })
     }
 
@@ -138,7 +164,7 @@ impl PublicKey {
     #[must_use]
     pub const fn key_type(&self) -> KeyType {
         match self.point {
-            Point::Ed25519(_) => KeyType::Ed25519,
+            Point::Ed25519(_) | Point::Carried(_) => KeyType::Ed25519,
             Point::P256 { .. } => KeyType::P256,
         }
     }
@@ -148,6 +174,7 @@ impl PublicKey {
     pub fn octets(&self) -> &[u8] {
         match &self.point {
             Point::Ed25519(key) => key.octets(),
+            Point::Carried(key) => key.octets(),
             Point::P256 { octets, .. } => octets,
         }
     }
@@ -168,6 +195,7 @@ impl PublicKey {
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), BadSignature> {
         match &self.point {
             Point::Ed25519(key) => key.verify(message, signature),
+            Point::Carried(key) => key.verify(message, signature),
             Point::P256 { parsed, .. } => parsed.verify_sig(message, signature).map_err(|_| BadSignature),
         }
     }

@@ -1,7 +1,7 @@
 //! Edge cases on which verifiers are known to differ. Each is computed here, not copied, so that the test says
 //! why the case is what it is.
 
-use super::{Ed25519, KeyError, PublicKey};
+use super::{Carried, Ed25519, KeyError, PublicKey};
 use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
@@ -145,10 +145,12 @@ fn sign_with(secret: Scalar, r: Scalar, big_r: [u8; 32], key: EdwardsPoint) -> [
     signature
 }
 
-/// Whether it holds, which multiples of the key must not change.
+/// Whether it holds, which neither multiples of the key nor where it came from must change.
 fn holds(key: EdwardsPoint, signature: &[u8; 64]) -> bool {
-    let key = Ed25519::read(key.compress().as_bytes()).unwrap();
+    let octets = key.compress().to_bytes();
+    let (key, carried) = (Ed25519::read(&octets).unwrap(), Carried::read(octets).unwrap());
     let without = key.verify(MESSAGE, signature);
+    assert_eq!(carried.verify(MESSAGE, signature), without, "{signature:02x?}");
     key.compute_multiples();
     assert_eq!(key.verify(MESSAGE, signature), without, "{signature:02x?}");
     without.is_ok()

@@ -1,5 +1,6 @@
 //! Reading and writing the header itself. Reading does not allocate.
 
+use super::batch::{BatchProof, ProofError};
 use super::values::{MAX_HEADER, MAX_UNKNOWN, Value, Values};
 use crate::b64u::{self, Text};
 use crate::key::KeyType;
@@ -47,6 +48,9 @@ pub enum HeaderError {
     /// A value that is not what its name asks for.
     #[error("{0} is not of the form its name asks for")]
     Form(Value),
+    /// `rproof` is no proof.
+    #[error("{} {_0}", Value::Rproof)]
+    Proof(ProofError),
     /// A mode this version does not verify.
     #[error("{0} asks for a mode that this version does not verify")]
     Unsupported(Value),
@@ -59,8 +63,10 @@ pub enum Mode<'a> {
     Rolling {
         /// The rolling key, base64url.
         key: &'a str,
-        /// The master key's signature over the rolling key and the request.
+        /// The master key's signature over the rolling key and the request, or over the batch it is in.
         certificate: Text<'a, 64>,
+        /// The proof that it is in a batch, where the certificate is that of one.
+        proof: Option<BatchProof<'a>>,
     },
     /// The published key itself.
     Direct,
@@ -203,10 +209,8 @@ impl<'a> Values<'a> {
             self.refuse(&[Pk])?;
             let (key, certificate) = (self.require(Rpk)?, self.require(Rcert)?);
             let certificate = octets(Rcert, certificate)?;
-            if self.get(Rproof).is_some() {
-                return Err(HeaderError::Unsupported(Rproof));
-            }
-            return Ok(Mode::Rolling { key: checked_key(Rpk, key)?, certificate });
+            let proof = self.get(Rproof).map(BatchProof::parse).transpose().map_err(HeaderError::Proof)?;
+            return Ok(Mode::Rolling { key: checked_key(Rpk, key)?, certificate, proof });
         }
         self.refuse(&[Rproof])?;
         match self.get(Pk) {
@@ -276,9 +280,10 @@ impl fmt::Display for Header<'_> {
             put(Value::Cd, digest.as_str())?;
         }
         match &signed.mode {
-            Mode::Rolling { key, certificate } => {
+            Mode::Rolling { key, certificate, proof } => {
                 put(Value::Rpk, key)?;
                 put(Value::Rcert, certificate.as_str())?;
+                proof.map_or(Ok(()), |proof| put(Value::Rproof, proof.as_str()))?;
             }
             Mode::Stateless { key } => put(Value::Pk, key)?,
             Mode::Direct => {}
@@ -290,6 +295,9 @@ impl fmt::Display for Header<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The proof of the only request of a batch.
+    const SINGLE: &str = "AAAAAAAAAAAAAAAAAAAAAQ";
 
     fn full(extra: &str) -> String {
         let sig = b64u::encode(&[1; 64]);
@@ -327,6 +335,7 @@ mod tests {
             "".into(),
             format!("; pk=\"{key}\""),
             format!("; inst=\"m1\"; cd=\"{cd}\"; rpk=\"{key}\"; rcert=\"{certificate}\""),
+            format!("; rpk=\"{key}\"; rcert=\"{certificate}\"; rproof=\"{SINGLE}\""),
         ] {
             let text = full(&extra);
             let header = Header::parse(&text).unwrap();
@@ -389,7 +398,7 @@ mod tests {
 
     #[test]
     fn modes_and_forms_do_not_mix() {
-        use HeaderError::{Missing, Mixed, Unsupported};
+        use HeaderError::{Missing, Mixed, Proof, Unsupported};
         let key = b64u::encode(&[2; 32]);
         let certificate = b64u::encode(&[3; 64]);
         let parse = |text: &str| Header::parse(text).map(drop);
@@ -397,12 +406,24 @@ mod tests {
         assert_eq!(parse(&full(&format!("; rpk=\"{key}\""))), Err(Missing(Value::Rcert)));
         assert_eq!(parse(&full(&format!("; rcert=\"{certificate}\""))), Err(Missing(Value::Rpk)));
         assert_eq!(parse(&full(&format!("{rolling}; pk=\"{key}\""))), Err(Mixed(Value::Pk)));
-        assert_eq!(parse(&full(&format!("{rolling}; rproof=\"AA\""))), Err(Unsupported(Value::Rproof)));
-        assert_eq!(parse(&full("; rproof=\"AA\"")), Err(Mixed(Value::Rproof)));
+        let batched = format!("{rolling}; rproof=\"{SINGLE}\"");
+        assert_eq!(parse(&full(&batched)), Ok(()));
+        let no_proof = full(&format!("{rolling}; rproof=\"AA\""));
+        assert_eq!(parse(&no_proof), Err(Proof(ProofError::Encoding)));
+        let proof = format!("; rproof=\"{SINGLE}\"");
+        assert_eq!(parse(&full(&proof)), Err(Mixed(Value::Rproof)));
+        assert_eq!(parse(&full(&format!("; rpk=\"{key}\"{proof}"))), Err(Missing(Value::Rcert)));
+        assert_eq!(parse(&full(&format!("; pk=\"{key}\"{proof}"))), Err(Mixed(Value::Rproof)));
+        assert_eq!(
+            parse(&full(&format!("; re=\"re.example\"; seq=\"1\"{proof}"))),
+            Err(Mixed(Value::Rproof))
+        );
+        assert_eq!(parse(&format!("dom=\"acme.example\"; id=\"a\"{proof}")), Err(Mixed(Value::Rproof)));
         assert_eq!(parse(&full("; re=\"re.example\"; seq=\"1\"")), Err(Unsupported(Value::Re)));
         let draft = |extra: &str| full(extra).replace(" aud=\"www.shop.example\";", "");
         assert_eq!(parse(&draft("")), Ok(()));
         assert_eq!(parse(&draft("; inst=\"m\"")), Err(Mixed(Value::Inst)));
+        assert_eq!(parse(&draft(&proof)), Err(Mixed(Value::Rproof)));
         assert_eq!(parse(&draft(&rolling)), Err(Mixed(Value::Rpk)));
         assert_eq!(parse("dom=\"acme.example\"; id=\"a\"; ts=\"1\""), Err(Mixed(Value::Ts)));
     }
