@@ -53,6 +53,7 @@ pub mod assertion;
 pub mod batch;
 pub mod delegation;
 pub mod directory;
+pub mod enrolment;
 pub mod entropy;
 pub mod http_signature;
 pub mod partner;

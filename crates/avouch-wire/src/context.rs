@@ -25,8 +25,24 @@ pub const PASS_KEY: &[u8] = b"avouch pass key v1\0";
 /// What stands for the name of a registered key in the replay table.
 pub const REGISTERED_KEY: &[u8] = b"avouch registered key v1\0";
 
+/// What an agent signs to enrol: that it holds the key it asks to have published.
+pub const ENROLMENT: &[u8] = b"avouch enrolment v1\0";
+
+/// The digest of an enrolment token, by which a registrar knows it.
+pub const ENROLMENT_TOKEN: &[u8] = b"avouch enrolment token v1\0";
+
 /// All of the above; the test below holds them apart.
-pub const ALL: &[&[u8]] = &[REQUEST, RCERT, RCERT_BATCH, REPLAY, PASS_CONTEXT, PASS_KEY, REGISTERED_KEY];
+pub const ALL: &[&[u8]] = &[
+    REQUEST,
+    RCERT,
+    RCERT_BATCH,
+    REPLAY,
+    PASS_CONTEXT,
+    PASS_KEY,
+    REGISTERED_KEY,
+    ENROLMENT,
+    ENROLMENT_TOKEN,
+];
 
 #[cfg(test)]
 mod tests {

@@ -9,6 +9,7 @@ pub mod content;
 pub mod context;
 pub mod delegation;
 mod der;
+pub mod enrolment;
 pub mod http_signature;
 pub mod key;
 pub mod merkle;
