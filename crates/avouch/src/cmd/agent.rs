@@ -1,0 +1,114 @@
+//! `avouch agent`: signs the requests of programs that know nothing of signatures.
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+use avouch_agent::config::Config;
+use avouch_agent::{LoadError, OpenError, Running, StartError};
+use clap::{Args, Subcommand};
+use std::path::{Path, PathBuf};
+
+/// Sign the requests of programs that know nothing of signatures
+#[derive(Debug, Args)]
+pub(crate) struct Agent {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Run(Run),
+    Check(Check),
+}
+
+/// Run the agent until it is told to stop
+///
+/// Programs send requests to its proxy; those to destinations go out signed, all others without a
+/// name. SIGTERM and SIGINT let what is under way end first.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  avouch agent run --config /etc/avouch/agent.toml
+  http_proxy=http://127.0.0.1:8118 curl http://www.shop.example/")]
+struct Run {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Check a configuration and every file it names, and print what is in force, without opening a port
+///
+/// All problems are listed at once, each with its line and what to do about it.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Example:
+  avouch agent check --config /etc/avouch/agent.toml")]
+struct Check {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Agent {
+    pub(super) async fn run(self) -> Result<Exit, Failure> {
+        match self.verb {
+            Verb::Run(run) => run.run().await,
+            Verb::Check(check) => check.run(),
+        }
+    }
+}
+
+impl Run {
+    async fn run(self) -> Result<Exit, Failure> {
+        avouch_agent::run(load(&self.config)?, announce).await.map_err(not_started)?;
+        output::talk("stopped");
+        Ok(Exit::Positive)
+    }
+}
+
+impl Check {
+    fn run(&self) -> Result<Exit, Failure> {
+        let config = load(&self.config)?;
+        avouch_agent::check(&config).map_err(not_loaded)?;
+        output::octets(config.to_string().as_bytes())?;
+        warn(&config);
+        Ok(Exit::Positive)
+    }
+}
+
+fn load(path: &Path) -> Result<Config, Failure> {
+    Config::load(path).map_err(Failure::configuration)
+}
+
+fn announce(running: &Running) {
+    if let Some(address) = running.proxy {
+        output::talk(format_args!("proxy on {address}"));
+    }
+    if let Some(address) = running.admin {
+        output::talk(format_args!("for the operator on {address}"));
+    }
+}
+
+/// What an operator may not have meant.
+fn warn(config: &Config) {
+    if config.proxy.as_ref().is_some_and(|proxy| proxy.tls.is_none()) {
+        output::talk("[proxy.tls] is not set: https goes through the proxy unopened and unsigned");
+    }
+}
+
+fn not_started(error: StartError) -> Failure {
+    match error {
+        StartError::Load(error) => not_loaded(error),
+        StartError::Listen { .. } => Failure::configuration(error),
+        StartError::Signals(_) => Failure::unknown(error),
+        StartError::Broken => Failure::bug(error),
+    }
+}
+
+fn not_loaded(error: LoadError) -> Failure {
+    let failure = Failure::configuration(&error);
+    match error {
+        LoadError::Key(OpenError::Store(_)) => {
+            failure.fix("`avouch key new` makes a key; `passphrase_file` names the words of an encrypted one")
+        }
+        _ => failure,
+    }
+}
