@@ -1,6 +1,7 @@
 //! The client side: programs that know nothing of signatures send signed requests.
 //!
-//! In scope: a forward proxy that signs ([`Running`]), the library that it is made of ([`Agent`]), and what an operator
+//! In scope: a forward proxy that signs, ports that lead to one site each, a signing service for programs that send
+//! their requests themselves ([`Running`]); the library that it is made of ([`Agent`]), and what an operator
 //! sees of both: health, figures, and whether the DNS publishes the key. Requests to the destinations of a
 //! [configuration](config::Config) say who sends them; all others go out without a name.
 //!
@@ -11,7 +12,7 @@
 //! to one; four addresses of a host.
 //!
 //! Specifications: RFC 9110 section 7.6 and RFC 9112 section 3.2 (proxies), RFC 9209 (`Proxy-Status`),
-//! `docs/operate/agent.md`.
+//! `docs/operate/agent.md`, `docs/formats/signing-service.md`.
 //!
 //! ```
 //! use avouch_agent::config::Config;
@@ -25,11 +26,13 @@
 
 mod admin;
 mod agent;
+mod authority;
 mod body;
 mod bot;
 mod carrier;
 pub mod config;
 mod desk;
+mod egress;
 mod figures;
 mod hygiene;
 mod identity;
@@ -43,9 +46,11 @@ mod proxy;
 mod refusal;
 mod registration;
 mod run;
+mod signer;
 mod site;
 
 pub use agent::{Agent, Fields, RequestError};
+pub use authority::{AuthorityError, authority_root};
 pub use bot::{UrlError, check_url};
 pub use desk::DeskError;
 pub use hygiene::strip_identity;
@@ -53,4 +58,5 @@ pub use identity::{Content, Question, SignError};
 pub use key::OpenError;
 pub use load::LoadError;
 pub use run::{Running, StartError, check, run};
+pub use signer::SocketError;
 pub use site::Site;

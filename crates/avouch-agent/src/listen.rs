@@ -120,7 +120,8 @@ where
     }
 }
 
-async fn until_stopped<C>(
+/// Serves a connection to its end; after a stop was asked for, only what is under way.
+pub(crate) async fn until_stopped<C>(
     connection: C,
     mut stop: watch::Receiver<bool>,
     finish: impl FnOnce(Pin<&mut C>),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use avouch_dns::{AnchorError, Dns, Resolver, ResolverSettings, SettingsError, TrustAnchor};
 use avouch_tls::{CertificateError, Connector, Protocol};
 
+use crate::authority::AuthorityError;
 use crate::config;
 use crate::config::Config;
 use crate::key::OpenError;
@@ -26,6 +27,9 @@ pub enum LoadError {
     /// The roots that certificates of sites lead to.
     #[error("no certificates to trust: {0}; name a PEM file with `roots`")]
     Roots(#[from] CertificateError),
+    /// The authority that lets https be opened.
+    #[error("[proxy.tls]: {0}")]
+    Authority(#[from] AuthorityError),
     /// A file.
     #[error("cannot read {}: {source}", path.display())]
     Read {

@@ -2,11 +2,13 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use avouch_dns::Dns;
 use avouch_gather::clock::{Clock, SystemClock};
+use avouch_tls::Connector;
 use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,14 +17,17 @@ use tokio::task::JoinSet;
 
 use crate::admin::Admin;
 use crate::agent::Agent;
+use crate::authority::{self, Issuing};
 use crate::carrier::Carrier;
-use crate::config::Config;
+use crate::config::{self, Config};
+use crate::egress::Egress;
 use crate::listen::{self, Room};
 use crate::load::{self, LoadError};
 use crate::manager;
 use crate::outbound::{Outbound, OwnSockets, Reach};
 use crate::proxy::Proxy;
 use crate::registration::Watch;
+use crate::signer::{self, Signer, Socket, SocketError};
 
 /// How often idle connections are looked through.
 const TEND: Duration = Duration::from_secs(5);
@@ -44,6 +49,9 @@ pub enum StartError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// The socket of the signing service cannot be opened.
+    #[error("{0}")]
+    Socket(#[from] SocketError),
     /// Signals cannot be received.
     #[error("cannot receive signals: {0}")]
     Signals(std::io::Error),
@@ -56,6 +64,10 @@ pub enum StartError {
 pub struct Running {
     /// Where the proxy listens, with the port it got.
     pub proxy: Option<SocketAddr>,
+    /// Where the ports are that lead to one site each, in the order of the configuration.
+    pub egress: Vec<SocketAddr>,
+    /// The socket of the signing service.
+    pub signer: Option<PathBuf>,
     /// Where the operator's listener is.
     pub admin: Option<SocketAddr>,
     stop: watch::Sender<bool>,
@@ -68,19 +80,40 @@ pub struct Running {
 /// What is loaded before anything is opened.
 struct Loaded {
     agent: Agent,
-    outbound: Outbound,
+    connector: Connector,
+    /// Where https is opened.
+    issuing: Option<Arc<Issuing>>,
     watch: Arc<Watch>,
 }
 
+/// Whether something that is missing is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Made {
+    Yes,
+    No,
+}
+
 impl Loaded {
-    fn load(config: &Config, clock: &Arc<dyn Clock>, dns: Option<Dns>) -> Result<Self, LoadError> {
+    fn load(
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+        dns: Option<Dns>,
+        made: Made,
+    ) -> Result<Self, LoadError> {
         let agent = Agent::open_with(config, Arc::clone(clock))?;
-        let also = config.proxy.as_ref().map(|proxy| proxy.allow_networks.clone()).unwrap_or_default();
         let connector = load::connector(config)?;
-        let outbound = Outbound::new(Reach::Public(also), connector, &config.limits, OwnSockets::default());
+        let folder = config.proxy.as_ref().and_then(|proxy| proxy.tls.as_ref()).map(|tls| &tls.ca);
+        let issuing = match (folder, made) {
+            (Some(folder), Made::Yes) => Some(Arc::new(Issuing::open(folder, Arc::clone(clock))?)),
+            (Some(folder), Made::No) => {
+                authority::check(folder, clock.now())?;
+                None
+            }
+            (None, _) => None,
+        };
         let dns = dns.map_or_else(|| load::dns(&config.dns), Ok)?;
         let watch = Watch::new(dns, Arc::clone(clock), &config.identity, agent.identity().public());
-        Ok(Self { agent, outbound, watch: Arc::new(watch) })
+        Ok(Self { agent, connector, issuing, watch: Arc::new(watch) })
     }
 }
 
@@ -95,37 +128,65 @@ impl Running {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         // Opening an encrypted key takes the better part of a second of computing.
         let (own, at) = (Arc::clone(&config), clock);
-        let loading = tokio::task::spawn_blocking(move || Loaded::load(&own, &at, dns));
+        let loading = tokio::task::spawn_blocking(move || Loaded::load(&own, &at, dns, Made::Yes));
         let loaded = loading.await.map_err(|_| StartError::Broken)??;
         Self::open(config, loaded).await
     }
 
     async fn open(config: Arc<Config>, loaded: Loaded) -> Result<Self, StartError> {
-        let Loaded { agent, outbound, watch } = loaded;
+        let Loaded { agent, connector, issuing, watch } = loaded;
         let (stop, stopping) = watch::channel(false);
         let (alive, ended) = mpsc::channel(1);
-        let limits = &config.limits;
-        let room = Room::new(limits.connections, alive.clone(), stopping.clone());
-        let mut running =
-            Self { proxy: None, admin: None, stop, ended, drain: limits.drain, tasks: JoinSet::new() };
+        let (limits, own) = (&config.limits, OwnSockets::default());
+        let carrier = |reach| {
+            let outbound = Outbound::new(reach, connector.clone(), limits, own.clone());
+            Carrier::new(agent.clone(), outbound, limits)
+        };
+        let room = |places| Room::new(places, alive.clone(), stopping.clone());
+        let programs = room(limits.connections);
+        let mut running = Self {
+            proxy: None,
+            egress: Vec::new(),
+            signer: None,
+            admin: None,
+            stop,
+            ended,
+            drain: limits.drain,
+            tasks: JoinSet::new(),
+        };
         if let Some(proxy) = &config.proxy {
             let (listener, address) = bind(proxy.listen).await?;
             running.proxy = Some(address);
-            let carrier = Carrier::new(agent.clone(), outbound, limits);
+            let carrier = carrier(Reach::Public(proxy.allow_networks.clone()));
+            running.tasks.spawn(tend(carrier.clone()));
+            let tls = issuing.zip(proxy.tls.as_ref().map(|tls| tls.intercept));
+            let service = Proxy { carrier, tls, tunnel_idle: limits.tunnel_idle };
+            running.tasks.spawn(listen::accept(listener, proxy.clients.clone(), programs.clone(), service));
+        }
+        for config::Egress { listen, clients, upstream } in &config.egress {
+            let (listener, address) = bind(*listen).await?;
+            running.egress.push(address);
+            let (carrier, site) = (carrier(Reach::Configured), upstream.clone());
             running.tasks.spawn(tend(carrier.clone()));
             running.tasks.spawn(listen::accept(
                 listener,
-                proxy.clients.clone(),
-                room.clone(),
-                Proxy { carrier },
+                clients.clone(),
+                programs.clone(),
+                Egress { carrier, site },
             ));
+        }
+        if let Some(config::Signer { socket, users }) = &config.signer {
+            let signer = Signer { agent: agent.clone(), users: users.as_slice().into() };
+            running.signer = Some(socket.clone());
+            let socket = Socket::open(socket).await?;
+            running.tasks.spawn(signer::accept(socket, room(signer::CONNECTIONS), signer));
         }
         if let Some(listen) = config.admin {
             let (listener, address) = bind(listen).await?;
             running.admin = Some(address);
-            let room = Room::new(OPERATORS, alive, stopping);
-            let admin = Admin { agent, watch: Arc::clone(&watch), config: Arc::clone(&config) };
-            running.tasks.spawn(listen::accept(listener, everyone(), room, admin));
+            let admin =
+                Admin { agent: agent.clone(), watch: Arc::clone(&watch), config: Arc::clone(&config) };
+            running.tasks.spawn(listen::accept(listener, everyone(), room(OPERATORS), admin));
         }
         running.tasks.spawn(watch.keep_up());
         Ok(running)
@@ -152,7 +213,7 @@ impl Running {
 /// [`LoadError`].
 pub fn check(config: &Config) -> Result<(), LoadError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    Loaded::load(config, &clock, None).map(drop)
+    Loaded::load(config, &clock, None, Made::No).map(drop)
 }
 
 /// Runs an agent until the process is asked to end: SIGTERM and SIGINT let what is under way end. `ready` is called once

@@ -10,7 +10,10 @@ use testkit::peers::require;
 use testkit::raw::{Raw, exchange};
 use testkit::upstream::{OK, Upstream};
 
-use super::world::{World, anonymous, proved, says_who};
+use super::world::{Agent, World, anonymous, dns, proved, says_who};
+use crate::interop::world::{block, put};
+
+const MANUAL: &str = include_str!("../../../docs/operate/agent.md");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plain_curl_is_verified_at_a_destination_and_anonymous_elsewhere() {
@@ -33,6 +36,29 @@ async fn plain_curl_is_verified_at_a_destination_and_anonymous_elsewhere() {
     }
     let checked = received[2].field("avouch-not-checked").unwrap_or_default();
     assert!(!checked.contains("body"), "the content is covered: {checked}");
+    agent.stop();
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guides_configuration_does_what_it_says() {
+    let Some(_) = require(&["curl"]) else { return };
+    let world = World::new().await;
+    // Within a list a block is indented.
+    let manual: Vec<_> = MANUAL.lines().map(|line| line.strip_prefix("   ").unwrap_or(line)).collect();
+    let text = block(&manual.join("\n"), "toml", 0);
+    let here = [
+        ("www.shop.example", &*format!("127.0.0.1:{}", world.port)),
+        ("127.0.0.1:8118\"", "127.0.0.1:0\"\nallow_networks = \"127.0.0.0/8\""),
+        ("127.0.0.1:9190", "127.0.0.1:0"),
+    ];
+    let agent = Agent::start(world.folder.path(), &format!("{}{}", put(&text, &here), dns(&world.zones)));
+    assert_eq!(agent.curled(&[&world.listed("/prices")]), "ok");
+    assert_eq!(world.told(), [proved("saip-rolling")]);
+    assert_eq!(
+        agent.curled(&["--noproxy", "*", &format!("http://{}/readyz", agent.admin)]).get(..5),
+        Some("ready")
+    );
     agent.stop();
     world.stop().await;
 }

@@ -65,7 +65,7 @@ async fn a_record_that_cannot_be_looked_up_is_unknown_and_no_reason_not_to_be_re
     let own = world.zones.address().to_string();
     let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let text = configuration.replace(&own, &nobody.local_addr().unwrap().to_string());
-    let agent = Agent::start(world.folder.path(), &text, true);
+    let agent = Agent::start(world.folder.path(), &text);
     let known = looked_up(&agent).await;
     assert_eq!(known["state"], "unknown", "{known}");
     let ready = agent.operator("/readyz").await;

@@ -31,6 +31,8 @@ pub(super) struct Agent {
     pub(super) process: Process,
     /// Where it listens.
     pub(super) proxy: Option<SocketAddr>,
+    /// Where its first port to one site is.
+    pub(super) egress: Option<SocketAddr>,
     pub(super) admin: SocketAddr,
 }
 
@@ -81,7 +83,7 @@ impl World {
 
     /// The same without the proxy.
     pub(super) fn agent_with(&self, root: &str, more: &str) -> Agent {
-        Agent::start(self.folder.path(), &self.configuration(root, more), more.contains("[proxy]"))
+        Agent::start(self.folder.path(), &self.configuration(root, more))
     }
 
     pub(super) fn configuration(&self, root: &str, more: &str) -> String {
@@ -113,7 +115,7 @@ impl World {
     }
 }
 
-fn dns(zones: &SignedZones) -> String {
+pub(super) fn dns(zones: &SignedZones) -> String {
     format!("[dns]\nresolvers = '{}'\ntrust_anchor = 'root.anchor'\n", zones.address())
 }
 
@@ -135,21 +137,23 @@ pub(super) fn anonymous() -> [String; 3] {
 /// The fields by which a request says who sends it, as far as it has any.
 pub(super) fn says_who(request: &Message) -> Vec<&str> {
     let names = request.head.lines().skip(1).filter_map(|line| Some(line.split_once(':')?.0));
-    names
-        .filter(|name| name.to_ascii_lowercase().starts_with("s") && !name.eq_ignore_ascii_case("server"))
-        .collect()
+    let says =
+        |name: &&str| ["saip", "signature"].iter().any(|start| name.to_ascii_lowercase().starts_with(start));
+    names.filter(says).collect()
 }
 
 impl Agent {
-    pub(super) fn start(folder: &Path, configuration: &str, has_proxy: bool) -> Self {
+    pub(super) fn start(folder: &Path, configuration: &str) -> Self {
         fs::write(folder.join("agent.toml"), configuration).unwrap();
         let words = ["agent", "run", "--config", "agent.toml"];
         let process =
             Process::start(Command::new(testkit::binary::path()).args(words).current_dir(folder)).unwrap();
         let heard = |words: &'static str| process.hear(move |line| line.strip_prefix(words)?.parse().ok());
-        let proxy = has_proxy.then(|| heard("proxy on ").unwrap());
+        let has = |table| configuration.contains(table);
+        let proxy = has("[proxy]").then(|| heard("proxy on ").unwrap());
+        let egress = has("[[egress]]").then(|| heard("egress on ").unwrap());
         let admin = heard("for the operator on ").unwrap();
-        Self { process, proxy, admin }
+        Self { process, proxy, egress, admin }
     }
 
     /// curl through the proxy, as a user sets it.

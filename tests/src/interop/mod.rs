@@ -10,4 +10,4 @@ mod partners;
 pub(crate) mod proxies;
 mod record;
 mod site;
-mod world;
+pub(crate) mod world;

@@ -46,7 +46,8 @@ const WHOLE: &str = r#"
     tunnel_idle = "1h"
 "#;
 
-const LEAST: &str = "key = 'file:k'\ndomain = 'acme.example'\nagent = 'bot'\nproxy.listen = '127.0.0.1:8118'\n";
+const LEAST: &str =
+    "key = 'file:k'\ndomain = 'acme.example'\nagent = 'bot'\nproxy.listen = '127.0.0.1:8118'\n";
 const PLACE: &str = "[[destination]]\nhost = 'www.shop.example'\n";
 
 fn problems(text: &str) -> String {
@@ -87,7 +88,11 @@ fn every_problem_is_listed_with_its_line() {
 #[test]
 fn each_bad_value_has_its_message() {
     for (root, more, said) in [
-        ("", "[signer]\nsocket = 'sign.sock'\n", "`signer.socket` is not the path of a Unix socket: \"sign.sock\""),
+        (
+            "",
+            "[signer]\nsocket = 'sign.sock'\n",
+            "`signer.socket` is not the path of a Unix socket: \"sign.sock\"",
+        ),
         ("", "[signer]\nsocket = '/s'\nusers = [-1]\n", "`signer.users` is not a number in range"),
         ("", "[signer]\nsocket = '/s'\nusers = []\n", "`signer.users` is an empty list"),
         ("", "[admin]\n", "`admin.listen` is missing"),
@@ -97,21 +102,53 @@ fn each_bad_value_has_its_message() {
         ("", "[limits]\nsignatures = 257\n", "`limits.signatures` is not a number in range"),
         ("", "[limits]\nconnections = 0\n", "`limits.connections` is not a number in range"),
         ("", "[limits]\nwait = '0s'\n", "`limits.wait` is not a time above zero"),
-        ("", "[[egress]]\nlisten = '127.0.0.1:1'\nupstream = 'https://www.shop.example/path'\n", "is not a site"),
-        ("", "[[egress]]\nlisten = '127.0.0.1:1'\nupstream = 'https://other.example'\n", "is no destination: nothing sent there would be signed"),
-        ("", "[[egress]]\nlisten = '0.0.0.0:1'\nupstream = 'https://www.shop.example'\n", "is open to other machines"),
+        (
+            "",
+            "[[egress]]\nlisten = '127.0.0.1:1'\nupstream = 'https://www.shop.example/path'\n",
+            "is not a site",
+        ),
+        (
+            "",
+            "[[egress]]\nlisten = '127.0.0.1:1'\nupstream = 'https://other.example'\n",
+            "is no destination: nothing sent there would be signed",
+        ),
+        (
+            "",
+            "[[egress]]\nlisten = '0.0.0.0:1'\nupstream = 'https://www.shop.example'\n",
+            "is open to other machines",
+        ),
         ("", "[[destination]]\nhost = []\n", "`destination.host` is an empty list"),
         ("", "[[destination]]\nsign = 'saip'\n", "`destination.host` is missing"),
         ("", "[[destination]]\nhost = 'https://a.example'\n", "is not a host to sign for"),
-        ("", "[[destination]]\nhost = 'a'\nsign = 'http-signature'\n", "`destination.sign` is not a word known here"),
-        ("", "[[destination]]\nhost = 'a'\nsign = ['web-bot-auth-a', 'web-bot-auth-c']\n", "two forms of Web Bot Auth"),
-        ("", "[[destination]]\nhost = 'a'\nsign = 'web-bot-auth-d'\n", "`directory` cannot be used: has a path with profile web-bot-auth-d"),
-        ("directory = 'ftp://bot.example'", "[[destination]]\nhost = 'a'\nsign = 'web-bot-auth'\n", "`directory` cannot be used"),
+        (
+            "",
+            "[[destination]]\nhost = 'a'\nsign = 'http-signature'\n",
+            "`destination.sign` is not a word known here",
+        ),
+        (
+            "",
+            "[[destination]]\nhost = 'a'\nsign = ['web-bot-auth-a', 'web-bot-auth-c']\n",
+            "two forms of Web Bot Auth",
+        ),
+        (
+            "",
+            "[[destination]]\nhost = 'a'\nsign = 'web-bot-auth-d'\n",
+            "`directory` cannot be used: has a path with profile web-bot-auth-d",
+        ),
+        (
+            "directory = 'ftp://bot.example'",
+            "[[destination]]\nhost = 'a'\nsign = 'web-bot-auth'\n",
+            "`directory` cannot be used",
+        ),
         ("sign = []", "", "`sign` is an empty list"),
         ("instance = 'a b'", "", "`instance` is not an instance"),
         ("mode = 'bare'", "", "`mode` is not a word known here"),
         ("proxy.tls = {}", "", "`proxy.tls.ca` is missing"),
-        ("proxy.tls = { ca = 'ca', intercept = 'some' }", "", "`proxy.tls.intercept` is not a word known here"),
+        (
+            "proxy.tls = { ca = 'ca', intercept = 'some' }",
+            "",
+            "`proxy.tls.intercept` is not a word known here",
+        ),
         ("proxy.allow_networks = '10.0.0.1/8'", "", "it has host bits"),
         ("proxy.clients = []", "", "`proxy.clients` is an empty list"),
         ("roots = 1", "", "`roots` is not a string"),
@@ -126,11 +163,9 @@ fn each_bad_value_has_its_message() {
 
 #[test]
 fn a_key_that_is_no_file_says_what_to_write() {
-    for (key, said) in [
-        ("agent.key", "write file:agent.key"),
-        ("tpm:0x81000001", "names no key"),
-        ("file:", "wants a path"),
-    ] {
+    for (key, said) in
+        [("agent.key", "write file:agent.key"), ("tpm:0x81000001", "names no key"), ("file:", "wants a path")]
+    {
         let found = problems(&format!("{LEAST}{PLACE}").replace("file:k'", &format!("{key}'")));
         assert!(found.contains("`key` names no key") && found.contains(said), "{found}");
     }
@@ -140,7 +175,9 @@ fn a_key_that_is_no_file_says_what_to_write() {
 fn what_is_needed_is_asked_for_by_what_needs_it() {
     let without = |line: &str, more: &str| format!("{LEAST}{more}{PLACE}").replace(line, "");
     assert!(problems(&without("agent = 'bot'\n", "")).contains("`agent` is needed to sign by SAIP"));
-    assert!(problems(&without("domain = 'acme.example'\n", "")).contains("`domain` is needed to sign by SAIP"));
+    assert!(
+        problems(&without("domain = 'acme.example'\n", "")).contains("`domain` is needed to sign by SAIP")
+    );
     assert!(problems(&without("proxy.listen = '127.0.0.1:8118'\n", "")).contains("`[proxy]` is missing"));
     assert!(problems(LEAST).contains("`[[destination]]` is missing: nothing would ever be signed"));
     let bot = "sign = 'web-bot-auth'\n";
@@ -152,9 +189,8 @@ fn what_is_needed_is_asked_for_by_what_needs_it() {
 
 #[test]
 fn other_machines_may_sign_only_where_they_are_named() {
-    let listen = |address: &str, more: &str| {
-        format!("{LEAST}{more}{PLACE}").replace("127.0.0.1:8118", address)
-    };
+    let listen =
+        |address: &str, more: &str| format!("{LEAST}{more}{PLACE}").replace("127.0.0.1:8118", address);
     assert!(problems(&listen("0.0.0.0:8118", "")).contains("`proxy.listen` is open to other machines"));
     assert!(problems(&listen("[::]:8118", "")).contains("nothing says which of them may sign"));
     assert!(Config::parse("f", &listen("0.0.0.0:8118", "proxy.clients = '10.0.0.0/8'\n")).is_ok());

@@ -4,9 +4,11 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
 use avouch_agent::config::Config;
-use avouch_agent::{LoadError, OpenError, Running, StartError};
+use avouch_agent::{LoadError, OpenError, Running, StartError, authority_root};
+use avouch_gather::clock::SystemClock;
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Sign the requests of programs that know nothing of signatures
 #[derive(Debug, Args)]
@@ -19,6 +21,7 @@ pub(crate) struct Agent {
 enum Verb {
     Run(Run),
     Check(Check),
+    Ca(Ca),
 }
 
 /// Run the agent until it is told to stop
@@ -47,11 +50,26 @@ struct Check {
     config: PathBuf,
 }
 
+/// Print the certificate of the agent's own authority, which programs have to trust
+///
+/// With it the proxy opens https, so that requests to destinations can be signed ([proxy.tls]). The authority is made if
+/// there is none yet. Whoever has its folder can be any site to a program that trusts it.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  avouch agent ca --config /etc/avouch/agent.toml > agent-ca.pem
+  https_proxy=http://127.0.0.1:8118 curl --cacert agent-ca.pem https://www.shop.example/")]
+struct Ca {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
 impl Agent {
     pub(super) async fn run(self) -> Result<Exit, Failure> {
         match self.verb {
             Verb::Run(run) => run.run().await,
             Verb::Check(check) => check.run(),
+            Verb::Ca(ca) => ca.run(),
         }
     }
 }
@@ -74,6 +92,19 @@ impl Check {
     }
 }
 
+impl Ca {
+    fn run(&self) -> Result<Exit, Failure> {
+        let config = load(&self.config)?;
+        let Some(tls) = config.proxy.as_ref().and_then(|proxy| proxy.tls.as_ref()) else {
+            return Err(Failure::configuration("the configuration has no [proxy.tls]: https is not opened")
+                .fix("add the table with `ca`, the folder of the authority"));
+        };
+        let root = authority_root(&tls.ca, Arc::new(SystemClock::new())).map_err(Failure::configuration)?;
+        output::octets(root.as_bytes())?;
+        Ok(Exit::Positive)
+    }
+}
+
 fn load(path: &Path) -> Result<Config, Failure> {
     Config::load(path).map_err(Failure::configuration)
 }
@@ -81,6 +112,12 @@ fn load(path: &Path) -> Result<Config, Failure> {
 fn announce(running: &Running) {
     if let Some(address) = running.proxy {
         output::talk(format_args!("proxy on {address}"));
+    }
+    for address in &running.egress {
+        output::talk(format_args!("egress on {address}"));
+    }
+    if let Some(socket) = &running.signer {
+        output::talk(format_args!("signing service on {}", socket.display()));
     }
     if let Some(address) = running.admin {
         output::talk(format_args!("for the operator on {address}"));
@@ -97,7 +134,7 @@ fn warn(config: &Config) {
 fn not_started(error: StartError) -> Failure {
     match error {
         StartError::Load(error) => not_loaded(error),
-        StartError::Listen { .. } => Failure::configuration(error),
+        StartError::Listen { .. } | StartError::Socket(_) => Failure::configuration(error),
         StartError::Signals(_) => Failure::unknown(error),
         StartError::Broken => Failure::bug(error),
     }
