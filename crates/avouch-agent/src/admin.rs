@@ -14,7 +14,7 @@ use crate::agent::Agent;
 use crate::body::Answer;
 use crate::config::Config;
 use crate::listen::{Place, Service};
-use crate::registration::Watch;
+use crate::registration::{Registration, Watch};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -41,8 +41,8 @@ impl Service for Admin {
             "/readyz" => self.readiness(),
             "/status" => said(StatusCode::OK, "application/json", self.status() + "\n"),
             "/metrics" => {
-                let registered = self.watch.known().state.registered();
-                said(StatusCode::OK, "text/plain; version=0.0.4", self.agent.figures().text(registered))
+                let text = self.agent.figures().text(&self.watch.known());
+                said(StatusCode::OK, "text/plain; version=0.0.4", text)
             }
             _ => {
                 said(StatusCode::NOT_FOUND, TEXT, "there is /healthz, /readyz, /status and /metrics\n".into())
@@ -55,14 +55,15 @@ impl Admin {
     /// Not ready is an agent whose signatures would be refused. What is not known is no reason not to be.
     fn readiness(&self) -> Response<Answer> {
         let known = self.watch.known();
-        let name = known.name.unwrap_or_default();
-        match known.state.registered() {
-            Some(false) => {
-                let text = format!("not ready: {name}: {}\n", known.detail);
-                said(StatusCode::SERVICE_UNAVAILABLE, TEXT, text)
-            }
-            Some(true) => said(StatusCode::OK, TEXT, "ready\n".into()),
-            None => said(StatusCode::OK, TEXT, format!("ready; {name}: {}\n", known.detail)),
+        let is_ready = known.iter().all(|known| known.state.registered() != Some(false));
+        let open = known.iter().filter(|known| known.state.registered() != Some(true));
+        let shown = |known: &Registration| {
+            format!("{}: {}\n", known.place.as_deref().unwrap_or_default(), known.detail)
+        };
+        let details: String = open.map(shown).collect();
+        match is_ready {
+            true => said(StatusCode::OK, TEXT, format!("ready\n{details}")),
+            false => said(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("not ready\n{details}")),
         }
     }
 

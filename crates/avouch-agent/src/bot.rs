@@ -1,6 +1,6 @@
 //! What an agent names in `Signature-Agent`.
 
-use avouch_wire::web_bot_auth::{AgentError, Agents, Dialect};
+use avouch_wire::web_bot_auth::{Agent, AgentError, Agents, Dialect};
 
 /// Why a URL cannot be named in `Signature-Agent`.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,11 @@ pub enum UrlError {
 /// # Errors
 /// [`UrlError`].
 pub fn check_url(dialect: Dialect, url: &str) -> Result<(), UrlError> {
-    let named = Agents::parse(&format!("\"{url}\""))?.named()?;
+    let named = named(url)?;
     if (dialect == Dialect::D) == (named.dialect == Dialect::D) { Ok(()) } else { Err(UrlError::OtherForm) }
+}
+
+/// What verifiers make of this URL.
+pub(crate) fn named(url: &str) -> Result<Agent, AgentError> {
+    Agents::parse(&format!("\"{url}\""))?.named()
 }

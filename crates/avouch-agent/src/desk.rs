@@ -72,3 +72,64 @@ impl Desk {
         Ok(signing.await.map_err(|_| DeskError::Broken)??)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use avouch_gather::clock::SystemClock;
+    use avouch_keys::SecretKey;
+    use avouch_keys::entropy::SystemEntropy;
+    use avouch_keys::store::{self, Protection};
+    use avouch_wire::authority::{Authority, Scheme};
+    use avouch_wire::key::KeyType;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::identity::Content;
+    use crate::site::Site;
+
+    fn desk(limits: &str) -> Desk {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("k");
+        let key = SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy).unwrap();
+        store::create(&path, &key, Protection::None).unwrap();
+        let text = format!(
+            "key = 'file:{}'\ndomain = 'acme.example'\nagent = 'bot'\nsigner.socket = '/s'\ndestination = {{ host = '*' }}\nlimits = {limits}",
+            path.display()
+        );
+        let config = Config::parse("f", &text).unwrap();
+        Desk::new(Identity::open(&config.identity).unwrap(), Arc::new(SystemClock::new()), &config.limits)
+    }
+
+    fn question(method: &str) -> Question {
+        let authority = Authority::parse("www.shop.example", Scheme::Https).unwrap();
+        let site = Site { scheme: Scheme::Https, authority };
+        Question { method: method.into(), site, target: "/".into(), content: Content::None }
+    }
+
+    #[tokio::test]
+    async fn every_signature_is_another_and_what_cannot_be_signed_is_not() {
+        let desk = desk("{}");
+        let one = desk.sign(Protocols::SAIP, question("GET")).await.unwrap();
+        assert_ne!(one, desk.sign(Protocols::SAIP, question("GET")).await.unwrap());
+        let refused = desk.sign(Protocols::SAIP, question("GE T")).await;
+        assert!(matches!(refused, Err(DeskError::Sign(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_wait_than_may_and_none_longer() {
+        let desk = Arc::new(desk("{ signatures = 1, waiting = 1, wait = '2s' }"));
+        let only = Arc::clone(&desk.hands).acquire_owned().await.unwrap();
+        let wait = || {
+            let desk = Arc::clone(&desk);
+            tokio::spawn(async move { desk.sign(Protocols::SAIP, question("GET")).await })
+        };
+        let (one, two) = (wait(), wait());
+        tokio::task::yield_now().await;
+        assert!(matches!(desk.sign(Protocols::SAIP, question("GET")).await, Err(DeskError::Busy)), "a third");
+        for waiting in [one, two] {
+            assert!(matches!(waiting.await.unwrap(), Err(DeskError::Busy)), "in vain");
+        }
+        drop(only);
+        assert!(desk.sign(Protocols::SAIP, question("GET")).await.is_ok(), "and then there is room again");
+    }
+}

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::registration::Registration;
+
 /// Counts since the start.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
@@ -37,9 +39,8 @@ impl Count {
 }
 
 impl Figures {
-    /// All of them, with `registered`: 1 where the key is published, 0 where it is known not to be, and no line where
-    /// that is not known.
-    pub(crate) fn text(&self, registered: Option<bool>) -> String {
+    /// All of them, with whether the key is published where sites look for it; no line where that is not known.
+    pub(crate) fn text(&self, known: &[Registration]) -> String {
         let mut text = String::from(
             "# HELP avouch_agent_requests_total Requests of programs, by what became of them.\n# TYPE avouch_agent_requests_total counter\n",
         );
@@ -62,11 +63,14 @@ impl Figures {
             let name = format!("avouch_agent_{name}");
             let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {}", count.get());
         }
-        if let Some(registered) = registered {
-            let name = "avouch_agent_registered";
-            let help = "Whether the DNS publishes the agent's key; absent while that is not known.";
-            let _ =
-                writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {}", u8::from(registered));
+        let name = "avouch_agent_registered";
+        let help =
+            "Whether the agent's key is published where sites look for it; absent while that is not known.";
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
+        for place in known {
+            if let Some(registered) = place.state.registered() {
+                let _ = writeln!(text, "{name}{{by=\"{}\"}} {}", place.by, u8::from(registered));
+            }
         }
         text
     }

@@ -112,7 +112,8 @@ impl Loaded {
             (None, _) => None,
         };
         let dns = dns.map_or_else(|| load::dns(&config.dns), Ok)?;
-        let watch = Watch::new(dns, Arc::clone(clock), &config.identity, agent.identity().public());
+        let key = agent.identity().public().clone();
+        let watch = Watch::new((dns, connector.clone()), Arc::clone(clock), config, key);
         Ok(Self { agent, connector, issuing, watch: Arc::new(watch) })
     }
 }
@@ -237,8 +238,8 @@ pub async fn run(config: Config, ready: impl FnOnce(&Running)) -> Result<(), Sta
     Ok(())
 }
 
-/// Whoever can connect to the operator's listener may look.
-fn everyone() -> Vec<IpNet> {
+/// Every network: whoever can connect to the operator's listener may look.
+pub(crate) fn everyone() -> Vec<IpNet> {
     let all = [IpAddr::from([0; 4]), IpAddr::from([0; 16])];
     all.into_iter().filter_map(|start| IpNet::new(start, 0).ok()).collect()
 }

@@ -8,7 +8,7 @@ use super::world::{Agent, World};
 
 async fn registration(agent: &Agent) -> Value {
     let status = agent.operator("/status").await;
-    serde_json::from_slice::<Value>(&status.body).unwrap()["registration"].clone()
+    serde_json::from_slice::<Value>(&status.body).unwrap()["registration"][0].clone()
 }
 
 /// Waits until the record was looked up.
@@ -29,10 +29,10 @@ async fn health_shows_whether_the_dns_publishes_the_key() {
     let name = "crawler-7._saip.acme.example";
     let agent = world.agent("", "");
     let known = looked_up(&agent).await;
-    assert_eq!((&known["state"], &known["name"]), (&"published".into(), &name.into()), "{known}");
+    assert_eq!((&known["state"], &known["place"]), (&"published".into(), &name.into()), "{known}");
     assert!(known["detail"].as_str().unwrap().contains("secure"), "{known}");
     assert_eq!(agent.operator("/readyz").await.text(), "ready\n");
-    assert!(agent.operator("/metrics").await.text().contains("avouch_agent_registered 1\n"));
+    assert!(agent.operator("/metrics").await.text().contains("avouch_agent_registered{by=\"saip\"} 1\n"));
     assert_eq!(agent.operator("/healthz").await.status(), 200);
     assert_eq!(agent.operator("/other").await.status(), 404);
     agent.stop();
@@ -51,7 +51,7 @@ async fn health_shows_whether_the_dns_publishes_the_key() {
         let ready = agent.operator("/readyz").await;
         assert_eq!(ready.status(), 503, "{state}");
         assert!(ready.text().contains(name), "{}", ready.text());
-        assert!(agent.operator("/metrics").await.text().contains("avouch_agent_registered 0\n"));
+        assert!(agent.operator("/metrics").await.text().contains("avouch_agent_registered{by=\"saip\"} 0\n"));
         assert_eq!(agent.operator("/healthz").await.status(), 200, "it is alive all the same");
         agent.stop();
     }
@@ -75,7 +75,7 @@ async fn a_record_that_cannot_be_looked_up_is_unknown_and_no_reason_not_to_be_re
         "{}",
         ready.text()
     );
-    assert!(!agent.operator("/metrics").await.text().contains("avouch_agent_registered "));
+    assert!(!agent.operator("/metrics").await.text().contains("avouch_agent_registered{"));
     agent.stop();
     world.stop().await;
 }
