@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use avouch_gather::clock::{Clock, SystemClock};
-use avouch_wire::authority::{Authority, AuthorityError, Scheme};
+use avouch_wire::authority::{Authority, Scheme};
 use http::uri::Uri;
 use http::{HeaderName, HeaderValue, Request, header};
 
@@ -11,8 +11,9 @@ use crate::config::{Config, Destination, Protocols};
 use crate::desk::{Desk, DeskError};
 use crate::figures::Figures;
 use crate::hygiene;
-use crate::identity::{Content, Identity, Question};
+use crate::identity::Identity;
 use crate::key::OpenError;
+use crate::question::{Content, Question, QuestionError};
 use crate::site::Site;
 
 /// The fields that are set in place of any the request has.
@@ -31,15 +32,12 @@ struct Inner {
     figures: Figures,
 }
 
-/// Why a request to a destination is not signed. It is not to be sent: its operator wants it to say who asks.
+/// Why a request is not signed. It is not to be sent: its operator wants it to say who asks.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
-    /// It does not say where it goes.
-    #[error("the request names no site: give it an absolute http or https URL")]
-    NoSite,
-    /// The site's name cannot be bound to a signature.
-    #[error("the site: {0}")]
-    Authority(#[from] AuthorityError),
+    /// It is none that could be signed.
+    #[error("{0}")]
+    Question(#[from] QuestionError),
     /// No signature.
     #[error("{0}")]
     Desk(#[from] DeskError),
@@ -77,6 +75,16 @@ impl Agent {
     /// The fields that sign a request; `None` where it goes out without a name. Good for one request: one that is sent
     /// again is signed again.
     ///
+    /// ```
+    /// # use avouch_agent::{Agent, Content, Question};
+    /// # async fn shown(agent: Agent, headers: &mut http::HeaderMap) -> Result<(), Box<dyn std::error::Error>> {
+    /// let question = Question::of("GET", "https://www.shop.example/prices", Content::None)?;
+    /// for (name, value) in agent.sign(question).await?.into_iter().flatten() {
+    ///     headers.insert(name, value);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`DeskError`]: it is to be signed, and cannot be.
     pub async fn sign(&self, question: Question) -> Result<Option<Fields>, DeskError> {
@@ -97,10 +105,9 @@ impl Agent {
     /// who sends it are taken away in either case.
     ///
     /// ```
-    /// # use avouch_agent::{Agent, Content, RequestError};
-    /// # async fn shown(agent: Agent) -> Result<(), RequestError> {
-    /// let url = "https://www.shop.example/prices";
-    /// let mut request = http::Request::get(url).body(()).map_err(|_| RequestError::NoSite)?;
+    /// # use avouch_agent::{Agent, Content};
+    /// # async fn shown(agent: Agent) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut request = http::Request::get("https://www.shop.example/prices").body(())?;
     /// if agent.sign_request(&mut request, Content::None).await? {
     ///     assert!(request.headers().contains_key("saip"));
     /// }
@@ -114,10 +121,8 @@ impl Agent {
         request: &mut Request<B>,
         content: Content,
     ) -> Result<bool, RequestError> {
-        let site = site_of(request.uri())?;
         hygiene::strip_identity(request.headers_mut());
-        let target = request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned();
-        let question = Question { method: request.method().to_string(), site, target, content };
+        let question = Question::of(request.method().as_str(), &request.uri().to_string(), content)?;
         let Some(fields) = self.sign(question).await? else { return Ok(false) };
         for (name, value) in fields {
             request.headers_mut().insert(name, value);
@@ -139,11 +144,10 @@ impl Agent {
 }
 
 /// The site of an absolute URL.
-pub(crate) fn site_of(uri: &Uri) -> Result<Site, RequestError> {
-    let scheme = uri.scheme_str().and_then(Scheme::parse).ok_or(RequestError::NoSite)?;
-    let authority = uri.authority().ok_or(RequestError::NoSite)?;
-    let authority = Authority::parse(authority.as_str(), scheme)?.into_owned();
-    Ok(Site { scheme, authority })
+pub(crate) fn site_of(uri: &Uri) -> Option<Site> {
+    let scheme = uri.scheme_str().and_then(Scheme::parse)?;
+    let authority = Authority::parse(uri.authority()?.as_str(), scheme).ok()?.into_owned();
+    Some(Site { scheme, authority })
 }
 
 /// Whether a request's `Host` names this site and nothing else does; HTTP/1.0 needs none.

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::Sleep;
 
-use crate::identity::Content;
+use crate::question::Content;
 
 /// The content of an answer to a program.
 pub(crate) type Answer = UnsyncBoxBody<Bytes, BodyError>;

@@ -17,9 +17,10 @@ use crate::body::{Answer, BodyError, Outgoing, Paced, Sent, read_ahead, unseen};
 use crate::config::Limits;
 use crate::desk::DeskError;
 use crate::hygiene::{strip_connection, strip_identity};
-use crate::identity::{Content, Question, SignError};
+use crate::identity::SignError;
 use crate::outbound::Outbound;
 use crate::pool::{Pool, Sender};
+use crate::question::{Content, Question};
 use crate::refusal::Refusal;
 use crate::site::Site;
 

@@ -10,7 +10,8 @@ use avouch_gather::clock::Clock;
 use tokio::sync::Semaphore;
 
 use crate::config::{Limits, Protocols};
-use crate::identity::{Identity, Question, SignError};
+use crate::identity::{Identity, SignError};
+use crate::question::Question;
 
 /// Why there is no signature.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +85,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::identity::Content;
+    use crate::question::Content;
     use crate::site::Site;
 
     fn desk(limits: &str) -> Desk {

@@ -10,34 +10,10 @@ use avouch_wire::time::Time;
 use crate::config;
 use crate::config::Protocols;
 use crate::key::{self, OpenError};
-use crate::site::Site;
+use crate::question::{Content, Question};
 
 /// How long a signature of Web Bot Auth lasts, in seconds: sites look at clocks, and a minute is ample for both.
 const LIFETIME: u64 = 60;
-
-/// A request, as far as it is signed.
-#[derive(Clone, Debug)]
-pub struct Question {
-    /// The method as it will be sent.
-    pub method: String,
-    /// The site.
-    pub site: Site,
-    /// Path and query as they will be sent.
-    pub target: String,
-    /// What is known of its content.
-    pub content: Content,
-}
-
-/// What is known of a request's content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// There is none, which the signature says.
-    None,
-    /// Nothing: it is not covered, and a verifier says so.
-    Unseen,
-    /// Its digest, after transfer decoding and before content decoding.
-    Read(ContentDigest),
-}
 
 /// Why a request was not signed.
 #[derive(Debug, thiserror::Error)]

@@ -197,6 +197,29 @@ async fn what_is_not_for_a_proxy_or_not_for_one_site_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn content_that_is_framed_in_two_ways_reaches_the_site_in_one_or_not_at_all() {
+    let world = World::new().await;
+    let agent = world.agent("", "");
+    for site in [world.listed("/"), world.unlisted("/")] {
+        let host = site.trim_start_matches("http://").trim_end_matches('/');
+        let request = format!(
+            "POST {site} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+        );
+        let answer = exchange(agent.proxy.unwrap(), request).await.unwrap();
+        let received = world.upstream.received();
+        match answer.map(|answer| answer.status()) {
+            Some(200) => {
+                let last = received.last().unwrap();
+                assert!(last.complete && last.body == b"hello", "{}", last.head);
+            }
+            other => assert!(other.is_none_or(|status| status == 400), "{other:?}"),
+        }
+    }
+    agent.stop();
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_but_the_public_internet_is_within_reach_unless_it_is_named() {
     let Some(_) = require(&["curl"]) else { return };
     let world = World::new().await;

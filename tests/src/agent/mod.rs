@@ -5,5 +5,6 @@ mod egress;
 mod forwarding;
 mod health;
 mod https;
+mod library;
 mod service;
 mod world;

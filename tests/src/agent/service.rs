@@ -90,8 +90,8 @@ async fn a_question_that_is_none_is_refused_and_says_why() {
     let good = json!({ "method": "GET", "url": world.listed("/") });
     assert_eq!(ask(&world, &good).await.0, 200);
     for (member, value, said) in [
-        ("method", json!("GE T"), "`method`"),
-        ("url", json!("/a"), "`url`"),
+        ("method", json!("GE T"), "the method"),
+        ("url", json!("/a"), "the URL"),
         ("content", json!("all"), "cannot be read"),
         ("content", json!({ "sha256": "short" }), "`content`"),
         ("digest", json!("AAAA"), "unknown field"),

@@ -46,7 +46,7 @@ impl Service for Proxy {
             return self.carrier.refuse(&Refusal::NotForProxy);
         }
         match site_of(request.uri()) {
-            Ok(site) if host_is(&request, &site) => self.carrier.carry(request, site).await,
+            Some(site) if host_is(&request, &site) => self.carrier.carry(request, site).await,
             _ => self.carrier.refuse(&Refusal::Site),
         }
     }

@@ -1,22 +1,17 @@
 //! What is asked and answered, as JSON.
 
-use avouch_wire::authority::Authority;
 use avouch_wire::b64u;
 use avouch_wire::content::ContentDigest;
-use avouch_wire::target::{Target, is_token};
 use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::agent::Fields;
-use crate::identity::{Content, Question};
+use crate::question::{Content, Question, QuestionError};
 use crate::site::Site;
 
 /// The fields that a request must not have of its own, in any spelling.
 const STRIP: [&str; 5] = ["saip", "saip-*", "signature", "signature-agent", "signature-input"];
-
-/// Longest method.
-const MAX_METHOD: usize = 64;
 
 /// Why a question has no answer.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,14 +32,8 @@ pub(crate) enum Fault {
     Broken,
     #[error("the question cannot be read: {0}")]
     Json(String),
-    #[error(
-        "`method` is not a token of at most 64 letters, digits and marks, or is CONNECT or TRACE, which are not signed"
-    )]
-    Verb,
-    #[error(
-        "`url` is not an absolute http or https URL of visible ASCII, without a fragment and a user: {0}"
-    )]
-    Url(String),
+    #[error("{0}")]
+    Question(#[from] QuestionError),
     #[error("`content` is not \"none\", \"unseen\" or {{\"sha256\": 43 characters of base64url}}")]
     Content,
     #[error("the request cannot be signed: {0}")]
@@ -64,12 +53,9 @@ impl Fault {
             Self::Kind => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Late => StatusCode::REQUEST_TIMEOUT,
             Self::Long => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Broken
-            | Self::Json(_)
-            | Self::Verb
-            | Self::Url(_)
-            | Self::Content
-            | Self::Unsignable(_) => StatusCode::BAD_REQUEST,
+            Self::Broken | Self::Json(_) | Self::Question(_) | Self::Content | Self::Unsignable(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Defect => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -117,19 +103,12 @@ impl Asked {
     /// The request that is meant. The message that is signed is made of it here, and of nothing else.
     pub(crate) fn question(self) -> Result<Question, Fault> {
         let Self { method, url, content } = self;
-        if !is_token(&method) || method.len() > MAX_METHOD || matches!(&*method, "CONNECT" | "TRACE") {
-            return Err(Fault::Verb);
-        }
-        let target = Target::parse("GET", &url).map_err(|error| Fault::Url(error.to_string()))?;
-        let (scheme, authority) = target.origin().ok_or_else(|| Fault::Url("it names no site".into()))?;
-        let authority = Authority::parse(authority, scheme).map_err(|error| Fault::Url(error.to_string()))?;
         let content = match content {
             AskedContent::None => Content::None,
             AskedContent::Unseen => Content::Unseen,
             AskedContent::Read(Digest { sha256 }) => Content::Read(digest(&sha256).ok_or(Fault::Content)?),
         };
-        let site = Site { scheme, authority: authority.into_owned() };
-        Ok(Question { method, site, target: target.path().to_owned(), content })
+        Ok(Question::of(&method, &url, content)?)
     }
 }
 
@@ -185,7 +164,7 @@ mod tests {
         };
         let url = "https://a.example/";
         for method in ["", "GE T", "GET\\n", "CONNECT", "TRACE", &"A".repeat(65)] {
-            assert_eq!(ask(method, url, ""), Fault::Verb, "{method}");
+            assert_eq!(ask(method, url, ""), Fault::Question(QuestionError::Method), "{method}");
         }
         for url in [
             "",
@@ -199,7 +178,8 @@ mod tests {
             "https://a.example/\u{e4}",
             "https://a_b.example/",
         ] {
-            assert!(matches!(ask("GET", url, ""), Fault::Url(_)), "{url}");
+            let refused = ask("GET", url, "");
+            assert!(matches!(refused, Fault::Question(error) if error != QuestionError::Method), "{url}");
         }
         let short = format!(r#","content":{{"sha256":"{}"}}"#, "A".repeat(42));
         assert_eq!(ask("GET", url, &short), Fault::Content);
