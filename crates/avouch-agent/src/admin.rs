@@ -1,6 +1,5 @@
 //! What an operator sees: health, the registration, figures.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use avouch_wire::b64u;
@@ -14,6 +13,7 @@ use crate::agent::Agent;
 use crate::body::Answer;
 use crate::config::Config;
 use crate::listen::{Place, Service};
+use crate::outbound::Ends;
 use crate::registration::{Registration, Watch};
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -27,12 +27,7 @@ pub(crate) struct Admin {
 }
 
 impl Service for Admin {
-    async fn answer(
-        &self,
-        request: Request<Incoming>,
-        _peer: SocketAddr,
-        _place: &Place,
-    ) -> Response<Answer> {
+    async fn answer(&self, request: Request<Incoming>, _ends: Ends, _place: &Place) -> Response<Answer> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return said(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET\n".into());
         }

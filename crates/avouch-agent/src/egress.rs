@@ -1,6 +1,6 @@
 //! A port of this machine that leads to one site: for programs that know of no proxy, or do not speak TLS.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use avouch_wire::authority::{Authority, Scheme};
 use http::{HeaderValue, Request, Response, header};
@@ -10,6 +10,7 @@ use crate::agent::host_is;
 use crate::body::Answer;
 use crate::carrier::Carrier;
 use crate::listen::{Place, Service};
+use crate::outbound::Ends;
 use crate::refusal::Refusal;
 use crate::site::Site;
 
@@ -21,8 +22,8 @@ pub(crate) struct Egress {
 }
 
 impl Service for Egress {
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr, _place: &Place) -> Response<Answer> {
-        if self.carrier.outbound.is_own(peer) {
+    async fn answer(&self, request: Request<Incoming>, ends: Ends, _place: &Place) -> Response<Answer> {
+        if self.carrier.outbound.is_own(ends) {
             return self.carrier.refuse(&Refusal::Loop);
         }
         if is_of_another_page(&request) {

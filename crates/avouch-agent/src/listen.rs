@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::body::Answer;
+use crate::outbound::Ends;
 
 /// How long a request's head may take to arrive, and how long an idle connection is kept.
 const HEAD: Duration = Duration::from_secs(30);
@@ -66,7 +67,7 @@ pub(crate) trait Service: Clone + Send + Sync + 'static {
     fn answer(
         &self,
         request: Request<Incoming>,
-        peer: SocketAddr,
+        ends: Ends,
         place: &Place,
     ) -> impl Future<Output = Response<Answer>> + Send;
 }
@@ -85,7 +86,9 @@ pub(crate) async fn accept<S: Service>(listener: TcpListener, clients: Vec<IpNet
                 // Of a program that is gone already, reading will tell.
                 let _ = stream.set_nodelay(true);
                 let service = service.clone();
-                tokio::spawn(async move { serve(stream, peer, &place, &service).await });
+                // Without its ends it is gone already.
+                let Some(ends) = Ends::of(&stream) else { continue };
+                tokio::spawn(async move { serve(stream, ends, &place, &service).await });
             }
             Ok((_, peer)) => {
                 tracing::debug!(%peer, "connection refused: `clients` does not name its network")
@@ -104,13 +107,13 @@ fn may(clients: &[IpNet], peer: SocketAddr) -> bool {
 }
 
 /// Serves a connection to its end; after a stop was asked for, only what is under way.
-pub(crate) async fn serve<T, S>(stream: T, peer: SocketAddr, place: &Place, service: &S)
+pub(crate) async fn serve<T, S>(stream: T, ends: Ends, place: &Place, service: &S)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service,
 {
     let answer =
-        service_fn(|request| async move { Ok::<_, Infallible>(service.answer(request, peer, place).await) });
+        service_fn(|request| async move { Ok::<_, Infallible>(service.answer(request, ends, place).await) });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MAX_HEAD);
     let connection = server.serve_connection(TokioIo::new(stream), answer).with_upgrades();

@@ -44,29 +44,46 @@ pub(crate) struct Outbound {
     own: OwnSockets,
 }
 
-/// The near ends of connections that the agent has open: a request that comes from one of them is its own.
+/// The two ends of a connection, as the side sees them that it belongs to. One end alone tells nothing: the system gives
+/// out a port again while it is in use, for a connection elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Ends {
+    near: SocketAddr,
+    far: SocketAddr,
+}
+
+/// The connections that the agent has open: a request that comes by one of them is its own.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct OwnSockets(Arc<Mutex<HashSet<SocketAddr>>>);
+pub(crate) struct OwnSockets(Arc<Mutex<HashSet<Ends>>>);
 
 /// One of them, for as long as it is open.
 pub(crate) struct OwnSocket {
-    address: Option<SocketAddr>,
+    ends: Option<Ends>,
     all: OwnSockets,
 }
 
 impl OwnSockets {
-    pub(crate) fn hold(&self, address: SocketAddr) -> bool {
-        self.lock().contains(&canonical(address))
+    /// Whether the other side of an accepted connection is the agent's, too.
+    fn hold(&self, accepted: Ends) -> bool {
+        self.lock().contains(&Ends { near: accepted.far, far: accepted.near })
     }
 
     fn enter(&self, stream: &TcpStream) -> OwnSocket {
-        let address = stream.local_addr().ok().map(canonical);
-        address.map(|address| self.lock().insert(address));
-        OwnSocket { address, all: self.clone() }
+        let ends = Ends::of(stream);
+        ends.map(|ends| self.lock().insert(ends));
+        OwnSocket { ends, all: self.clone() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<SocketAddr>> {
+    fn lock(&self) -> MutexGuard<'_, HashSet<Ends>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ends {
+    /// Those of an open connection.
+    pub(crate) fn of(stream: &TcpStream) -> Option<Self> {
+        let (near, far) = (stream.local_addr().ok()?, stream.peer_addr().ok()?);
+        Some(Self { near: canonical(near), far: canonical(far) })
     }
 }
 
@@ -76,7 +93,7 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 
 impl Drop for OwnSocket {
     fn drop(&mut self) {
-        self.address.map(|address| self.all.lock().remove(&address));
+        self.ends.map(|ends| self.all.lock().remove(&ends));
     }
 }
 
@@ -96,9 +113,9 @@ impl Outbound {
         Self { reach, connector, connect: limits.connect, own }
     }
 
-    /// Whether who connected from there is the agent itself.
-    pub(crate) fn is_own(&self, peer: SocketAddr) -> bool {
-        self.own.hold(peer)
+    /// Whether who connected is the agent itself.
+    pub(crate) fn is_own(&self, accepted: Ends) -> bool {
+        self.own.hold(accepted)
     }
 
     /// Connects to the first address that answers, of those that may be connected to.
@@ -155,6 +172,22 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_connection_of_its_own_is_known_by_both_ends_and_only_while_it_is_open() {
+        let own = OwnSockets::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (far, _) = listener.accept().await.unwrap();
+        let accepted = Ends::of(&far).unwrap();
+        assert!(!own.hold(accepted));
+        let held = own.enter(&near);
+        assert!(own.hold(accepted));
+        let elsewhere = SocketAddr::new(accepted.near.ip(), accepted.near.port() ^ 1);
+        assert!(!own.hold(Ends { near: elsewhere, ..accepted }), "the same port, and another connection");
+        drop(held);
+        assert!(!own.hold(accepted));
+    }
 
     #[test]
     fn only_the_public_internet_and_what_is_named_is_within_reach() {

@@ -3,7 +3,6 @@
 mod opened;
 mod tunnel;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use crate::body::Answer;
 use crate::carrier::Carrier;
 use crate::config::Intercept;
 use crate::listen::{Place, Service};
+use crate::outbound::Ends;
 use crate::refusal::Refusal;
 use crate::site::Site;
 
@@ -34,12 +34,12 @@ pub(crate) struct Proxy {
 }
 
 impl Service for Proxy {
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr, place: &Place) -> Response<Answer> {
-        if self.carrier.outbound.is_own(peer) {
+    async fn answer(&self, request: Request<Incoming>, ends: Ends, place: &Place) -> Response<Answer> {
+        if self.carrier.outbound.is_own(ends) {
             return self.carrier.refuse(&Refusal::Loop);
         }
         if request.method() == Method::CONNECT {
-            let connected = self.connect(request, peer, place).await;
+            let connected = self.connect(request, ends, place).await;
             return connected.unwrap_or_else(|refusal| self.carrier.refuse(&refusal));
         }
         if request.uri().authority().is_none() {
@@ -58,7 +58,7 @@ impl Proxy {
     async fn connect(
         &self,
         request: Request<Incoming>,
-        peer: SocketAddr,
+        ends: Ends,
         place: &Place,
     ) -> Result<Response<Answer>, Refusal> {
         let site = tunnel_to(&request).filter(|site| host_is(&request, site)).ok_or(Refusal::Site)?;
@@ -72,7 +72,7 @@ impl Proxy {
             tokio::spawn(async move {
                 // Of a program that is gone there is nothing to do.
                 if let Ok(stream) = upgrade::on(request).await {
-                    opened::open(TokioIo::new(stream), acceptor, through, (peer, place)).await;
+                    opened::open(TokioIo::new(stream), acceptor, through, (ends, place)).await;
                 }
             });
             return Ok(Response::new(empty()));

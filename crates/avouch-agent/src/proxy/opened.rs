@@ -1,6 +1,5 @@
 //! Connections that are opened, so that what goes over them can be signed.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use avouch_tls::Acceptor;
@@ -12,6 +11,7 @@ use crate::agent::host_is;
 use crate::body::Answer;
 use crate::carrier::Carrier;
 use crate::listen::{Place, Service, serve};
+use crate::outbound::Ends;
 use crate::refusal::Refusal;
 use crate::site::Site;
 
@@ -26,12 +26,7 @@ struct Inside {
 }
 
 impl Service for Inside {
-    async fn answer(
-        &self,
-        request: Request<Incoming>,
-        _peer: SocketAddr,
-        _place: &Place,
-    ) -> Response<Answer> {
+    async fn answer(&self, request: Request<Incoming>, _ends: Ends, _place: &Place) -> Response<Answer> {
         // The tunnel leads to one site, and so does all that comes through it.
         if request.uri().authority().is_some() || !host_is(&request, &self.site) {
             return self.carrier.refuse(&Refusal::Site);
@@ -45,12 +40,12 @@ pub(super) async fn open<S>(
     stream: S,
     acceptor: Acceptor,
     (carrier, site): (Carrier, Site),
-    (peer, place): (SocketAddr, Place),
+    (ends, place): (Ends, Place),
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-        Ok(Ok(secured)) => serve(secured, peer, &place, &Inside { carrier, site }).await,
+        Ok(Ok(secured)) => serve(secured, ends, &place, &Inside { carrier, site }).await,
         Ok(Err(error)) => {
             tracing::warn!(%site, %error, "a program did not take the agent's certificate, or spoke no TLS; does it trust what `avouch agent ca` prints?");
         }
