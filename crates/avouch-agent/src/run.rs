@@ -225,13 +225,17 @@ pub fn check(config: &Config) -> Result<(), LoadError> {
 pub async fn run(config: Config, ready: impl FnOnce(&Running)) -> Result<(), StartError> {
     let on = |kind| signal(kind).map_err(StartError::Signals);
     let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
+    let mut hangup = on(SignalKind::hangup())?;
     let mut running = Running::start(config, None).await?;
     running.tasks.spawn(manager::keep_alive());
     ready(&running);
     manager::ready();
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => tracing::warn!("there is no reload: restart the agent to have it read its files again"),
+        }
     }
     manager::stopping();
     running.stop().await;

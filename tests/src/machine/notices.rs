@@ -100,6 +100,9 @@ fn systemd_is_told_of_an_agents_start_life_and_end() {
     assert!(avouch(&["key", "new", "file:k", "--unencrypted"]).output().unwrap().status.success());
     let mut process = Process::start(avouch(&run).env("WATCHDOG_USEC", "400000")).unwrap();
     assert_eq!(manager.told(), "READY=1\nSTATUS=signing\n");
+    // A hangup does not end it.
+    process.signal("HUP").unwrap();
+    process.hear(|line| line.contains("there is no reload").then_some(())).unwrap();
     assert_eq!(manager.any(), "WATCHDOG=1\n");
     process.signal("TERM").unwrap();
     assert!(manager.told().starts_with("STOPPING=1\n"));
