@@ -168,6 +168,33 @@ async fn a_request_that_is_sent_again_is_signed_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_at_once_are_each_signed_for_themselves() {
+    const PROGRAMS: usize = 16;
+    const REQUESTS: usize = 20;
+    let world = World::new().await;
+    let agent = world.agent("", "");
+    let programs: Vec<_> = (0..PROGRAMS)
+        .map(|program| {
+            let (proxy, host) = (agent.proxy.unwrap(), format!("127.0.0.1:{}", world.port));
+            tokio::spawn(async move {
+                let mut client = Raw::connect(proxy).await.unwrap();
+                for request in 0..REQUESTS {
+                    let line = format!("GET http://{host}/{program}/{request} HTTP/1.1");
+                    client.send(format!("{line}\r\nHost: {host}\r\n\r\n")).await.unwrap();
+                    assert_eq!(client.answer().await.unwrap().unwrap().status(), 200);
+                }
+            })
+        })
+        .collect();
+    for program in programs {
+        program.await.unwrap();
+    }
+    assert_eq!(world.told(), vec![proved("saip-rolling"); PROGRAMS * REQUESTS]);
+    agent.stop();
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_for_a_proxy_or_not_for_one_site_is_refused() {
     let world = World::new().await;
     let agent = world.agent("", "");

@@ -3,7 +3,7 @@
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
-use avouch_agent::config::Config;
+use avouch_agent::config::{Config, HostPattern};
 use avouch_agent::{LoadError, OpenError, Running, StartError, authority_root};
 use avouch_gather::clock::SystemClock;
 use clap::{Args, Subcommand};
@@ -128,6 +128,10 @@ fn announce(running: &Running) {
 fn warn(config: &Config) {
     if config.proxy.as_ref().is_some_and(|proxy| proxy.tls.is_none()) {
         output::talk("[proxy.tls] is not set: https goes through the proxy unopened and unsigned");
+    }
+    let mut signed = config.destinations.iter().filter(|place| !place.sign.is_none());
+    if signed.any(|place| place.hosts.iter().any(|pattern| pattern.host == HostPattern::Any)) {
+        output::talk("host = \"*\" is a destination: every site learns who asks");
     }
 }
 
