@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use avouch_agent::config::Config as AgentConfig;
 use avouch_gateway::config::Config;
 
 /// The blocks of kind `toml` of a text.
@@ -16,9 +17,16 @@ fn every_configuration_shown_can_be_read() {
     let mut shown = 0;
     for guide in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         let text = fs::read_to_string(&guide).unwrap();
-        for block in blocks(&text).filter(|block| block.lines().any(|line| line.starts_with("listen"))) {
+        for block in
+            blocks(&text).filter(|block| block.lines().any(|line| line.trim_start().starts_with("listen")))
+        {
             shown += 1;
-            let read = Config::parse(&guide.display().to_string(), block);
+            let name = guide.display().to_string();
+            let read = match guide.ends_with("agent.md") {
+                // Within a list a block is indented, which TOML does not mind.
+                true => AgentConfig::parse(&name, block).map(drop),
+                false => Config::parse(&name, block).map(drop),
+            };
             assert!(read.is_ok(), "{}", read.unwrap_err());
         }
     }

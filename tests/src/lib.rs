@@ -1,6 +1,8 @@
 //! The integration tests: house, vectors, command line, interoperation, hostile input.
 
 #[cfg(test)]
+mod agent;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod console;

@@ -55,9 +55,14 @@ const WRAPPERS: &[Wrapper] = &[
         reason: "what is entered there is entered once, which one crate is read to know",
     },
     Wrapper {
-        libraries: &["listenfd", "sd-notify"],
+        libraries: &["listenfd"],
         only: Only::Crate("avouch-gateway"),
         reason: "sockets from outside are taken once, in one place, which looks at what they are",
+    },
+    Wrapper {
+        libraries: &["sd-notify"],
+        only: Only::From(3),
+        reason: "services are what a service manager starts, and nothing below them knows of it",
     },
     Wrapper {
         libraries: &["mail-parser"],

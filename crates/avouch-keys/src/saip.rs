@@ -128,6 +128,12 @@ impl Signer {
         self.key.public()
     }
 
+    /// The long-term key, for what else it signs.
+    #[must_use]
+    pub const fn key(&self) -> &SecretKey {
+        &self.key
+    }
+
     /// Who speaks.
     #[must_use]
     pub const fn speaker(&self) -> &Speaker {

@@ -76,6 +76,11 @@ impl Acceptor {
         Ok(Self { tls: TlsAcceptor::from(Arc::new(config)), leaf: Some(leaf), challenges: None })
     }
 
+    /// As configured, with this certificate.
+    pub(crate) fn over(config: ServerConfig, leaf: CertificateDer<'static>) -> Self {
+        Self { tls: TlsAcceptor::from(Arc::new(config)), leaf: Some(Arc::new(leaf)), challenges: None }
+    }
+
     /// Without a certificate: no handshake comes to an end but those of an authority.
     ///
     /// # Errors

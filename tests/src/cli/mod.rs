@@ -24,7 +24,7 @@ macro_rules! scripts {
 
 scripts![
     keys, dns, sign, directory, verify, confirm, explain, audit, report, refuse, fetch, delegate, policy,
-    gateway, doctor, backup, console, manual
+    gateway, doctor, backup, console, manual, agent
 ];
 
 #[test]
@@ -74,6 +74,11 @@ fn the_guide_for_partners_shows_what_comes_of_its_examples() {
 #[test]
 fn the_guide_for_bots_shows_what_comes_of_its_examples() {
     shows_what_comes_of_its_examples("bots.md", include_str!("../../../docs/operate/bots.md"));
+}
+
+#[test]
+fn the_guide_for_agents_shows_what_comes_of_its_examples() {
+    shows_what_comes_of_its_examples("agent.md", include_str!("../../../docs/operate/agent.md"));
 }
 
 #[test]

@@ -11,4 +11,4 @@ pub(crate) mod proxies;
 mod publish;
 mod record;
 mod site;
-mod world;
+pub(crate) mod world;

@@ -182,14 +182,14 @@ fn zones(folder: &Path) -> Vec<Zone> {
 }
 
 /// A manual's code block number `nth` of a language.
-pub(super) fn block(manual: &str, language: &str, nth: usize) -> String {
+pub(crate) fn block(manual: &str, language: &str, nth: usize) -> String {
     let blocks = manual.split("\n```").skip(1).step_by(2);
     let of_language = blocks.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n'));
     format!("{}\n", of_language.map(str::to_owned).nth(nth).expect("the manual has the block"))
 }
 
 /// `text` with each of `changes` made: what stands for this machine in place of the manual's example.
-pub(super) fn put(text: &str, changes: &[(&str, &str)]) -> String {
+pub(crate) fn put(text: &str, changes: &[(&str, &str)]) -> String {
     changes.iter().fold(text.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "`{from}` is not in:\n{text}");
         text.replace(from, to)

@@ -13,6 +13,9 @@ use testkit::upstream::Upstream;
 
 use super::doctor::{name_server, time_server};
 
+/// The units in it.
+const UNITS: [&str; 3] = ["avouch.service", "avouch.socket", "avouch-agent.service"];
+
 /// Builds the package of the program as it was built beside the tests.
 fn build() -> PathBuf {
     let xtask = testkit::binary::path().with_file_name("xtask");
@@ -98,14 +101,14 @@ async fn the_package_installs_is_well_serves_keeps_what_was_changed_and_goes_wit
     for file in [
         "usr/bin/avouch",
         "usr/share/man/man1/avouch-gateway-run.1.gz",
+        "usr/share/man/man1/avouch-agent-run.1.gz",
         "usr/share/man/man1/avouch-doctor.1.gz",
         "usr/share/bash-completion/completions/avouch",
         "usr/share/doc/avouch/sbom.cdx.json",
     ] {
         assert!(debian.path(file).is_file(), "{file}");
     }
-    let verified =
-        debian.run("root", &["systemd-analyze", "--man=no", "verify", "avouch.service", "avouch.socket"]);
+    let verified = debian.run("root", &[&["systemd-analyze", "--man=no", "verify"], &UNITS[..]].concat());
     assert!(verified.status.success(), "{}", printed(&verified));
     is_well_once_it_has_a_site(&debian).await;
 

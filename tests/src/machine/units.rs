@@ -54,7 +54,7 @@ fn printed(output: &Output) -> String {
 #[test]
 fn systemd_finds_nothing_wrong_with_the_units_and_something_with_a_near_miss() {
     let Some(peers) = require(&["systemd-analyze"]) else { return };
-    let verify = ["verify", "avouch.service", "avouch.socket"];
+    let verify = ["verify", "avouch.service", "avouch.socket", "avouch-agent.service"];
     let plain = root(str::to_owned);
     let verified = analyze(&peers, plain.path(), &verify);
     assert!(verified.status.success() && printed(&verified).is_empty(), "{}", printed(&verified));
@@ -65,13 +65,18 @@ fn systemd_finds_nothing_wrong_with_the_units_and_something_with_a_near_miss() {
 }
 
 #[test]
-fn the_service_reaches_little_of_the_system() {
+fn the_services_reach_little_of_the_system() {
     let Some(peers) = require(&["systemd-analyze"]) else { return };
     let threshold = format!("--threshold={EXPOSURE}");
-    let words = ["security", "--offline=true", "--no-pager", &threshold, "avouch.service"];
-    let plain = root(str::to_owned);
-    let rated = analyze(&peers, plain.path(), &words);
-    assert!(rated.status.success(), "{}", printed(&rated));
-    let open = root(|text| text.replace("CapabilityBoundingSet=\n", "").replace("SystemCallFilter=", "#"));
-    assert!(!analyze(&peers, open.path(), &words).status.success());
+    let words = ["security", "--offline=true", "--no-pager", &threshold];
+    let (plain, open) = (
+        root(str::to_owned),
+        root(|text| text.replace("CapabilityBoundingSet=\n", "").replace("SystemCallFilter=", "#")),
+    );
+    for unit in ["avouch.service", "avouch-agent.service"] {
+        let words = [&words[..], &[unit]].concat();
+        let rated = analyze(&peers, plain.path(), &words);
+        assert!(rated.status.success(), "{}", printed(&rated));
+        assert!(!analyze(&peers, open.path(), &words).status.success());
+    }
 }

@@ -1,5 +1,6 @@
 //! The verbs.
 
+mod agent;
 mod audit;
 mod backup;
 mod completions;
@@ -44,13 +45,13 @@ avouch.";
 /// What the log tells unless asked otherwise, of a server at work and of any other command. hickory
 /// warns of each validation that fails, with the whole message in hexadecimal; that it failed is
 /// reported as the answer.
-const LOG_AT_WORK: &str = "warn,avouch=info,avouch_gateway=info,avouch_console=info,avouch_directory=info,avouch_reports=info,hickory_net=error";
+const LOG_AT_WORK: &str = "warn,avouch=info,avouch_gateway=info,avouch_agent=info,avouch_console=info,avouch_directory=info,avouch_reports=info,hickory_net=error";
 const LOG: &str = "warn,hickory_net=error";
 
 /// See who is behind each request, and prove who you are.
 ///
 /// A request makes a claim; evidence is gathered for it; a verdict says who it is; a decision says
-/// what happens. Agents sign with `key`, `sign` and `fetch`, domains publish with `dns` and `delegate`; sites judge
+/// what happens. Agents sign with `key`, `sign`, `fetch` and `agent`, domains publish with `dns` and `delegate`; sites judge
 /// with `gateway` and `verify`, see to it with `doctor`, look back with `audit`, and decide with `policy`.
 #[derive(Debug, Parser)]
 #[command(name = "avouch", version, styles = STYLES, after_help = EXIT_CODES, max_term_width = 100)]
@@ -68,6 +69,7 @@ enum Verb {
     Key(key::Key),
     Sign(sign::Sign),
     Fetch(fetch::Fetch),
+    Agent(agent::Agent),
     Directory(directory::Directory),
     Delegate(delegate::Delegate),
     Verify(verify::Verify),
@@ -89,7 +91,7 @@ impl Cli {
     /// What the log tells. The demo shows on stdout what its gateway would warn of.
     pub(crate) fn log(&self) -> &str {
         let usual = match self.verb {
-            Verb::Gateway(_) | Verb::Directory(_) => LOG_AT_WORK,
+            Verb::Gateway(_) | Verb::Agent(_) | Verb::Directory(_) => LOG_AT_WORK,
             Verb::Demo(_) => "off",
             _ => LOG,
         };
@@ -103,6 +105,7 @@ impl Cli {
             Verb::Key(key) => key.run(),
             Verb::Sign(sign) => sign.run(),
             Verb::Fetch(fetch) => wait_for(fetch.run()),
+            Verb::Agent(agent) => wait_for(agent.run()),
             Verb::Directory(directory) => wait_for(directory.run()),
             Verb::Delegate(delegate) => delegate.run(),
             Verb::Verify(verify) => wait_for(verify.run()),

@@ -3,6 +3,7 @@
 use super::{delegate, key};
 use crate::failure::Failure;
 use crate::{files, instant};
+use avouch_agent::check_url;
 use avouch_gather::clock::{Clock as _, SystemClock};
 use avouch_keys::saip::{Mode, RequestToSign, SignError, Signer, Speaker};
 use avouch_keys::{SecretKey, partner, web_bot_auth};
@@ -13,7 +14,7 @@ use avouch_wire::key::KeyType;
 use avouch_wire::name::{AgentId, Domain, NameError};
 use avouch_wire::target::Target;
 use avouch_wire::time::Time;
-use avouch_wire::web_bot_auth::{Agents, Dialect, TAG};
+use avouch_wire::web_bot_auth::{Dialect, TAG};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -256,13 +257,7 @@ impl Signing {
                     .fix("name the URL with --agent, or the domain with --dom"));
             }
         };
-        // Whatever is sent is read by a verifier first: what it could not use is not sent.
-        let named = Agents::parse(&format!("\"{url}\"")).and_then(|agents| agents.named());
-        let bad = |error: &dyn std::fmt::Display| Failure::usage(format_args!("--agent {url}: {error}"));
-        let named = named.map_err(|error| bad(&error))?;
-        if (dialect == Dialect::D) != (named.dialect == Dialect::D) {
-            return Err(bad(&"has a path with profile web-bot-auth-d, and none with the others"));
-        }
+        check_url(dialect, &url).map_err(|error| Failure::usage(format_args!("--agent {url}: {error}")))?;
         let speaker = web_bot_auth::Speaker { dialect, url: &url, lifetime: self.lifetime };
         let fields = web_bot_auth::sign(&self.open_key()?, speaker, request, self.now());
         let fields = fields.map_err(Failure::usage)?;

@@ -1,0 +1,55 @@
+//! The agent's key, opened once at the start.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use avouch_keys::SecretKey;
+use avouch_keys::passphrase::{Passphrase, PassphraseError};
+use avouch_keys::store::{self, StoreError};
+
+use crate::config;
+
+/// As much of a passphrase file as is read; what is longer is refused as too long.
+const MAX_FILE: u64 = 2 << 10;
+
+/// Why a key is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store does not give it.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The file of the passphrase cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// What is in it is no passphrase.
+    #[error("{}: {source}", path.display())]
+    Passphrase {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: PassphraseError,
+    },
+}
+
+/// Opens the key of a configuration.
+///
+/// # Errors
+/// [`OpenError`].
+pub(crate) fn open(identity: &config::Identity) -> Result<SecretKey, OpenError> {
+    let words = identity.passphrase_file.as_deref().map(passphrase).transpose()?;
+    Ok(store::open(&identity.key, words.as_ref())?)
+}
+
+fn passphrase(path: &Path) -> Result<Passphrase, OpenError> {
+    let failed = |source| OpenError::Read { path: path.to_owned(), source };
+    // Taken whole at once, so that no copy of it is left behind.
+    let mut content = Vec::with_capacity(usize::try_from(MAX_FILE).unwrap_or(0));
+    File::open(path).map_err(failed)?.take(MAX_FILE).read_to_end(&mut content).map_err(failed)?;
+    Passphrase::from_line(content).map_err(|source| OpenError::Passphrase { path: path.to_owned(), source })
+}

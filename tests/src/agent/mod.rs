@@ -1,0 +1,10 @@
+//! `avouch agent`: programs that know nothing of signatures, a gateway that judges what they send, and what its upstream
+//! is told.
+
+mod egress;
+mod forwarding;
+mod health;
+mod https;
+mod library;
+mod service;
+mod world;
