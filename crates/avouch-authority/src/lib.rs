@@ -1,0 +1,16 @@
+//! The registrar of a domain: agents enrol by themselves, owners approve and revoke, the DNS says so.
+//!
+//! In scope: questions of agents that hold a token and a key ([`Registrar::for_agents`]), what owners and operators
+//! decide ([`Registrar::for_role`]), and that the name server has in its zone what was decided, whatever fails
+//! meanwhile. Formats: `docs/formats/registrar.md`.
+//!
+//! Out of scope: what a record may hold (`avouch-wire`), what is kept (`avouch-store`), how a name server is told
+//! (`avouch-dns`), what an agent does with its key (`avouch-agent`), and who believes the record (`avouch-gateway`).
+//!
+//! Limits: [`registrar::MAX_PENDING`] agents wait for an approval; 1,024 questions wait for the database, and 128 are
+//! answered by one of its commits; 200 names go to the name server in one message, at most half a second after they
+//! changed.
+
+pub mod registrar;
+
+pub use registrar::{Registrar, Role};

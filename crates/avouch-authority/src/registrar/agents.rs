@@ -1,0 +1,125 @@
+//! What agents ask: `POST /v1/enrolments`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use avouch_store::ledger::AgentState;
+use avouch_wire::enrolment::{Enrolment, EnrolmentError, Fault, MAX_QUESTION};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use super::{Refusal, Shared, Unavailable};
+
+/// Seconds after which to ask again while something is out of order.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+
+/// What became of it.
+#[derive(Serialize)]
+struct Enrolled {
+    agent: String,
+    /// `enrolled`, or `pending` an approval.
+    state: &'static str,
+    /// Where the record stands, or will.
+    name: String,
+}
+
+/// Why there is nothing of it (RFC 9457).
+#[derive(Serialize)]
+pub(super) struct Problem {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    reason: &'static str,
+    detail: String,
+}
+
+/// An answer that says what is wrong, and how to mend it.
+pub(super) fn problem(status: StatusCode, reason: &'static str, detail: impl ToString) -> Response {
+    let problem = Problem { kind: "about:blank", reason, detail: detail.to_string() };
+    let mut answer = (status, axum::Json(problem)).into_response();
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        answer.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    }
+    answer
+}
+
+pub(super) fn unavailable(error: &Unavailable) -> Response {
+    // What the database says is for the log.
+    let detail = match error {
+        Unavailable::Busy => "too many ask at once: ask again",
+        Unavailable::Database(_) => "the registrar's database fails: ask again later",
+        Unavailable::Stopping => "the registrar stops: ask again later",
+    };
+    problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+}
+
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    let enrol = post(enrol).layer(DefaultBodyLimit::max(MAX_QUESTION));
+    Router::new().route("/v1/enrolments", enrol).with_state(shared)
+}
+
+async fn enrol(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    question: Bytes,
+) -> Response {
+    let domain = shared.rules.domain.borrowed();
+    let asked = match Enrolment::read(&question, &domain) {
+        Ok(asked) => asked,
+        Err(error) => return problem(StatusCode::BAD_REQUEST, malformed(&error), error),
+    };
+    let now = shared.clock.now();
+    if let Err(fault) = asked.holds(&domain, now.seconds()) {
+        let reason = match fault {
+            Fault::Time => "time",
+            Fault::Signature => "proof",
+        };
+        return problem(StatusCode::FORBIDDEN, reason, fault);
+    }
+    let enrolled = Enrolled {
+        agent: asked.agent.to_string(),
+        state: "",
+        name: asked.agent.record_name(&domain).unwrap_or_default(),
+    };
+    let (rules, from) = (shared.rules.clone(), from.ip().to_canonical().to_string());
+    let outcome = shared
+        .desk
+        .run(move |ledger| Box::pin(async move { rules.enrol(ledger, &asked, &from, now).await }))
+        .await;
+    match outcome {
+        Ok(Ok(state)) => {
+            let status = if state == AgentState::Pending { StatusCode::ACCEPTED } else { StatusCode::OK };
+            (status, axum::Json(Enrolled { state: state.name(), ..enrolled })).into_response()
+        }
+        Ok(Err(refusal)) => problem(status_of(refusal), refusal.code(), refusal),
+        Err(error) => unavailable(&error),
+    }
+}
+
+const fn malformed(error: &EnrolmentError) -> &'static str {
+    match error {
+        EnrolmentError::Document(_) => "malformed",
+        EnrolmentError::Agent(_) | EnrolmentError::NoAgent => "agent",
+        EnrolmentError::Key(_) => "key",
+        EnrolmentError::Token => "token",
+        EnrolmentError::Proof => "proof",
+    }
+}
+
+const fn status_of(refusal: Refusal) -> StatusCode {
+    match refusal {
+        Refusal::TokenUnknown => StatusCode::UNAUTHORIZED,
+        Refusal::TokenExpired
+        | Refusal::TokenUsedUp
+        | Refusal::AgentNotAllowed
+        | Refusal::NotAttested
+        | Refusal::Revoked => StatusCode::FORBIDDEN,
+        Refusal::KeyConflict => StatusCode::CONFLICT,
+        Refusal::TooManyPending => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}

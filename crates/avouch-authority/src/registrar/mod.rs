@@ -1,0 +1,77 @@
+//! The registrar: agents enrol by a token and the proof that they hold a key, and the DNS says so.
+
+mod agents;
+mod desk;
+mod owners;
+mod publishing;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+pub use desk::Unavailable;
+pub use publishing::Standing;
+pub use rules::{Actor, MAX_PENDING, Refusal, Rules, Scope, Unchanged};
+
+use std::sync::Arc;
+
+use avouch_dns::publish::Publisher;
+use avouch_gather::clock::Clock;
+use avouch_store::ledger::Ledger;
+use axum::Router;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use desk::Desk;
+
+/// Who speaks by a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Decides everything.
+    Owner,
+    /// Lets agents in and puts them out, one by one; makes no tokens, and changes no agent's key.
+    Operator,
+}
+
+/// A registrar that runs for as long as its tasks do.
+pub struct Registrar {
+    shared: Arc<Shared>,
+}
+
+/// What every question is answered from.
+pub(crate) struct Shared {
+    pub(crate) rules: Rules,
+    pub(crate) desk: Desk,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) standing: watch::Receiver<Standing>,
+}
+
+impl Registrar {
+    /// Starts its tasks: one that writes, one that publishes with this TTL. They end after `stop` says so, once this
+    /// is dropped.
+    pub fn start(
+        rules: Rules,
+        ledger: Ledger,
+        (publisher, ttl): (Publisher, u32),
+        clock: Arc<dyn Clock>,
+        tasks: &mut JoinSet<()>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let (desk, working) = Desk::open(ledger);
+        let (tell, standing) = watch::channel(Standing::default());
+        tasks.spawn(working);
+        tasks.spawn(publishing::publish(desk.clone(), publisher, ttl, Arc::clone(&clock), tell, stop));
+        Self { shared: Arc::new(Shared { rules, desk, clock, standing }) }
+    }
+
+    /// What agents ask.
+    #[must_use]
+    pub fn for_agents(&self) -> Router {
+        agents::router(Arc::clone(&self.shared))
+    }
+
+    /// What those ask who run it.
+    #[must_use]
+    pub fn for_role(&self, role: Role) -> Router {
+        owners::router(Arc::clone(&self.shared), role)
+    }
+}
