@@ -101,7 +101,11 @@ impl Blob {
         }
     }
 
-    fn from_der(der: &[u8]) -> Result<Self, BlobError> {
+    /// Reads `TPMKey` in DER.
+    ///
+    /// # Errors
+    /// [`BlobError`].
+    pub fn from_der(der: &[u8]) -> Result<Self, BlobError> {
         let parts = Parts::read(der).map_err(|_| BlobError::Damaged)?;
         match () {
             () if parts.kind != LOADABLE => return Err(BlobError::Kind),

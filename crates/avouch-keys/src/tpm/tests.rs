@@ -313,3 +313,45 @@ fn what_is_no_tpm_says_why() {
     assert_eq!(asked(&format!("swtpm={address}")), TpmError::Closed);
     assert_eq!(asked(&format!("swtpm={address}")), TpmError::Missing);
 }
+
+/// A character device, behind which a swtpm answers: a terminal that changes nothing of what goes through it.
+fn device(swtpm: Swtpm) -> (Device, std::os::fd::OwnedFd) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+    use std::io::{Read as _, Write as _};
+    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&near).unwrap();
+    unlockpt(&near).unwrap();
+    let path = PathBuf::from(ptsname(&near, Vec::new()).unwrap().into_string().unwrap());
+    let far = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let mut raw = tcgetattr(&far).unwrap();
+    raw.make_raw();
+    tcsetattr(&far, OptionalActions::Now, &raw).unwrap();
+    let mut chip = fs::File::from(near);
+    thread::spawn(move || {
+        let mut command = [0; 4096];
+        while let Ok(octets @ 1..) = chip.read(&mut command) {
+            let answer = swtpm.exchange(&command[..octets]).unwrap();
+            // In two parts, the second after a while, as no reader may rely on.
+            let (first, rest) = answer.split_at(5);
+            chip.write_all(first).unwrap();
+            thread::yield_now();
+            chip.write_all(rest).unwrap();
+        }
+    });
+    (Device::Kernel(path), far.into())
+}
+
+#[test]
+fn a_key_signs_by_a_character_device_and_one_that_is_silent_is_given_up() {
+    let Some(swtpm) = swtpm() else { return };
+    let folder = Folder::new();
+    let (device, _kept) = device(swtpm);
+    let key = create_in(&Tpm::patient(&device, LONG), &folder.path("a.key")).unwrap();
+    signs(&key);
+    let silent = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
+    rustix::pty::unlockpt(&silent).unwrap();
+    let path = PathBuf::from(rustix::pty::ptsname(&silent, Vec::new()).unwrap().into_string().unwrap());
+    let hasty = Tpm::patient(&Device::Kernel(path), Duration::from_millis(100));
+    assert_eq!(hasty.examine().unwrap_err(), TpmError::NoAnswer);
+}
