@@ -85,7 +85,16 @@ impl Swtpm {
         };
         let state = format!("dir={}", self.folder.path().join("state").display());
         let mut command = Command::new(&self.program);
-        command.args(["socket", "--tpm2", "--flags", "startup-clear", "--tpmstate", &state, "--server", &server]);
+        command.args([
+            "socket",
+            "--tpm2",
+            "--flags",
+            "startup-clear",
+            "--tpmstate",
+            &state,
+            "--server",
+            &server,
+        ]);
         self.process = Some(Process::start(&mut command)?);
         for _ in 0..LOOKS {
             if self.is_listening() {

@@ -277,7 +277,8 @@ mod tests {
         create(&path, &key, Protection::Passphrase(&words)).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
         assert_eq!(open(&path, Some(&words)).unwrap().public(), key.public());
-        let description = Description { keeper: Keeper::File, encrypted: true, public: Some(key.public().clone()) };
+        let description =
+            Description { keeper: Keeper::File, encrypted: true, public: Some(key.public().clone()) };
         assert_eq!(describe(&path).unwrap(), description);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
     }

@@ -64,9 +64,11 @@ impl Locator {
             Some(("file", "")) => Err(LocatorError::NoPath { kind: "file" }),
             Some(("file", path)) => Ok(Self::File(PathBuf::from(path))),
             Some(("tpm", rest)) => {
-                let (path, device) = rest.split_once('?').map_or((rest, None), |(path, device)| (path, Some(device)));
+                let (path, device) =
+                    rest.split_once('?').map_or((rest, None), |(path, device)| (path, Some(device)));
                 let device = device.map(Device::parse).transpose();
-                let device = device.map_err(|error| LocatorError::Device { given: text.to_owned(), error })?;
+                let device =
+                    device.map_err(|error| LocatorError::Device { given: text.to_owned(), error })?;
                 if path.is_empty() {
                     return Err(LocatorError::NoPath { kind: "tpm" });
                 }

@@ -112,7 +112,9 @@ pub enum Problem {
     #[error("holds a key of a TPM: name it tpm:PATH")]
     InTpm,
     /// A key of a file, opened as one of a TPM.
-    #[error("holds a key of no TPM: name it file:PATH; a key that was outside of a TPM cannot be moved into one")]
+    #[error(
+        "holds a key of no TPM: name it file:PATH; a key that was outside of a TPM cannot be moved into one"
+    )]
     NotInTpm,
     /// What a TPM wrapped cannot be used.
     #[error(transparent)]

@@ -22,8 +22,10 @@ pub(crate) const LABEL: &str = "TSS2 PRIVATE KEY";
 const LOADABLE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.23.133.10.1.3");
 
 /// The start of DER for what is always the same: the kind, `emptyAuth [0] TRUE`, and the owner's parent.
-const HEAD: [u8; 19] =
-    [0x06, 0x06, 0x67, 0x81, 0x05, 0x0a, 0x01, 0x03, 0xa0, 0x03, 0x01, 0x01, 0xff, 0x02, 0x04, 0x40, 0x00, 0x00, 0x01];
+const HEAD: [u8; 19] = [
+    0x06, 0x06, 0x67, 0x81, 0x05, 0x0a, 0x01, 0x03, 0xa0, 0x03, 0x01, 0x01, 0xff, 0x02, 0x04, 0x40, 0x00,
+    0x00, 0x01,
+];
 
 /// Why a text is no wrapped key that can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +43,9 @@ pub enum BlobError {
     #[error("holds no key that a TPM made and can load: make one with `avouch key new tpm:PATH`")]
     Kind,
     /// It has a password or a policy.
-    #[error("holds a key with a password or a policy, which avouch does not ask for: make one with `avouch key new tpm:PATH`")]
+    #[error(
+        "holds a key with a password or a policy, which avouch does not ask for: make one with `avouch key new tpm:PATH`"
+    )]
     Guarded,
     /// It is below another parent than the standard one.
     #[error(
@@ -136,7 +140,8 @@ impl Blob {
             let size = u16::try_from(octets.len()).ok()?.to_be_bytes();
             wrapped(0x04, &[size.as_slice(), octets].concat())
         };
-        let parts = whole(&area).zip(whole(private)).map(|(area, private)| [&HEAD[..], &area, &private].concat());
+        let parts =
+            whole(&area).zip(whole(private)).map(|(area, private)| [&HEAD[..], &area, &private].concat());
         parts.and_then(|parts| wrapped(0x30, &parts)).ok_or(TpmError::Unwritten)
     }
 
@@ -197,7 +202,11 @@ impl<'a> Parts<'a> {
 /// What follows its own length in two octets, and nothing beside.
 fn sized(octets: &[u8]) -> Result<&[u8], BlobError> {
     let (size, content) = octets.split_first_chunk::<2>().ok_or(BlobError::Damaged)?;
-    if content.len() == usize::from(u16::from_be_bytes(*size)) { Ok(content) } else { Err(BlobError::Damaged) }
+    if content.len() == usize::from(u16::from_be_bytes(*size)) {
+        Ok(content)
+    } else {
+        Err(BlobError::Damaged)
+    }
 }
 
 /// DER of one tag; `None` beyond what two octets count.
@@ -233,7 +242,8 @@ mod tests {
 
     fn pem(der: &[u8]) -> String {
         let text = data_encoding::BASE64.encode(der);
-        let lines: Vec<_> = text.as_bytes().chunks(64).map(|line| core::str::from_utf8(line).unwrap()).collect();
+        let lines: Vec<_> =
+            text.as_bytes().chunks(64).map(|line| core::str::from_utf8(line).unwrap()).collect();
         format!("-----BEGIN {LABEL}-----\n{}\n-----END {LABEL}-----\n", lines.join("\n"))
     }
 
@@ -260,10 +270,14 @@ mod tests {
 
     #[test]
     fn a_public_half_of_another_key_is_refused() {
-        let (own, other) = (blob().to_text().unwrap(), Blob::new(area(2), &[7; 126]).unwrap().to_text().unwrap());
+        let (own, other) =
+            (blob().to_text().unwrap(), Blob::new(area(2), &[7; 126]).unwrap().to_text().unwrap());
         let (wrapped, _) = own.split_once("-----BEGIN PUBLIC").unwrap();
         let (_, public) = other.split_once("-----BEGIN PUBLIC").unwrap();
-        assert_eq!(Blob::parse(&format!("{wrapped}-----BEGIN PUBLIC{public}")), Err(BlobError::PublicDiffers));
+        assert_eq!(
+            Blob::parse(&format!("{wrapped}-----BEGIN PUBLIC{public}")),
+            Err(BlobError::PublicDiffers)
+        );
         let broken = own.replace("MFkw", "MFkx");
         assert_eq!(Blob::parse(&broken), Err(BlobError::PublicDamaged));
     }
@@ -277,11 +291,29 @@ mod tests {
         assert_eq!(replaced(&[0x01, 0x01, 0xff], &[0x01, 0x01, 0x00]), Err(BlobError::Guarded));
         assert_eq!(replaced(&[0x01, 0x01, 0xff], &[0x01, 0x01, 0x01]), Ok(blob()));
         assert_eq!(replaced(&[0x01, 0x01, 0xff], &[0x02, 0x01, 0xff]), Err(BlobError::Guarded), "no BOOLEAN");
-        assert_eq!(replaced(&[0x40, 0, 0, 1], &[0x40, 0, 0, 0x0b]), Err(BlobError::Parent), "the endorsement's");
+        assert_eq!(
+            replaced(&[0x40, 0, 0, 1], &[0x40, 0, 0, 0x0b]),
+            Err(BlobError::Parent),
+            "the endorsement's"
+        );
         assert_eq!(replaced(&[0xa0, 0x03], &[0xa5, 0x03]), Err(BlobError::Guarded), "below an RSA parent");
         let without_sign = (area(1).object_attributes ^ TpmaObject::SIGN_ENCRYPT).bits().to_be_bytes();
         let attributes = area(1).object_attributes.bits().to_be_bytes();
         assert_eq!(replaced(&attributes, &without_sign), Err(BlobError::Unfit(Unfit::Sign)));
+    }
+
+    #[test]
+    fn whatever_octets_change_what_is_read_can_be_written_and_is_read_alike() {
+        let der = blob().to_der().unwrap();
+        for at in 0..der.len() {
+            for change in [0x01, 0x80, 0xff, 0x20] {
+                let mut changed = der.clone();
+                changed[at] ^= change;
+                if let Ok(read) = Blob::from_der(&changed) {
+                    assert_eq!(Blob::parse(&read.to_text().unwrap()), Ok(read), "{at}");
+                }
+            }
+        }
     }
 
     #[test]

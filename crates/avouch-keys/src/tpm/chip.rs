@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use avouch_wire::key::Fingerprint;
 use aws_lc_rs::digest::{SHA256, digest};
+use tpm2_protocol::TpmWriter;
 use tpm2_protocol::basic::{TpmHandle, TpmUint32};
 use tpm2_protocol::data::{
-    Tpm2bDigest, Tpm2bPublic, Tpm2bSensitiveCreate, TpmAlgId, TpmCap, TpmRh, TpmSt, TpmaSession, TpmsAuthCommand,
-    TpmtPublic, TpmtSigScheme, TpmtSignature, TpmtTkHashcheck, TpmuCapabilities, TpmuSignature,
+    Tpm2bDigest, Tpm2bPublic, Tpm2bSensitiveCreate, TpmAlgId, TpmCap, TpmRh, TpmSt, TpmaSession,
+    TpmsAuthCommand, TpmtPublic, TpmtSigScheme, TpmtSignature, TpmtTkHashcheck, TpmuCapabilities,
+    TpmuSignature,
 };
 use tpm2_protocol::frame::{
-    TpmCreateCommand, TpmCreatePrimaryCommand, TpmCreatePrimaryResponse, TpmCreateResponse, TpmFlushContextCommand,
-    TpmFlushContextResponse, TpmFrame, TpmGetCapabilityCommand, TpmGetCapabilityResponse, TpmLoadCommand,
-    TpmLoadResponse, TpmReadPublicCommand, TpmReadPublicResponse, TpmResponse, TpmSignCommand, TpmSignResponse,
-    TpmUnmarshalBody, tpm_marshal_command,
+    TpmCreateCommand, TpmCreatePrimaryCommand, TpmCreatePrimaryResponse, TpmCreateResponse,
+    TpmFlushContextCommand, TpmFlushContextResponse, TpmFrame, TpmGetCapabilityCommand,
+    TpmGetCapabilityResponse, TpmLoadCommand, TpmLoadResponse, TpmReadPublicCommand, TpmReadPublicResponse,
+    TpmResponse, TpmSignCommand, TpmSignResponse, TpmUnmarshalBody, tpm_marshal_command,
 };
-use tpm2_protocol::TpmWriter;
 
 use super::blob::Blob;
 use super::problem::TpmError;
@@ -161,7 +162,8 @@ impl Chip {
     /// Flushes objects that look like ours and are not in use now; says whether there were any. The parent can be made
     /// again and a key be loaded again, so nothing is lost to whom they belonged.
     fn reclaim(&mut self) -> Result<bool, TpmError> {
-        let TpmuCapabilities::Handles(handles) = self.capability(TpmCap::Handles, TRANSIENT, MAX_OBJECTS)? else {
+        let TpmuCapabilities::Handles(handles) = self.capability(TpmCap::Handles, TRANSIENT, MAX_OBJECTS)?
+        else {
             return Err(TpmError::Garbled);
         };
         let mut any = false;
@@ -233,7 +235,10 @@ impl Chip {
     }
 
     /// Asks for what wants the password of the first handle, which is empty.
-    pub(super) fn ask_authorised<R: TpmUnmarshalBody>(&mut self, command: &impl TpmFrame) -> Result<R, TpmError> {
+    pub(super) fn ask_authorised<R: TpmUnmarshalBody>(
+        &mut self,
+        command: &impl TpmFrame,
+    ) -> Result<R, TpmError> {
         let session = TpmsAuthCommand {
             session_handle: TpmHandle::new(TpmRh::Pw as u32),
             session_attributes: TpmaSession::CONTINUE_SESSION,

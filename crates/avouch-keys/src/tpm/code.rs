@@ -21,7 +21,10 @@ fn base(code: u32) -> Option<Base> {
 
 /// Whether the same command is to be sent again.
 pub(super) fn asks_again(code: u32) -> bool {
-    matches!(base(code), Some(Base::Retry | Base::Yielded | Base::Testing | Base::NvRate | Base::NvUnavailable))
+    matches!(
+        base(code),
+        Some(Base::Retry | Base::Yielded | Base::Testing | Base::NvRate | Base::NvUnavailable)
+    )
 }
 
 /// What a refusal of this command means.

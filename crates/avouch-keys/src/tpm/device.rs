@@ -26,7 +26,9 @@ pub enum DeviceError {
         given: String,
     },
     /// An swtpm on another machine: whoever is between could have anything signed.
-    #[error("`{given}` is not on this machine, and what is said to swtpm could be read and changed on the way")]
+    #[error(
+        "`{given}` is not on this machine, and what is said to swtpm could be read and changed on the way"
+    )]
     Remote {
         /// What was given.
         given: String,
@@ -106,9 +108,13 @@ mod tests {
 
     #[test]
     fn each_way_to_a_tpm_reads_as_it_is_written() {
-        for text in
-            ["device=/dev/tpmrm0", "device=/dev/tpm0", "swtpm=127.0.0.1:2321", "swtpm=[::1]:2321", "swtpm=/run/swtpm.sock"]
-        {
+        for text in [
+            "device=/dev/tpmrm0",
+            "device=/dev/tpm0",
+            "swtpm=127.0.0.1:2321",
+            "swtpm=[::1]:2321",
+            "swtpm=/run/swtpm.sock",
+        ] {
             assert_eq!(Device::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Device::default().to_string(), "device=/dev/tpmrm0");
@@ -132,6 +138,8 @@ mod tests {
     fn only_the_kernels_resource_manager_keeps_programs_apart() {
         let managed = |text| Device::parse(text).unwrap().is_managed();
         assert!(managed("device=/dev/tpmrm0") && managed("device=/dev/tpmrm1"));
-        assert!(!managed("device=/dev/tpm0") && !managed("swtpm=/run/tpmrm0") && !managed("swtpm=127.0.0.1:1"));
+        assert!(
+            !managed("device=/dev/tpm0") && !managed("swtpm=/run/tpmrm0") && !managed("swtpm=127.0.0.1:1")
+        );
     }
 }

@@ -53,7 +53,8 @@ pub(super) fn examine(chip: &mut Chip) -> Result<Facts, TpmError> {
 }
 
 fn number(chip: &mut Chip, property: TpmPt) -> Result<u32, TpmError> {
-    let TpmuCapabilities::TpmProperties(told) = chip.capability(TpmCap::TpmProperties, property as u32, 1)? else {
+    let TpmuCapabilities::TpmProperties(told) = chip.capability(TpmCap::TpmProperties, property as u32, 1)?
+    else {
         return Err(TpmError::Garbled);
     };
     // A TPM that does not know the property tells the next one.

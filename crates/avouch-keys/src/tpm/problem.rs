@@ -6,7 +6,9 @@ use std::io;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TpmError {
     /// No such device or socket.
-    #[error("is not there: see that the machine has a TPM 2.0 and its firmware switches it on, or that swtpm runs")]
+    #[error(
+        "is not there: see that the machine has a TPM 2.0 and its firmware switches it on, or that swtpm runs"
+    )]
     Missing,
     /// Neither a character device nor, for swtpm, a socket.
     #[error("is no device of a TPM: name a character device such as /dev/tpmrm0, or the socket by swtpm=")]
@@ -21,7 +23,9 @@ pub enum TpmError {
     #[error("cannot be reached: {0}")]
     Unreachable(io::ErrorKind),
     /// Nothing came within the time granted.
-    #[error("does not answer in time: see whether another program holds it, then restart swtpm or the machine")]
+    #[error(
+        "does not answer in time: see whether another program holds it, then restart swtpm or the machine"
+    )]
     NoAnswer,
     /// Too many wait for it, so that this one's turn did not come within the time granted.
     #[error("has too much to sign: a TPM makes few signatures a second; use fewer threads, or batches")]
@@ -80,13 +84,17 @@ pub enum TpmError {
     #[error("loaded another key than the file holds: what is there is no TPM 2.0, or somebody interferes")]
     OtherKey,
     /// The signature does not hold by the key's public half.
-    #[error("made a signature that does not hold, which was not used: what is there is no TPM 2.0, or somebody interferes")]
+    #[error(
+        "made a signature that does not hold, which was not used: what is there is no TPM 2.0, or somebody interferes"
+    )]
     BadSignature,
     /// A handle means nothing to it any more.
     #[error("forgot a key that was loaded: it was reset; try again")]
     Forgotten,
     /// It refused for another reason.
-    #[error("refused command {command:#06x} with code {code:#05x}: see the TPM 2.0 Library, part 2, \"Response codes\"")]
+    #[error(
+        "refused command {command:#06x} with code {code:#05x}: see the TPM 2.0 Library, part 2, \"Response codes\""
+    )]
     Refused {
         /// TPM_CC.
         command: u32,

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 
 use tpm2_protocol::TpmWriter;
-use tpm2_protocol::data::{Tpm2bEccParameter, TpmAlgId, TpmRc, TpmRcBase, TpmsAuthResponse, TpmsSignatureEcc};
+use tpm2_protocol::data::{
+    Tpm2bEccParameter, TpmAlgId, TpmRc, TpmRcBase, TpmsAuthResponse, TpmsSignatureEcc,
+};
 use tpm2_protocol::data::{TpmtSignature, TpmuSignature};
 use tpm2_protocol::frame::{TpmSignResponse, tpm_marshal_response};
 
@@ -212,7 +214,10 @@ fn a_signature_by_another_algorithm_is_refused() {
     let other = |sig_alg, hash, signature: fn(TpmsSignatureEcc) -> TpmuSignature| {
         let number = Tpm2bEccParameter::try_from([1; 32].as_slice()).unwrap();
         let parts = TpmsSignatureEcc { hash, signature_r: number, signature_s: number };
-        let response = TpmSignResponse { handles: [], signature: TpmtSignature { sig_alg, signature: signature(parts) } };
+        let response = TpmSignResponse {
+            handles: [],
+            signature: TpmtSignature { sig_alg, signature: signature(parts) },
+        };
         let (mut octets, session) = ([0; 4096], [TpmsAuthResponse::default()]);
         let mut writer = TpmWriter::new(&mut octets);
         tpm_marshal_response(&response, TpmRc::Fmt0(TpmRcBase::Success), &session, &mut writer).unwrap();

@@ -4,9 +4,9 @@ use avouch_wire::key::PublicKey;
 use tpm2_protocol::TpmMarshal;
 use tpm2_protocol::basic::TpmUint16;
 use tpm2_protocol::data::{
-    Tpm2bEccParameter, TpmAlgId, TpmEccCurve, TpmaObject, TpmsEccParms, TpmsEccPoint, TpmsSchemeHash, TpmtEccScheme,
-    TpmtKdfScheme, TpmtPublic, TpmtSymDefObject, TpmuAsymScheme, TpmuPublicId, TpmuPublicParms, TpmuSymKeyBits,
-    TpmuSymMode,
+    Tpm2bEccParameter, TpmAlgId, TpmEccCurve, TpmaObject, TpmsEccParms, TpmsEccPoint, TpmsSchemeHash,
+    TpmtEccScheme, TpmtKdfScheme, TpmtPublic, TpmtSymDefObject, TpmuAsymScheme, TpmuPublicId,
+    TpmuPublicParms, TpmuSymKeyBits, TpmuSymMode,
 };
 
 use super::problem::{TpmError, Unfit};
@@ -81,7 +81,8 @@ pub(super) fn is_ours(found: &TpmtPublic) -> bool {
 
 /// The public key of an object that is all a key has to be.
 pub(super) fn check(found: &TpmtPublic) -> Result<PublicKey, Unfit> {
-    let (TpmuPublicParms::Ecc(parameters), TpmuPublicId::Ecc(point)) = (&found.parameters, &found.unique) else {
+    let (TpmuPublicParms::Ecc(parameters), TpmuPublicId::Ecc(point)) = (&found.parameters, &found.unique)
+    else {
         return Err(Unfit::Type);
     };
     let has = |attribute| found.object_attributes.contains(attribute);

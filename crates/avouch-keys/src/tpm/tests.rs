@@ -10,7 +10,9 @@ use avouch_wire::key::KeyType;
 use testkit::peers;
 use testkit::swtpm::{PROGRAMS, Slow, Swtpm};
 use tpm2_protocol::basic::TpmHandle;
-use tpm2_protocol::data::{Tpm2bPublic, Tpm2bSensitiveCreate, TpmCap, TpmaObject, TpmtPublic, TpmuCapabilities};
+use tpm2_protocol::data::{
+    Tpm2bPublic, Tpm2bSensitiveCreate, TpmCap, TpmaObject, TpmtPublic, TpmuCapabilities,
+};
 use tpm2_protocol::frame::{TpmCreateCommand, TpmCreateResponse};
 
 use super::*;
@@ -134,7 +136,8 @@ fn a_key_whose_file_was_changed_is_refused_by_its_tpm() {
     let (folder, tpm) = (Folder::new(), tpm(&swtpm));
     create_in(&tpm, &folder.path("a.key")).unwrap();
     create_in(&tpm, &folder.path("b.key")).unwrap();
-    let [a, b] = ["a.key", "b.key"].map(|name| Blob::parse(&fs::read_to_string(folder.path(name)).unwrap()).unwrap());
+    let [a, b] =
+        ["a.key", "b.key"].map(|name| Blob::parse(&fs::read_to_string(folder.path(name)).unwrap()).unwrap());
     let refused = |blob: Blob| tpm.open(blob).err();
     assert_eq!(refused(a.clone()), None);
     let mut private = a.private().unwrap().to_vec();
@@ -176,7 +179,10 @@ fn a_key_made_otherwise_in_the_same_tpm_is_refused() {
     assert_eq!(made(template::key()), None);
     assert_eq!(without(TpmaObject::NO_DA), Some(BlobError::Unfit(Unfit::NoDa)));
     assert_eq!(without(TpmaObject::RESTRICTED), Some(BlobError::Unfit(Unfit::Restricted)));
-    assert_eq!(without(TpmaObject::FIXED_TPM | TpmaObject::FIXED_PARENT), Some(BlobError::Unfit(Unfit::FixedTpm)));
+    assert_eq!(
+        without(TpmaObject::FIXED_TPM | TpmaObject::FIXED_PARENT),
+        Some(BlobError::Unfit(Unfit::FixedTpm))
+    );
     assert_eq!(without(TpmaObject::USER_WITH_AUTH), Some(BlobError::Unfit(Unfit::UserWithAuth)));
 }
 
@@ -262,7 +268,10 @@ fn a_tpm_that_hangs_is_given_up_in_time_by_all_who_wait() {
         for _ in 0..6 {
             scope.spawn(|| {
                 let error = key.sign(b"a").unwrap_err();
-                assert!(matches!(error, crate::KeyError::Tpm(TpmError::NoAnswer | TpmError::Queue)), "{error}");
+                assert!(
+                    matches!(error, crate::KeyError::Tpm(TpmError::NoAnswer | TpmError::Queue)),
+                    "{error}"
+                );
             });
         }
     });
@@ -349,7 +358,8 @@ fn a_key_signs_by_a_character_device_and_one_that_is_silent_is_given_up() {
     let (device, _kept) = device(swtpm);
     let key = create_in(&Tpm::patient(&device, LONG), &folder.path("a.key")).unwrap();
     signs(&key);
-    let silent = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
+    let silent =
+        rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
     rustix::pty::unlockpt(&silent).unwrap();
     let path = PathBuf::from(rustix::pty::ptsname(&silent, Vec::new()).unwrap().into_string().unwrap());
     let hasty = Tpm::patient(&Device::Kernel(path), Duration::from_millis(100));

@@ -62,7 +62,8 @@ pub(super) fn open(device: &Device, deadline: Deadline) -> Result<Box<dyn Transp
     match device {
         Device::Kernel(path) => Ok(Box::new(Kernel::open(path)?)),
         Device::Tcp(address) => {
-            let stream = TcpStream::connect_timeout(address, left).map_err(|error| TpmError::reaching(&error))?;
+            let stream =
+                TcpStream::connect_timeout(address, left).map_err(|error| TpmError::reaching(&error))?;
             // A command is one write, and its answer is waited for.
             stream.set_nodelay(true).map_err(|error| TpmError::reaching(&error))?;
             Ok(Box::new(Socket(stream)))

@@ -29,7 +29,10 @@ fn unusable(device: &Device, is_wanted: bool, error: TpmError) -> Finding {
         // Nothing in a gateway needs one.
         TpmError::Missing | TpmError::NotPermitted if !is_wanted => {
             let why = if error == TpmError::Missing { "is not there" } else { "is closed to this user" };
-            Finding::fine(About::Tpm, format!("the TPM ({device}) {why}: keys are kept in files (tier {SOFTWARE})"))
+            Finding::fine(
+                About::Tpm,
+                format!("the TPM ({device}) {why}: keys are kept in files (tier {SOFTWARE})"),
+            )
         }
         error if error.may_pass() => Finding::unknown(About::Tpm, said, "look again in a minute"),
         _ => Finding::wrong(About::Tpm, said, "mend it, or keep keys in files: file:PATH"),
@@ -62,7 +65,9 @@ fn judge(device: &Device, facts: &Facts) -> Vec<Finding> {
         let fix = "wait for its recovery time, or run `tpm2_dictionarylockout --clear-lockout`; avouch's keys sign meanwhile";
         found.push(Finding::wrong(About::Tpm, said, fix));
     } else if guesses > 0 {
-        let said = format!("{guesses} of {most} guesses at passwords of the TPM ({device}) failed: somebody guesses");
+        let said = format!(
+            "{guesses} of {most} guesses at passwords of the TPM ({device}) failed: somebody guesses"
+        );
         found.push(Finding::wrong(About::Tpm, said, "find out who; at the last one it locks itself"));
     }
     found

@@ -212,9 +212,8 @@ fn not_served(error: StartError<Failure>) -> Failure {
     match error {
         StartError::Keys(failure) => failure,
         StartError::Directory(error) => unsignable(error),
-        StartError::InTpm => {
-            Failure::usage(error).fix("have a timer run `avouch directory build --nginx`, or serve a key of a file")
-        }
+        StartError::InTpm => Failure::usage(error)
+            .fix("have a timer run `avouch directory build --nginx`, or serve a key of a file"),
         StartError::Ended => Failure::usage(error).fix("let --exp lie ahead"),
         StartError::Listen { .. } | StartError::Certificate(_) => Failure::configuration(error),
         StartError::Signals(_) => Failure::unknown(error),

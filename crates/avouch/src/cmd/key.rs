@@ -137,7 +137,8 @@ impl New {
             Locator::File(path) => (self.in_file(path)?, Keeper::File),
             Locator::Tpm { path, device } => (self.in_tpm(path, &Tpm::at(device))?, Keeper::Tpm),
         };
-        Shown::new(self.key.clone(), keeper, Some(!self.unencrypted), Some(secret.public())).print(self.json)?;
+        Shown::new(self.key.clone(), keeper, Some(!self.unencrypted), Some(secret.public()))
+            .print(self.json)?;
         output::talk("Publish it: `avouch dns record` prints the record for your zone.");
         Ok(Exit::Positive)
     }
@@ -157,7 +158,9 @@ impl New {
 
     fn in_tpm(&self, path: &Path, tpm: &Tpm) -> Result<SecretKey, Failure> {
         if self.key_type == Some(KeyType::Ed25519) {
-            return Err(Failure::usage("no TPM makes Ed25519 keys").fix("leave --type out, or write --type p256"));
+            return Err(
+                Failure::usage("no TPM makes Ed25519 keys").fix("leave --type out, or write --type p256")
+            );
         }
         if self.passphrase_file.is_some() || self.unencrypted {
             return Err(Failure::usage("a TPM wraps the key for itself, and asks for no passphrase")
@@ -174,7 +177,8 @@ impl New {
 impl List {
     fn run(&self) -> Result<Exit, Failure> {
         let Locator::File(folder) = locator(&self.folder)? else {
-            return Err(Failure::usage("a TPM has no list of its keys").fix("name the folder of their files by file:PATH"));
+            return Err(Failure::usage("a TPM has no list of its keys")
+                .fix("name the folder of their files by file:PATH"));
         };
         let listed = store::list(&folder).map_err(refused)?;
         let mut all_usable = true;
