@@ -22,8 +22,11 @@ pub const PASS_KEY: &[u8] = b"avouch pass key v1\0";
 /// What stands for the name of a registered key in the replay table.
 pub const REGISTERED_KEY: &[u8] = b"avouch registered key v1\0";
 
+/// What a TPM signs along when it attests something.
+pub const ATTESTATION: &[u8] = b"avouch attestation v1\0";
+
 /// All of the above; the test below holds them apart.
-pub const ALL: &[&[u8]] = &[REQUEST, RCERT, REPLAY, PASS_CONTEXT, PASS_KEY, REGISTERED_KEY];
+pub const ALL: &[&[u8]] = &[REQUEST, RCERT, REPLAY, PASS_CONTEXT, PASS_KEY, REGISTERED_KEY, ATTESTATION];
 
 #[cfg(test)]
 mod tests {
