@@ -8,10 +8,11 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use pkcs8::{ObjectIdentifier, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
+use avouch_wire::attestation::Nonce;
 use avouch_wire::key::{KeyType, PublicKey};
 
 use crate::entropy::{Entropy, NoRandomness};
-use crate::tpm::{TpmError, TpmKey};
+use crate::tpm::{Certification, TpmError, TpmKey};
 
 /// RFC 8410 §3.
 const ED25519_OID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
@@ -43,6 +44,9 @@ pub enum KeyError {
     /// The TPM that holds the key keeps it.
     #[error("the key is held by a TPM, and cannot leave it")]
     InTpm,
+    /// No TPM can say that it holds this key.
+    #[error("the key is in no TPM, so that none can say that it holds it")]
+    NotInTpm,
 }
 
 /// These octets are no usable Ed25519 or P-256 key.
@@ -95,6 +99,17 @@ impl SecretKey {
     #[must_use]
     pub const fn is_in_tpm(&self) -> bool {
         matches!(self.material, Material::Tpm(_))
+    }
+
+    /// Has the TPM that holds it say so, for whoever drew the nonce.
+    ///
+    /// # Errors
+    /// [`KeyError::NotInTpm`], [`KeyError::Tpm`].
+    pub fn certify(&self, nonce: &Nonce) -> Result<Certification, KeyError> {
+        match &self.material {
+            Material::Tpm(key) => Ok(key.certify(nonce)?),
+            Material::Ed25519(_) | Material::P256(_) => Err(KeyError::NotInTpm),
+        }
     }
 
     /// The public part.

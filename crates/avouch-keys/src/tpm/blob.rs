@@ -2,6 +2,7 @@
 //!
 //! Other programs read it: OpenSSL signs with it by its provider for TPMs.
 
+use avouch_wire::attestation::Unfit;
 use avouch_wire::key::PublicKey;
 use pkcs8::der::asn1::{AnyRef, ContextSpecific, OctetStringRef};
 use pkcs8::der::{Decode as _, ErrorKind, Header, Reader as _, SliceReader, Tag, TagNumber, Tagged as _};
@@ -9,7 +10,7 @@ use pkcs8::{Document, LineEnding, ObjectIdentifier};
 use tpm2_protocol::TpmUnmarshal as _;
 use tpm2_protocol::data::{Tpm2bPrivate, TpmRh, TpmtPublic};
 
-use super::problem::{TpmError, Unfit};
+use super::problem::TpmError;
 use super::template;
 use crate::secret::KeyError;
 use crate::spki;

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use avouch_wire::attestation::signature;
 use avouch_wire::key::Fingerprint;
 use aws_lc_rs::digest::{SHA256, digest};
 use tpm2_protocol::TpmWriter;
 use tpm2_protocol::basic::{TpmHandle, TpmUint32};
 use tpm2_protocol::data::{
-    Tpm2bDigest, Tpm2bPublic, Tpm2bSensitiveCreate, TpmAlgId, TpmCap, TpmRh, TpmSt, TpmaSession,
-    TpmsAuthCommand, TpmtPublic, TpmtSigScheme, TpmtSignature, TpmtTkHashcheck, TpmuCapabilities,
-    TpmuSignature,
+    Tpm2bDigest, Tpm2bPublic, Tpm2bSensitiveCreate, TpmCap, TpmRh, TpmSt, TpmaSession,
+    TpmsAuthCommand, TpmtPublic, TpmtSigScheme, TpmtTkHashcheck, TpmuCapabilities,
 };
 use tpm2_protocol::frame::{
     TpmCreateCommand, TpmCreatePrimaryCommand, TpmCreatePrimaryResponse, TpmCreateResponse,
@@ -54,11 +54,13 @@ pub(super) struct Chip {
     line: Option<Box<dyn Transport>>,
     parent: Option<TpmHandle>,
     key: Option<(TpmHandle, Fingerprint)>,
+    /// What is loaded for a piece of work, and flushed at its end.
+    held: Vec<TpmHandle>,
 }
 
 impl Chip {
     pub(super) fn new(opener: Opener, is_managed: bool, patience: Duration) -> Self {
-        Self { opener, is_managed, patience, line: None, parent: None, key: None }
+        Self { opener, is_managed, patience, line: None, parent: None, key: None, held: Vec::new() }
     }
 
     /// Makes a key.
@@ -106,11 +108,11 @@ impl Chip {
             },
         };
         let signed: TpmSignResponse = self.ask_authorised(&command)?;
-        octets(&signed.signature).ok_or(TpmError::Garbled)
+        signature(&template::octets(&signed.signature)?).ok_or(TpmError::Garbled)
     }
 
     /// The handle of the key, loaded.
-    fn loaded(&mut self, blob: &Blob) -> Result<TpmHandle, TpmError> {
+    pub(super) fn loaded(&mut self, blob: &Blob) -> Result<TpmHandle, TpmError> {
         let fingerprint = *blob.public().fingerprint();
         match self.key.take() {
             Some((handle, loaded)) if loaded == fingerprint => {
@@ -137,17 +139,40 @@ impl Chip {
         if let Some(handle) = self.parent {
             return Ok(handle);
         }
+        let (handle, _) = self.primary(TpmRh::Owner, template::parent())?;
+        self.parent = Some(handle);
+        Ok(handle)
+    }
+
+    fn primary(
+        &mut self,
+        hierarchy: TpmRh,
+        public: TpmtPublic,
+    ) -> Result<(TpmHandle, TpmtPublic), TpmError> {
         let command = TpmCreatePrimaryCommand {
-            handles: [TpmHandle::new(TpmRh::Owner as u32)],
+            handles: [TpmHandle::new(hierarchy as u32)],
             in_sensitive: Tpm2bSensitiveCreate::default(),
-            in_public: Tpm2bPublic { inner: template::parent() },
+            in_public: Tpm2bPublic { inner: public },
             outside_info: Default::default(),
             creation_pcr: Default::default(),
         };
         let made: TpmCreatePrimaryResponse = self.with_room(|chip| chip.ask_authorised(&command))?;
         let [handle] = made.handles;
-        self.parent = Some(handle);
-        Ok(handle)
+        Ok((handle, made.out_public.inner))
+    }
+
+    /// Does something with a primary key of the endorsement hierarchy, which is flushed then.
+    pub(super) fn with_primary<T>(
+        &mut self,
+        public: TpmtPublic,
+        work: impl FnOnce(&mut Self, TpmHandle, &TpmtPublic) -> Result<T, TpmError>,
+    ) -> Result<T, TpmError> {
+        let (handle, public) = self.primary(TpmRh::Endorsement, public)?;
+        self.held.push(handle);
+        let done = work(self, handle, &public)?;
+        self.held.pop();
+        self.flush(handle)?;
+        Ok(done)
     }
 
     /// Does something that takes a slot. Where none is free and no resource manager keeps programs apart, what one of
@@ -168,7 +193,9 @@ impl Chip {
         };
         let mut any = false;
         for &handle in handles.iter() {
-            let in_use = self.parent == Some(handle) || self.key.is_some_and(|(key, _)| key == handle);
+            let in_use = self.parent == Some(handle)
+                || self.key.is_some_and(|(key, _)| key == handle)
+                || self.held.contains(&handle);
             if !in_use && self.shown(handle).is_ok_and(|public| template::is_ours(&public)) {
                 self.flush(handle)?;
                 any = true;
@@ -217,9 +244,9 @@ impl Chip {
 
     /// Gives up what is loaded, and the connection. A resource manager flushes what was loaded by itself.
     pub(super) fn leave(&mut self) {
-        let (key, parent) = (self.key.take(), self.parent.take());
+        let (key, parent, held) = (self.key.take(), self.parent.take(), core::mem::take(&mut self.held));
         if !self.is_managed {
-            for handle in key.map(|(handle, _)| handle).into_iter().chain(parent) {
+            for handle in held.into_iter().chain(key.map(|(handle, _)| handle)).chain(parent) {
                 if self.line.is_some() {
                     // What cannot be flushed now is reclaimed when its slot is missed.
                     let _ = self.flush(handle);
@@ -239,15 +266,10 @@ impl Chip {
         &mut self,
         command: &impl TpmFrame,
     ) -> Result<R, TpmError> {
-        let session = TpmsAuthCommand {
-            session_handle: TpmHandle::new(TpmRh::Pw as u32),
-            session_attributes: TpmaSession::CONTINUE_SESSION,
-            ..TpmsAuthCommand::default()
-        };
-        self.command(command, TpmSt::Sessions, &[session])
+        self.command(command, TpmSt::Sessions, &[empty_password()])
     }
 
-    fn command<R: TpmUnmarshalBody>(
+    pub(super) fn command<R: TpmUnmarshalBody>(
         &mut self,
         command: &impl TpmFrame,
         tag: TpmSt,
@@ -288,15 +310,20 @@ impl Chip {
     /// The connection is out of step: it is not used again, and nothing is known of what is loaded.
     fn hang_up(&mut self) {
         (self.line, self.parent, self.key) = (None, None, None);
+        self.held.clear();
+    }
+
+    /// Whether there is a connection, by which what is loaded can be flushed.
+    pub(super) const fn is_connected(&self) -> bool {
+        self.line.is_some()
     }
 }
 
-/// r ‖ s of an ECDSA signature with SHA-256.
-fn octets(signature: &TpmtSignature) -> Option<[u8; 64]> {
-    let TpmuSignature::Ecdsa(parts) = &signature.signature else { return None };
-    if signature.sig_alg != TpmAlgId::Ecdsa || parts.hash != TpmAlgId::Sha256 {
-        return None;
+/// The password of what has none.
+pub(super) fn empty_password() -> TpmsAuthCommand {
+    TpmsAuthCommand {
+        session_handle: TpmHandle::new(TpmRh::Pw as u32),
+        session_attributes: TpmaSession::CONTINUE_SESSION,
+        ..TpmsAuthCommand::default()
     }
-    let both = [template::padded(&parts.signature_r)?, template::padded(&parts.signature_s)?];
-    both.as_flattened().try_into().ok()
 }

@@ -12,15 +12,19 @@
 //! signed; who can change it there can have others signed. Each signature is verified before it is used, so that
 //! nothing else can be slipped in. Code: the octets of the protocol are `tpm2-protocol`'s, the rest is here.
 
+mod attest;
 mod blob;
 mod chip;
 mod code;
+mod credential;
 mod device;
 mod probe;
 mod problem;
 mod template;
 mod transport;
 
+#[cfg(test)]
+mod attesting;
 #[cfg(test)]
 mod scripted;
 #[cfg(test)]
@@ -30,15 +34,21 @@ use core::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+pub use avouch_wire::attestation::Unfit;
+use avouch_wire::attestation::Nonce;
 use avouch_wire::key::PublicKey;
 use aws_lc_rs::digest::{SHA256, digest};
+use zeroize::Zeroizing;
 
+pub use attest::{Certification, Quote};
 pub(crate) use blob::LABEL;
 pub use blob::{Blob, BlobError};
 use chip::Chip;
+pub use credential::{Credential, Hidden};
 pub use device::{Device, DeviceError};
 pub use probe::Facts;
-pub use problem::{TpmError, Unfit};
+pub use problem::TpmError;
+pub use template::Endorsement;
 use transport::Deadline;
 
 /// How long an answer of a TPM is waited for. Chips take up to some seconds for a key.
@@ -105,6 +115,42 @@ impl Tpm {
         self.turn()?.at_work(probe::examine)
     }
 
+    /// The public area of its attestation key (TPMT_PUBLIC), the same each time until it is cleared.
+    ///
+    /// # Errors
+    /// [`TpmError`].
+    pub fn attestation_key(&self) -> Result<Vec<u8>, TpmError> {
+        self.turn()?.attestation_key()
+    }
+
+    /// The public area of its endorsement key (TPMT_PUBLIC), the same for the life of the chip.
+    ///
+    /// # Errors
+    /// [`TpmError`].
+    pub fn endorsement_key(&self, kind: Endorsement) -> Result<Vec<u8>, TpmError> {
+        self.turn()?.endorsement_key(kind)
+    }
+
+    /// What its registers hold, those of SHA-256 whose bits are set: 0–23, the first the lowest.
+    ///
+    /// # Errors
+    /// [`TpmError`].
+    pub fn quote(&self, selected: u32, nonce: &Nonce) -> Result<Quote, TpmError> {
+        self.turn()?.quote(selected, nonce)
+    }
+
+    /// What a challenge hides that was made for this TPM and its attestation key.
+    ///
+    /// # Errors
+    /// [`TpmError::NotAddressed`] when it was made for another.
+    pub fn activate(
+        &self,
+        kind: Endorsement,
+        challenge: &Credential,
+    ) -> Result<Zeroizing<Vec<u8>>, TpmError> {
+        self.turn()?.activate(kind, challenge)
+    }
+
     /// Waits until it is ours, and not when that takes longer than an answer may.
     fn turn(&self) -> Result<MutexGuard<'_, Chip>, TpmError> {
         let deadline = Deadline::within(self.patience);
@@ -132,6 +178,10 @@ pub(crate) struct TpmKey {
 impl TpmKey {
     pub(crate) const fn public(&self) -> &PublicKey {
         self.blob.public()
+    }
+
+    pub(crate) fn certify(&self, nonce: &Nonce) -> Result<Certification, TpmError> {
+        self.tpm.turn()?.certify(&self.blob, nonce)
     }
 
     /// r ‖ s. As [`crate::SecretKey::sign`], for this crate alone.

@@ -63,9 +63,10 @@ pub enum TpmError {
          or run `tpm2_flushcontext --transient-object`"
     )]
     Slots,
-    /// The owner's hierarchy has a password.
+    /// A hierarchy has a password: the owner's, for keys; the endorsement's, for attestations.
     #[error(
-        "wants the owner's password, and avouch has none: have the owner take it away by `tpm2_changeauth -c owner`"
+        "wants the owner's password, and avouch has none: have the owner take it away by `tpm2_changeauth -c owner`, or \
+         for an attestation by `tpm2_changeauth -c endorsement`"
     )]
     OwnerPassword,
     /// The owner's hierarchy is switched off.
@@ -80,6 +81,12 @@ pub enum TpmError {
          that was cleared since has lost the key for good"
     )]
     Foreign,
+    /// It keeps no registers by SHA-256.
+    #[error("keeps no such registers by SHA-256: switch that bank on in the firmware's settings")]
+    NoRegisters,
+    /// A challenge was made for another TPM, or for another attestation key.
+    #[error("cannot read the challenge: it was made for another TPM or another attestation key, or is damaged")]
+    NotAddressed,
     /// What it loaded is another key than the file says.
     #[error("loaded another key than the file holds: what is there is no TPM 2.0, or somebody interferes")]
     OtherKey,
@@ -145,57 +152,4 @@ impl TpmError {
             other => Self::Unreachable(other),
         }
     }
-}
-
-/// What keeps a key of a TPM from being used here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
-    /// It could leave its TPM.
-    #[error("lacks fixedTPM: it could leave its TPM")]
-    FixedTpm,
-    /// It could be moved below another key.
-    #[error("lacks fixedParent: it could be moved below another key")]
-    FixedParent,
-    /// Somebody may know it.
-    #[error("lacks sensitiveDataOrigin: it was not made by the TPM, and somebody may know it")]
-    Origin,
-    /// It cannot be used by its own, empty password.
-    #[error("lacks userWithAuth: it opens by a policy only, which avouch does not speak")]
-    UserWithAuth,
-    /// Its failures count toward a lockout.
-    #[error("lacks noDA: whoever guesses at passwords of this TPM could lock it")]
-    NoDa,
-    /// It cannot sign.
-    #[error("lacks sign")]
-    Sign,
-    /// It signs only what the TPM made.
-    #[error("is restricted: it signs only what the TPM itself made, and so no request")]
-    Restricted,
-    /// It decrypts, too.
-    #[error("has decrypt set: a key that signs must do nothing else")]
-    Decrypt,
-    /// Further attributes are set.
-    #[error("has attributes ({0:#010x}) that no key of avouch has")]
-    Further(u32),
-    /// It opens by a policy.
-    #[error("has a policy, which avouch does not speak")]
-    Policy,
-    /// Its name is not computed with SHA-256.
-    #[error("has a name by another hash than SHA-256")]
-    NameHash,
-    /// It is not an elliptic-curve key.
-    #[error("is not a P-256 key")]
-    Type,
-    /// Another curve.
-    #[error("is on another curve than P-256")]
-    Curve,
-    /// Another way to sign.
-    #[error("signs in another way than ECDSA with SHA-256")]
-    Scheme,
-    /// It carries a cipher or key derivation.
-    #[error("carries a cipher or a key derivation, which a key that signs has no use for")]
-    Parameters,
-    /// Its public point is not on the curve.
-    #[error("shows a point that is not on the curve")]
-    Point,
 }

@@ -1,71 +1,116 @@
-//! What the keys of a TPM look like: the parent that every TPM can make again, and the keys that sign.
+//! What the keys of a TPM look like: the parent that every TPM can make again, the keys that sign, and those by which a
+//! TPM shows that it holds them.
 
+use avouch_wire::attestation::{Area, Unfit};
 use avouch_wire::key::PublicKey;
 use tpm2_protocol::TpmMarshal;
-use tpm2_protocol::basic::TpmUint16;
+use tpm2_protocol::basic::{TpmUint16, TpmUint32};
 use tpm2_protocol::data::{
-    Tpm2bEccParameter, TpmAlgId, TpmEccCurve, TpmaObject, TpmsEccParms, TpmsEccPoint, TpmsSchemeHash,
-    TpmtEccScheme, TpmtKdfScheme, TpmtPublic, TpmtSymDefObject, TpmuAsymScheme, TpmuPublicId,
-    TpmuPublicParms, TpmuSymKeyBits, TpmuSymMode,
+    Tpm2bDigest, Tpm2bEccParameter, Tpm2bPublicKeyRsa, TpmAlgId, TpmEccCurve, TpmaObject, TpmsEccParms, TpmsEccPoint,
+    TpmsRsaParms, TpmsSchemeHash, TpmtEccScheme, TpmtKdfScheme, TpmtPublic, TpmtRsaScheme, TpmtSymDefObject,
+    TpmuAsymScheme, TpmuPublicId, TpmuPublicParms, TpmuSymKeyBits, TpmuSymMode,
 };
 
-use super::problem::{TpmError, Unfit};
+use super::problem::TpmError;
 use super::transport::MAX_OCTETS;
 
-/// The attributes that a key has to have, each with what its absence means.
-const NEEDED: [(TpmaObject, Unfit); 6] = [
-    (TpmaObject::FIXED_TPM, Unfit::FixedTpm),
-    (TpmaObject::FIXED_PARENT, Unfit::FixedParent),
-    (TpmaObject::SENSITIVE_DATA_ORIGIN, Unfit::Origin),
-    (TpmaObject::USER_WITH_AUTH, Unfit::UserWithAuth),
-    (TpmaObject::NO_DA, Unfit::NoDa),
-    (TpmaObject::SIGN_ENCRYPT, Unfit::Sign),
+/// The policy of endorsement keys: PolicySecret of the endorsement hierarchy (EK Credential Profile §B.6.1, PolicyA).
+const POLICY_A: [u8; 32] = [
+    0x83, 0x71, 0x97, 0x67, 0x44, 0x84, 0xb3, 0xf8, 0x1a, 0x90, 0xcc, 0x8d, 0x46, 0xa5, 0xd7, 0x24, 0xfd, 0x52, 0xd7,
+    0x6e, 0x06, 0x52, 0x0b, 0x64, 0xf2, 0xa1, 0xda, 0x1b, 0x33, 0x14, 0x69, 0xaa,
 ];
+
+/// Made by the TPM, and bound to it.
+fn bound() -> TpmaObject {
+    TpmaObject::FIXED_TPM | TpmaObject::FIXED_PARENT | TpmaObject::SENSITIVE_DATA_ORIGIN
+}
+
+/// Used without a password that could be guessed at.
+fn open() -> TpmaObject {
+    TpmaObject::USER_WITH_AUTH | TpmaObject::NO_DA
+}
 
 /// The storage key below which keys are made: template H-2 of the TCG's EK Credential Profile (§B.4.5), with the
 /// attributes of its Provisioning Guidance (§7.5.1). A TPM makes the same key of it again until it is cleared.
 pub(super) fn parent() -> TpmtPublic {
-    let attributes = TpmaObject::FIXED_TPM
-        | TpmaObject::FIXED_PARENT
-        | TpmaObject::SENSITIVE_DATA_ORIGIN
-        | TpmaObject::USER_WITH_AUTH
-        | TpmaObject::NO_DA
-        | TpmaObject::RESTRICTED
-        | TpmaObject::DECRYPT;
-    let parameters = TpmsEccParms {
-        symmetric: TpmtSymDefObject {
-            algorithm: TpmAlgId::Aes,
-            key_bits: TpmuSymKeyBits::Aes(TpmUint16::new(128)),
-            mode: TpmuSymMode::Aes(TpmAlgId::Cfb),
-        },
-        scheme: TpmtEccScheme::default(),
-        curve_id: TpmEccCurve::NistP256,
-        kdf: TpmtKdfScheme::default(),
-    };
-    public(attributes, parameters)
+    elliptic(bound() | open() | TpmaObject::RESTRICTED | TpmaObject::DECRYPT, cipher(), TpmtEccScheme::default())
 }
 
 /// A key that signs.
 pub(super) fn key() -> TpmtPublic {
-    let attributes = NEEDED.iter().fold(TpmaObject::empty(), |all, (one, _)| all | *one);
-    let scheme = TpmsSchemeHash { hash_alg: TpmAlgId::Sha256 };
-    let parameters = TpmsEccParms {
-        symmetric: null_cipher(),
-        scheme: TpmtEccScheme { scheme: TpmAlgId::Ecdsa, details: TpmuAsymScheme::Hash(scheme) },
-        curve_id: TpmEccCurve::NistP256,
-        kdf: TpmtKdfScheme::default(),
-    };
-    public(attributes, parameters)
+    elliptic(bound() | open() | TpmaObject::SIGN_ENCRYPT, null_cipher(), ecdsa())
 }
 
-fn public(object_attributes: TpmaObject, parameters: TpmsEccParms) -> TpmtPublic {
+/// The key that speaks for the TPM: a primary key of the endorsement hierarchy, the same each time.
+pub(super) fn attestation_key() -> TpmtPublic {
+    elliptic(bound() | open() | TpmaObject::SIGN_ENCRYPT | TpmaObject::RESTRICTED, null_cipher(), ecdsa())
+}
+
+/// The key by which the TPM's maker knows it: templates L-1 and L-2 of the EK Credential Profile (§B.3.3, §B.3.4), whose
+/// certificate the maker puts into the TPM.
+pub(super) fn endorsement_key(kind: Endorsement) -> TpmtPublic {
+    let attributes = bound() | TpmaObject::ADMIN_WITH_POLICY | TpmaObject::RESTRICTED | TpmaObject::DECRYPT;
+    let zeros = |octets: usize| [0; 256].get(..octets).unwrap_or_default().to_vec();
+    let (object_type, parameters, unique) = match kind {
+        Endorsement::Ecc => {
+            let coordinate = Tpm2bEccParameter::try_from(zeros(32).as_slice()).unwrap_or_default();
+            let point = TpmsEccPoint { x: coordinate, y: coordinate };
+            let public = elliptic(attributes, cipher(), TpmtEccScheme::default());
+            (TpmAlgId::Ecc, public.parameters, TpmuPublicId::Ecc(point))
+        }
+        Endorsement::Rsa => {
+            let parameters = TpmsRsaParms {
+                symmetric: cipher(),
+                scheme: TpmtRsaScheme::default(),
+                key_bits: TpmUint16::new(2048),
+                exponent: TpmUint32::new(0),
+            };
+            let modulus = Tpm2bPublicKeyRsa::try_from(zeros(256).as_slice()).unwrap_or_default();
+            (TpmAlgId::Rsa, TpmuPublicParms::Rsa(parameters), TpmuPublicId::Rsa(modulus))
+        }
+    };
+    TpmtPublic {
+        object_type,
+        name_alg: TpmAlgId::Sha256,
+        object_attributes: attributes,
+        auth_policy: Tpm2bDigest::try_from(POLICY_A.as_slice()).unwrap_or_default(),
+        parameters,
+        unique,
+    }
+}
+
+/// Which endorsement key: makers certify one or both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endorsement {
+    /// P-256.
+    Ecc,
+    /// RSA of 2048 bits.
+    Rsa,
+}
+
+fn elliptic(attributes: TpmaObject, symmetric: TpmtSymDefObject, scheme: TpmtEccScheme) -> TpmtPublic {
+    let curve_id = TpmEccCurve::NistP256;
+    let parameters = TpmsEccParms { symmetric, scheme, curve_id, kdf: TpmtKdfScheme::default() };
     TpmtPublic {
         object_type: TpmAlgId::Ecc,
         name_alg: TpmAlgId::Sha256,
-        object_attributes,
+        object_attributes: attributes,
         parameters: TpmuPublicParms::Ecc(parameters),
         unique: TpmuPublicId::Ecc(TpmsEccPoint::default()),
         ..TpmtPublic::default()
+    }
+}
+
+fn ecdsa() -> TpmtEccScheme {
+    let hash = TpmsSchemeHash { hash_alg: TpmAlgId::Sha256 };
+    TpmtEccScheme { scheme: TpmAlgId::Ecdsa, details: TpmuAsymScheme::Hash(hash) }
+}
+
+fn cipher() -> TpmtSymDefObject {
+    TpmtSymDefObject {
+        algorithm: TpmAlgId::Aes,
+        key_bits: TpmuSymKeyBits::Aes(TpmUint16::new(128)),
+        mode: TpmuSymMode::Aes(TpmAlgId::Cfb),
     }
 }
 
@@ -73,70 +118,24 @@ fn null_cipher() -> TpmtSymDefObject {
     TpmtSymDefObject { algorithm: TpmAlgId::Null, key_bits: TpmuSymKeyBits::Null, mode: TpmuSymMode::Null }
 }
 
-/// Whether this is an object as we leave one in a TPM: the parent, or a key.
+/// Whether this is an object as we leave one in a TPM. Each can be made or loaded again.
 pub(super) fn is_ours(found: &TpmtPublic) -> bool {
-    let without_point = TpmtPublic { unique: TpmuPublicId::Ecc(TpmsEccPoint::default()), ..found.clone() };
-    without_point == parent() || without_point == key()
+    let of = |template: TpmtPublic| *found == TpmtPublic { unique: found.unique.clone(), ..template };
+    let endorsement = [Endorsement::Ecc, Endorsement::Rsa].map(endorsement_key);
+    [parent(), key(), attestation_key()].into_iter().chain(endorsement).any(of)
 }
 
 /// The public key of an object that is all a key has to be.
 pub(super) fn check(found: &TpmtPublic) -> Result<PublicKey, Unfit> {
-    let (TpmuPublicParms::Ecc(parameters), TpmuPublicId::Ecc(point)) = (&found.parameters, &found.unique)
-    else {
-        return Err(Unfit::Type);
-    };
-    let has = |attribute| found.object_attributes.contains(attribute);
-    if let Some((_, unfit)) = NEEDED.iter().find(|(attribute, _)| !has(*attribute)) {
-        return Err(*unfit);
-    }
-    let wanted = key();
-    match () {
-        () if has(TpmaObject::RESTRICTED) => Err(Unfit::Restricted),
-        () if has(TpmaObject::DECRYPT) => Err(Unfit::Decrypt),
-        () if found.object_attributes != wanted.object_attributes => {
-            Err(Unfit::Further((found.object_attributes ^ wanted.object_attributes).bits()))
-        }
-        () if !found.auth_policy.is_empty() => Err(Unfit::Policy),
-        () if found.name_alg != TpmAlgId::Sha256 => Err(Unfit::NameHash),
-        () if parameters.curve_id != TpmEccCurve::NistP256 => Err(Unfit::Curve),
-        () if TpmuPublicParms::Ecc(TpmsEccParms { scheme: parameters.scheme, ..null_parameters() })
-            != wanted.parameters =>
-        {
-            Err(Unfit::Scheme)
-        }
-        () if found.parameters != wanted.parameters => Err(Unfit::Parameters),
-        () => public_key(point).ok_or(Unfit::Point),
-    }
+    let octets = octets(found).map_err(|_| Unfit::Unreadable)?;
+    Area::parse(&octets)?.signing_key()
 }
 
-fn null_parameters() -> TpmsEccParms {
-    TpmsEccParms {
-        symmetric: null_cipher(),
-        scheme: TpmtEccScheme::default(),
-        curve_id: TpmEccCurve::NistP256,
-        kdf: TpmtKdfScheme::default(),
-    }
-}
-
-fn public_key(point: &TpmsEccPoint) -> Option<PublicKey> {
-    let octets = [[4].as_slice(), &padded(&point.x)?, &padded(&point.y)?].concat();
-    PublicKey::from_octets(&octets).ok()
-}
-
-/// A number of at most 32 octets; a TPM may leave out zeros in front, or write more.
-pub(super) fn padded(number: &Tpm2bEccParameter) -> Option<[u8; 32]> {
-    let first = number.iter().position(|octet| *octet != 0).unwrap_or(number.len());
-    let digits = number.get(first..)?;
-    let mut padded = [0; 32];
-    padded.get_mut(32_usize.checked_sub(digits.len())?..)?.copy_from_slice(digits);
-    Some(padded)
-}
-
-/// The octets of a public area, which the TPM computes an object's name from.
-pub(super) fn octets(public: &TpmtPublic) -> Result<Vec<u8>, TpmError> {
+/// What a TPM computes with, as octets.
+pub(super) fn octets(value: &impl TpmMarshal) -> Result<Vec<u8>, TpmError> {
     let mut octets = [0; MAX_OCTETS];
     let mut writer = tpm2_protocol::TpmWriter::new(&mut octets);
-    public.marshal(&mut writer).map_err(|_| TpmError::Unwritten)?;
+    value.marshal(&mut writer).map_err(|_| TpmError::Unwritten)?;
     Ok(writer.as_bytes().to_vec())
 }
 
@@ -147,7 +146,7 @@ mod tests {
     use super::*;
     use crate::entropy::Fixed;
     use crate::secret::SecretKey;
-    use tpm2_protocol::data::{Tpm2bDigest, Tpm2bPublicKeyRsa, TpmsRsaParms, TpmuKdfScheme};
+    use tpm2_protocol::data::TpmuKdfScheme;
 
     /// A public area as a TPM shows it of a key of ours.
     fn shown() -> (TpmtPublic, PublicKey) {
@@ -179,7 +178,14 @@ mod tests {
 
     #[test]
     fn a_key_that_lacks_an_attribute_is_refused_and_named() {
-        for (attribute, unfit) in NEEDED {
+        for (attribute, unfit) in [
+            (TpmaObject::FIXED_TPM, Unfit::FixedTpm),
+            (TpmaObject::FIXED_PARENT, Unfit::FixedParent),
+            (TpmaObject::SENSITIVE_DATA_ORIGIN, Unfit::Origin),
+            (TpmaObject::USER_WITH_AUTH, Unfit::UserWithAuth),
+            (TpmaObject::NO_DA, Unfit::NoDa),
+            (TpmaObject::SIGN_ENCRYPT, Unfit::Sign),
+        ] {
             assert_eq!(changed(|public| public.object_attributes ^= attribute), Err(unfit));
         }
     }
@@ -222,6 +228,7 @@ mod tests {
         assert_eq!(other(&[]), Err(Unfit::Point));
         assert_eq!(other(&[7; 33]), Err(Unfit::Point));
         let rsa = changed(|public| {
+            public.object_type = TpmAlgId::Rsa;
             public.parameters = TpmuPublicParms::Rsa(TpmsRsaParms::default());
             public.unique = TpmuPublicId::Rsa(Tpm2bPublicKeyRsa::default());
         });
@@ -231,20 +238,10 @@ mod tests {
     #[test]
     fn only_what_we_leave_in_a_tpm_is_taken_for_ours() {
         let (public, _) = shown();
-        assert!(is_ours(&public) && is_ours(&parent()));
+        assert!(is_ours(&public) && is_ours(&parent()) && is_ours(&endorsement_key(Endorsement::Rsa)));
         let mut other = parent();
         other.object_attributes ^= TpmaObject::NO_DA;
         assert!(!is_ours(&other));
         assert!(!is_ours(&TpmtPublic::default()));
-    }
-
-    #[test]
-    fn a_number_is_padded_in_front_and_never_cut() {
-        let padded = |octets: &[u8]| padded(&Tpm2bEccParameter::try_from(octets).unwrap());
-        assert_eq!(padded(&[]), Some([0; 32]));
-        assert_eq!(padded(&[1, 2]).map(|own| (own[29], own[30], own[31])), Some((0, 1, 2)));
-        assert_eq!(padded(&[7; 32]), Some([7; 32]));
-        assert_eq!(padded(&[[0].as_slice(), &[7; 32]].concat()), Some([7; 32]));
-        assert_eq!(padded(&[7; 33]), None);
     }
 }

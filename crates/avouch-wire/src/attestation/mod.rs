@@ -17,7 +17,7 @@ mod statement;
 mod tests;
 
 pub use area::{Area, EndorsementKey, MAX_AREA, Name, Unfit};
-pub use statement::{Attested, Clock, MAX_STATEMENT, Statement, StatementError};
+pub use statement::{Attested, Clock, MAX_STATEMENT, Statement, StatementError, signature};
 
 use crate::context;
 use crate::key::PublicKey;
@@ -179,7 +179,7 @@ fn opened<'a>(evidence: &Evidence<'a>, nonce: &Nonce) -> Result<(Statement<'a>, 
     let area = Area::parse(evidence.attestation_key).map_err(Refused::AttestationKey)?;
     let key = area.attestation_key().map_err(Refused::AttestationKey)?;
     let statement = Statement::parse(evidence.statement)?;
-    let signature = statement::signature(evidence.signature).ok_or(Refused::Algorithm)?;
+    let signature = signature(evidence.signature).ok_or(Refused::Algorithm)?;
     key.verify(evidence.statement, &signature).map_err(|_| Refused::Signature)?;
     if statement.purpose != purpose(nonce) {
         return Err(Refused::Nonce);

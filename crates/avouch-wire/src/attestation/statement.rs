@@ -139,8 +139,9 @@ fn selection(rest: &mut Octets<'_>) -> Result<Option<u32>, StatementError> {
     Ok(selected)
 }
 
-/// r ‖ s of an ECDSA signature with SHA-256; `None` for all else.
-pub(super) fn signature(octets: &[u8]) -> Option<[u8; 64]> {
+/// r ‖ s, each of 32 octets, of an ECDSA signature with SHA-256 as a TPM writes it; `None` for all else.
+#[must_use]
+pub fn signature(octets: &[u8]) -> Option<[u8; 64]> {
     let mut rest = Octets(octets);
     if (rest.u16().ok()?, rest.u16().ok()?) != (ECDSA, OF_SHA256) {
         return None;

@@ -147,6 +147,19 @@ fn a_key_that_could_leave_its_tpm_is_refused_however_it_is_certified() {
 }
 
 #[test]
+fn a_number_of_a_signature_is_padded_in_front_and_never_cut() {
+    let of = |r: &[u8], s: &[u8]| signature(&[[0, 0x18, 0, 0x0b].as_slice(), &sized(r), &sized(s)].concat());
+    let both = |r: [u8; 32], s: [u8; 32]| Some(<[u8; 64]>::try_from([r, s].as_flattened()).unwrap());
+    let mut short = [0; 32];
+    (short[30], short[31]) = (1, 2);
+    assert_eq!(of(&[1, 2], &[7; 32]), both(short, [7; 32]));
+    assert_eq!(of(&[[0].as_slice(), &[7; 32]].concat(), &[]), both([7; 32], [0; 32]));
+    assert_eq!(of(&[7; 33], &[7; 32]), None);
+    assert_eq!(signature(&[[0, 0x1b, 0, 0x0b].as_slice(), &sized(&[1]), &sized(&[1])].concat()), None);
+    assert_eq!(signature(&[[0, 0x18, 0, 0x0c].as_slice(), &sized(&[1]), &sized(&[1])].concat()), None);
+}
+
+#[test]
 fn a_changed_statement_or_signature_is_refused() {
     let agent = Agent::new();
     let statement = agent.statement();
