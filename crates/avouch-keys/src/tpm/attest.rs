@@ -3,9 +3,9 @@
 use avouch_wire::attestation::{Nonce, purpose};
 use tpm2_protocol::basic::{TpmHandle, TpmInt32};
 use tpm2_protocol::data::{
-    Tpm2bData, Tpm2bDigest, Tpm2bEncryptedSecret, Tpm2bIdObject, Tpm2bNonce, TpmAlgId, TpmRh, TpmSe, TpmSt,
-    TpmlPcrSelection, TpmsAuthCommand, TpmsPcrSelect, TpmsPcrSelection, TpmtSigScheme, TpmtSymDefObject, TpmuSymKeyBits,
-    TpmuSymMode,
+    Tpm2bData, Tpm2bDigest, Tpm2bEncryptedSecret, Tpm2bIdObject, Tpm2bNonce, TpmAlgId, TpmCc, TpmRh, TpmSe,
+    TpmSt, TpmlPcrSelection, TpmsAuthCommand, TpmsPcrSelect, TpmsPcrSelection, TpmtSigScheme,
+    TpmtSymDefObject, TpmuSymKeyBits, TpmuSymMode,
 };
 use tpm2_protocol::frame::{
     TpmActivateCredentialCommand, TpmActivateCredentialResponse, TpmCertifyCommand, TpmCertifyResponse,
@@ -22,6 +22,9 @@ use super::template::{self, Endorsement};
 
 /// The registers of a TPM that are asked for by their bits: PC clients have 24.
 const REGISTERS: u32 = 24;
+
+/// TPM_CC_ActivateCredential.
+const ACTIVATE: u32 = TpmCc::ActivateCredential as u32;
 
 /// What is handed to whoever wants to know that a key is in a TPM (`avouch_wire::attestation::certified`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,12 +59,16 @@ fn qualifying(nonce: &Nonce) -> Result<Tpm2bData, TpmError> {
 impl Chip {
     /// The public area of the attestation key.
     pub(super) fn attestation_key(&mut self) -> Result<Vec<u8>, TpmError> {
-        self.at_work(|chip| chip.with_primary(template::attestation_key(), |_, _, public| template::octets(public)))
+        self.at_work(|chip| {
+            chip.with_primary(template::attestation_key(), |_, _, public| template::octets(public))
+        })
     }
 
     /// The public area of an endorsement key.
     pub(super) fn endorsement_key(&mut self, kind: Endorsement) -> Result<Vec<u8>, TpmError> {
-        self.at_work(|chip| chip.with_primary(template::endorsement_key(kind), |_, _, public| template::octets(public)))
+        self.at_work(|chip| {
+            chip.with_primary(template::endorsement_key(kind), |_, _, public| template::octets(public))
+        })
     }
 
     /// Has the TPM say that it holds a key.
@@ -142,7 +149,9 @@ impl Chip {
                         Ok(Zeroizing::new(told.cert_info.to_vec()))
                     });
                     told.map_err(|error| match error {
-                        TpmError::Foreign | TpmError::Refused { .. } => TpmError::NotAddressed,
+                        TpmError::Foreign | TpmError::Refused { command: ACTIVATE, .. } => {
+                            TpmError::NotAddressed
+                        }
                         other => other,
                     })
                 })

@@ -28,7 +28,8 @@ fn world() -> Option<World> {
     let tpms = running
         .each_ref()
         .map(|swtpm| Tpm::patient(&Device::parse(&swtpm.device()).unwrap(), Duration::from_secs(60)));
-    let keys = [0, 1].map(|number| create_in(&tpms[number], &folder.path().join(number.to_string())).unwrap());
+    let keys =
+        [0, 1].map(|number| create_in(&tpms[number], &folder.path().join(number.to_string())).unwrap());
     Some(World { tpms, keys, _running: running, _folder: folder })
 }
 
@@ -94,7 +95,11 @@ fn a_challenge_is_read_by_the_tpm_that_has_both_keys_and_by_no_other() {
         };
         assert_eq!(read(&own.0, &own.1), Ok(HIDDEN.to_vec()), "{kind:?}");
         assert!(read(&other.0, &own.1).is_err(), "{kind:?}: for another TPM");
-        assert_eq!(read(&own.0, &other.1), Err(TpmError::NotAddressed), "{kind:?}: for another attestation key");
+        assert_eq!(
+            read(&own.0, &other.1),
+            Err(TpmError::NotAddressed),
+            "{kind:?}: for another attestation key"
+        );
         let mut challenge = Credential::new(&own.0, &own.1, &HIDDEN).unwrap();
         *challenge.object.last_mut().unwrap() ^= 1;
         assert_eq!(world.tpms[0].activate(kind, &challenge).err(), Some(TpmError::NotAddressed));
@@ -146,4 +151,47 @@ fn an_endorsement_key_is_no_signing_key_and_the_other_way_round() {
     let area = Area::parse(&key).unwrap();
     assert_eq!(area.attestation_key(), Err(Unfit::Unrestricted));
     assert!(area.signing_key().is_ok());
+}
+
+#[test]
+fn the_certificate_of_an_endorsement_key_is_read_whole_and_without_padding() {
+    use tpm2_protocol::basic::{TpmHandle, TpmUint16};
+    use tpm2_protocol::data::{
+        Tpm2bAuth, Tpm2bDigest, Tpm2bMaxNvBuffer, Tpm2bNvPublic, TpmAlgId, TpmRh, TpmaNv, TpmsNvPublic,
+    };
+    use tpm2_protocol::frame::{
+        TpmNvDefineSpaceCommand, TpmNvDefineSpaceResponse, TpmNvWriteCommand, TpmNvWriteResponse,
+    };
+    let Some(world) = world() else { return };
+    let tpm = &world.tpms[0];
+    assert_eq!(tpm.certificate(Endorsement::Ecc), Ok(None));
+    let index = TpmHandle::new(0x01c0_000a);
+    let certificate = [[0x30, 0x82, 0x04, 0x4c].as_slice(), &[5; 1100]].concat();
+    let padded = [certificate.as_slice(), &[0xff; 96]].concat();
+    let define = TpmNvDefineSpaceCommand {
+        handles: [TpmHandle::new(TpmRh::Owner as u32)],
+        auth: Tpm2bAuth::default(),
+        public_info: Tpm2bNvPublic {
+            inner: TpmsNvPublic {
+                nv_index: index,
+                name_alg: TpmAlgId::Sha256,
+                attributes: TpmaNv::AUTHREAD | TpmaNv::AUTHWRITE | TpmaNv::NO_DA,
+                auth_policy: Tpm2bDigest::default(),
+                data_size: TpmUint16::new(1200),
+            },
+        },
+    };
+    let made = tpm.turn().unwrap().at_work(|chip| chip.ask_authorised::<TpmNvDefineSpaceResponse>(&define));
+    made.unwrap();
+    for (number, piece) in padded.chunks(600).enumerate() {
+        let write = TpmNvWriteCommand {
+            handles: [index, index],
+            data: Tpm2bMaxNvBuffer::try_from(piece).unwrap(),
+            offset: TpmUint16::new(u16::try_from(number * 600).unwrap()),
+        };
+        let made = tpm.turn().unwrap().at_work(|chip| chip.ask_authorised::<TpmNvWriteResponse>(&write));
+        made.unwrap();
+    }
+    assert_eq!(tpm.certificate(Endorsement::Ecc), Ok(Some(certificate)));
+    assert_eq!(tpm.certificate(Endorsement::Rsa), Ok(None));
 }

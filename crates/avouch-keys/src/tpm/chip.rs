@@ -8,8 +8,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use tpm2_protocol::TpmWriter;
 use tpm2_protocol::basic::{TpmHandle, TpmUint32};
 use tpm2_protocol::data::{
-    Tpm2bDigest, Tpm2bPublic, Tpm2bSensitiveCreate, TpmCap, TpmRh, TpmSt, TpmaSession,
-    TpmsAuthCommand, TpmtPublic, TpmtSigScheme, TpmtTkHashcheck, TpmuCapabilities,
+    Tpm2bDigest, Tpm2bPublic, Tpm2bSensitiveCreate, TpmCap, TpmRh, TpmSt, TpmaSession, TpmsAuthCommand,
+    TpmtPublic, TpmtSigScheme, TpmtTkHashcheck, TpmuCapabilities,
 };
 use tpm2_protocol::frame::{
     TpmCreateCommand, TpmCreatePrimaryCommand, TpmCreatePrimaryResponse, TpmCreateResponse,
@@ -144,11 +144,7 @@ impl Chip {
         Ok(handle)
     }
 
-    fn primary(
-        &mut self,
-        hierarchy: TpmRh,
-        public: TpmtPublic,
-    ) -> Result<(TpmHandle, TpmtPublic), TpmError> {
+    fn primary(&mut self, hierarchy: TpmRh, public: TpmtPublic) -> Result<(TpmHandle, TpmtPublic), TpmError> {
         let command = TpmCreatePrimaryCommand {
             handles: [TpmHandle::new(hierarchy as u32)],
             in_sensitive: Tpm2bSensitiveCreate::default(),

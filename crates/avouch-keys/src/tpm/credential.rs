@@ -10,7 +10,9 @@ use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey, PublicKeyComponents};
+use aws_lc_rs::rsa::{
+    OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey, PublicKeyComponents,
+};
 use zeroize::Zeroizing;
 
 use crate::entropy::{Entropy as _, SystemEntropy};
@@ -39,7 +41,11 @@ impl Credential {
     ///
     /// # Errors
     /// [`KeyError`].
-    pub fn new(endorsement: &EndorsementKey, attestation_key: &Name, hidden: &Hidden) -> Result<Self, KeyError> {
+    pub fn new(
+        endorsement: &EndorsementKey,
+        attestation_key: &Name,
+        hidden: &Hidden,
+    ) -> Result<Self, KeyError> {
         let (seed, secret) = match endorsement {
             EndorsementKey::Ecc(key) => agreed(key.octets()).map_err(|_| KeyError::Refused)?,
             EndorsementKey::Rsa(modulus) => encrypted(modulus)?,
@@ -73,7 +79,8 @@ fn agreed(endorsement: &[u8]) -> Result<(Seed, Vec<u8>), Unspecified> {
 fn encrypted(modulus: &[u8]) -> Result<(Seed, Vec<u8>), KeyError> {
     let mut seed = Zeroizing::new([0; 32]);
     SystemEntropy.fill(seed.as_mut())?;
-    let key: Result<PublicEncryptingKey, _> = PublicKeyComponents { n: modulus, e: EXPONENT.as_slice() }.try_into();
+    let key: Result<PublicEncryptingKey, _> =
+        PublicKeyComponents { n: modulus, e: EXPONENT.as_slice() }.try_into();
     let encrypt = || -> Result<Vec<u8>, Unspecified> {
         let key = OaepPublicEncryptingKey::new(key.map_err(|_| Unspecified)?)?;
         let mut secret = vec![0; key.ciphertext_size()];

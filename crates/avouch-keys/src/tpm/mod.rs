@@ -14,6 +14,7 @@
 
 mod attest;
 mod blob;
+mod certificate;
 mod chip;
 mod code;
 mod credential;
@@ -34,8 +35,8 @@ use core::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-pub use avouch_wire::attestation::Unfit;
 use avouch_wire::attestation::Nonce;
+pub use avouch_wire::attestation::Unfit;
 use avouch_wire::key::PublicKey;
 use aws_lc_rs::digest::{SHA256, digest};
 use zeroize::Zeroizing;
@@ -129,6 +130,15 @@ impl Tpm {
     /// [`TpmError`].
     pub fn endorsement_key(&self, kind: Endorsement) -> Result<Vec<u8>, TpmError> {
         self.turn()?.endorsement_key(kind)
+    }
+
+    /// The certificate of its endorsement key, DER, as its maker wrote it: who made it is to be found out. `None` where
+    /// there is none, as in most software TPMs.
+    ///
+    /// # Errors
+    /// [`TpmError`].
+    pub fn certificate(&self, kind: Endorsement) -> Result<Option<Vec<u8>>, TpmError> {
+        self.turn()?.certificate(kind)
     }
 
     /// What its registers hold, those of SHA-256 whose bits are set: 0–23, the first the lowest.

@@ -85,7 +85,9 @@ pub enum TpmError {
     #[error("keeps no such registers by SHA-256: switch that bank on in the firmware's settings")]
     NoRegisters,
     /// A challenge was made for another TPM, or for another attestation key.
-    #[error("cannot read the challenge: it was made for another TPM or another attestation key, or is damaged")]
+    #[error(
+        "cannot read the challenge: it was made for another TPM or another attestation key, or is damaged"
+    )]
     NotAddressed,
     /// What it loaded is another key than the file says.
     #[error("loaded another key than the file holds: what is there is no TPM 2.0, or somebody interferes")]

@@ -6,9 +6,9 @@ use avouch_wire::key::PublicKey;
 use tpm2_protocol::TpmMarshal;
 use tpm2_protocol::basic::{TpmUint16, TpmUint32};
 use tpm2_protocol::data::{
-    Tpm2bDigest, Tpm2bEccParameter, Tpm2bPublicKeyRsa, TpmAlgId, TpmEccCurve, TpmaObject, TpmsEccParms, TpmsEccPoint,
-    TpmsRsaParms, TpmsSchemeHash, TpmtEccScheme, TpmtKdfScheme, TpmtPublic, TpmtRsaScheme, TpmtSymDefObject,
-    TpmuAsymScheme, TpmuPublicId, TpmuPublicParms, TpmuSymKeyBits, TpmuSymMode,
+    Tpm2bDigest, Tpm2bEccParameter, Tpm2bPublicKeyRsa, TpmAlgId, TpmEccCurve, TpmaObject, TpmsEccParms,
+    TpmsEccPoint, TpmsRsaParms, TpmsSchemeHash, TpmtEccScheme, TpmtKdfScheme, TpmtPublic, TpmtRsaScheme,
+    TpmtSymDefObject, TpmuAsymScheme, TpmuPublicId, TpmuPublicParms, TpmuSymKeyBits, TpmuSymMode,
 };
 
 use super::problem::TpmError;
@@ -16,8 +16,8 @@ use super::transport::MAX_OCTETS;
 
 /// The policy of endorsement keys: PolicySecret of the endorsement hierarchy (EK Credential Profile §B.6.1, PolicyA).
 const POLICY_A: [u8; 32] = [
-    0x83, 0x71, 0x97, 0x67, 0x44, 0x84, 0xb3, 0xf8, 0x1a, 0x90, 0xcc, 0x8d, 0x46, 0xa5, 0xd7, 0x24, 0xfd, 0x52, 0xd7,
-    0x6e, 0x06, 0x52, 0x0b, 0x64, 0xf2, 0xa1, 0xda, 0x1b, 0x33, 0x14, 0x69, 0xaa,
+    0x83, 0x71, 0x97, 0x67, 0x44, 0x84, 0xb3, 0xf8, 0x1a, 0x90, 0xcc, 0x8d, 0x46, 0xa5, 0xd7, 0x24, 0xfd,
+    0x52, 0xd7, 0x6e, 0x06, 0x52, 0x0b, 0x64, 0xf2, 0xa1, 0xda, 0x1b, 0x33, 0x14, 0x69, 0xaa,
 ];
 
 /// Made by the TPM, and bound to it.
@@ -33,7 +33,11 @@ fn open() -> TpmaObject {
 /// The storage key below which keys are made: template H-2 of the TCG's EK Credential Profile (§B.4.5), with the
 /// attributes of its Provisioning Guidance (§7.5.1). A TPM makes the same key of it again until it is cleared.
 pub(super) fn parent() -> TpmtPublic {
-    elliptic(bound() | open() | TpmaObject::RESTRICTED | TpmaObject::DECRYPT, cipher(), TpmtEccScheme::default())
+    elliptic(
+        bound() | open() | TpmaObject::RESTRICTED | TpmaObject::DECRYPT,
+        cipher(),
+        TpmtEccScheme::default(),
+    )
 }
 
 /// A key that signs.

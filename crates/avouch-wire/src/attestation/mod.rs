@@ -167,7 +167,9 @@ pub fn quoted(
     match statement.attested {
         Attested::Key { .. } => Err(Refused::Kind),
         Attested::Registers { selection, .. } if selection != Some(selected) => Err(Refused::Selection),
-        Attested::Registers { digest: told, .. } if told != digest(&SHA256, values.as_flattened()).as_ref() => {
+        Attested::Registers { digest: told, .. }
+            if told != digest(&SHA256, values.as_flattened()).as_ref() =>
+        {
             Err(Refused::Values)
         }
         Attested::Registers { .. } => Ok(Quoted { attestation_key, clock: statement.clock }),

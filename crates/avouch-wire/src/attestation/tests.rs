@@ -44,7 +44,16 @@ impl Agent {
         let name = Area::parse(&key).unwrap().name();
         let attested = [sized(&name), sized(&[0; 34])].concat();
         let purpose = purpose(&NONCE).to_vec();
-        Self { attestation, attestation_area, key, magic: 0xff54_4347, kind: 0x8017, signer, purpose, attested }
+        Self {
+            attestation,
+            attestation_area,
+            key,
+            magic: 0xff54_4347,
+            kind: 0x8017,
+            signer,
+            purpose,
+            attested,
+        }
     }
 
     /// One that quotes registers 0 and 7, in this selection.
@@ -115,9 +124,7 @@ fn each_wrong_thing_is_its_own_refusal() {
 
 #[test]
 fn an_attestation_key_that_signs_whatever_it_is_handed_is_refused() {
-    let with = |attributes| {
-        refused(|agent| agent.attestation_area = area(attributes, &agent.attestation))
-    };
+    let with = |attributes| refused(|agent| agent.attestation_area = area(attributes, &agent.attestation));
     for (attribute, unfit) in [
         (1 << 1, Unfit::FixedTpm),
         (1 << 4, Unfit::FixedParent),
@@ -135,9 +142,12 @@ fn an_attestation_key_that_signs_whatever_it_is_handed_is_refused() {
 
 #[test]
 fn a_key_that_could_leave_its_tpm_is_refused_however_it_is_certified() {
-    for (attribute, unfit) in
-        [(1 << 1, Unfit::FixedTpm), (1 << 5, Unfit::Origin), (1 << 16, Unfit::Restricted), (1 << 17, Unfit::Decrypt)]
-    {
+    for (attribute, unfit) in [
+        (1 << 1, Unfit::FixedTpm),
+        (1 << 5, Unfit::Origin),
+        (1 << 16, Unfit::Restricted),
+        (1 << 17, Unfit::Decrypt),
+    ] {
         let mut agent = Agent::new();
         agent.key = area(KEY ^ attribute, &pair());
         let name = Area::parse(&agent.key).unwrap().name();
@@ -172,7 +182,10 @@ fn a_changed_statement_or_signature_is_refused() {
     for at in 0..statement.len() {
         let mut changed = statement.clone();
         changed[at] ^= 1;
-        assert!(matches!(judge(&changed, &signature), Err(Refused::Statement(_) | Refused::Signature)), "{at}");
+        assert!(
+            matches!(judge(&changed, &signature), Err(Refused::Statement(_) | Refused::Signature)),
+            "{at}"
+        );
         assert!(judge(&statement[..at], &signature).is_err());
     }
     for at in 0..signature.len() {
@@ -203,4 +216,56 @@ fn registers_are_quoted_as_they_were_asked_for_and_as_they_are() {
     assert_eq!(ask(&Agent::new(), 0x81, &VALUES), Err(Refused::Kind));
     let many = Agent::quoting(&[0xff, 0xff, 0xff, 0xff], &VALUES);
     assert_eq!(ask(&many, 0x81, &VALUES), Err(Refused::Statement(StatementError::Unreadable)));
+}
+
+/// The area of an endorsement key: of P-256 with this point, or of RSA with this modulus.
+fn endorsement(unique: &[&[u8]]) -> Vec<u8> {
+    let (kind, parameters): (u8, &[u8]) = match unique {
+        [_] => (0x01, &[0, 0x10, 0x08, 0, 0, 0, 0, 0]),
+        _ => (0x23, &[0, 0x10, 0, 3, 0, 0x10]),
+    };
+    let policy = [
+        0x83, 0x71, 0x97, 0x67, 0x44, 0x84, 0xb3, 0xf8, 0x1a, 0x90, 0xcc, 0x8d, 0x46, 0xa5, 0xd7, 0x24, 0xfd,
+        0x52, 0xd7, 0x6e, 0x06, 0x52, 0x0b, 0x64, 0xf2, 0xa1, 0xda, 0x1b, 0x33, 0x14, 0x69, 0xaa,
+    ];
+    let head = [0, kind, 0, 0x0b, 0, 0x03, 0, 0xb2];
+    let cipher = [0, 0x06, 0, 0x80, 0, 0x43];
+    let unique: Vec<u8> = unique.iter().flat_map(|part| sized(part)).collect();
+    [head.as_slice(), &sized(&policy), &cipher, parameters, &unique].concat()
+}
+
+#[test]
+fn an_endorsement_key_is_of_a_standard_template_and_nothing_near() {
+    let pair = pair();
+    let point = pair.public_key().as_ref();
+    let modulus = [0xc1; 256];
+    let (ecc, rsa) = (endorsement(&[&point[1..33], &point[33..]]), endorsement(&[&modulus]));
+    let read = |octets: &[u8]| Area::parse(octets).and_then(|area| area.endorsement_key());
+    assert_eq!(read(&ecc), Ok(EndorsementKey::Ecc(PublicKey::from_octets(point).unwrap())));
+    assert_eq!(read(&rsa), Ok(EndorsementKey::Rsa(modulus.to_vec())));
+    for octets in [&ecc, &rsa] {
+        let changed = |at: usize, bits: u8| {
+            let mut octets = octets.clone();
+            octets[at] ^= bits;
+            read(&octets).unwrap_err()
+        };
+        // fixedTPM, restricted, sign, userWithAuth; the policy; the name's hash; the cipher's bits and mode.
+        for (at, bits) in [(7, 0x02), (5, 0x01), (5, 0x04), (7, 0x40)] {
+            assert_eq!(changed(at, bits), Unfit::Endorsement);
+        }
+        assert_eq!(changed(10, 1), Unfit::Policy);
+        assert_eq!(changed(3, 7), Unfit::NameHash);
+        assert_eq!((changed(45, 0x80), changed(47, 1)), (Unfit::Parameters, Unfit::Parameters));
+        assert_eq!(read(&octets[..octets.len() - 1]), Err(Unfit::Unreadable));
+        assert_eq!(read(&[octets.as_slice(), &[0]].concat()), Err(Unfit::Unreadable));
+    }
+    let with = |octets: &[u8], at: usize, bits: u8| {
+        let mut octets = octets.to_vec();
+        octets[at] ^= bits;
+        read(&octets).unwrap_err()
+    };
+    assert_eq!((with(&rsa, 50, 0x04), with(&rsa, 55, 1)), (Unfit::Type, Unfit::Type), "bits and exponent");
+    assert_eq!((with(&ecc, 51, 7), with(&ecc, 60, 1)), (Unfit::Type, Unfit::Point), "curve and point");
+    assert_eq!(read(&endorsement(&[&modulus[1..]])), Err(Unfit::Type));
+    assert_eq!(read(&[0; MAX_AREA + 1]), Err(Unfit::Unreadable));
 }
