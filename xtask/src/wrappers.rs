@@ -155,7 +155,7 @@ mod tests {
         assert!(findings("avouch-dns", "hickory-proto").is_empty());
         assert!(findings("avouch-keys", "pkcs8").is_empty());
         assert!(findings("avouch-keys", "tpm2-protocol").is_empty());
-        assert_eq!(findings("avouch-upkeep", "tpm2-protocol").len(), 1);
+        assert_eq!(findings("avouch-gateway", "tpm2-protocol").len(), 1);
         assert!(findings("avouch-gateway", "hyper").is_empty());
         assert!(findings("testkit", "rustls").is_empty());
         assert_eq!(findings("avouch-gateway", "hickory-proto").len(), 1);

@@ -132,7 +132,7 @@ enum Unique<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EndorsementKey {
     /// P-256.
-    Ecc(PublicKey),
+    Ecc(Box<PublicKey>),
     /// RSA of 2048 bits with the exponent 65537: the modulus, 256 octets.
     Rsa(Vec<u8>),
 }
@@ -225,7 +225,9 @@ impl<'a> Area<'a> {
             return Err(Unfit::Parameters);
         }
         match self.unique {
-            Unique::Ecc { curve: P256, derives: false, .. } => self.point().map(EndorsementKey::Ecc),
+            Unique::Ecc { curve: P256, derives: false, .. } => {
+                self.point().map(Box::new).map(EndorsementKey::Ecc)
+            }
             // An exponent of zero stands for 65537.
             Unique::Rsa { bits: 2048, exponent: 0, modulus } if modulus.len() == 256 => {
                 Ok(EndorsementKey::Rsa(modulus.to_vec()))

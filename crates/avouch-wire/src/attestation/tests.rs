@@ -241,7 +241,7 @@ fn an_endorsement_key_is_of_a_standard_template_and_nothing_near() {
     let modulus = [0xc1; 256];
     let (ecc, rsa) = (endorsement(&[&point[1..33], &point[33..]]), endorsement(&[&modulus]));
     let read = |octets: &[u8]| Area::parse(octets).and_then(|area| area.endorsement_key());
-    assert_eq!(read(&ecc), Ok(EndorsementKey::Ecc(PublicKey::from_octets(point).unwrap())));
+    assert_eq!(read(&ecc), Ok(EndorsementKey::Ecc(Box::new(PublicKey::from_octets(point).unwrap()))));
     assert_eq!(read(&rsa), Ok(EndorsementKey::Rsa(modulus.to_vec())));
     for octets in [&ecc, &rsa] {
         let changed = |at: usize, bits: u8| {
