@@ -20,5 +20,6 @@ pub mod receiver;
 pub mod redis;
 pub mod rsyslog;
 pub mod smtp;
+pub mod swtpm;
 pub mod upstream;
 pub mod vector;

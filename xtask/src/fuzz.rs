@@ -42,6 +42,22 @@ const RANGES: &str = "{\"creationTime\":\"2026-01-01T00:00:00.000001\",\"prefixe
     {\"ipv6Prefix\":\"2001:db8::/32\",\"scope\":[]}]}";
 const ASN: &str = "192.0.2.0\t192.0.2.255\t64500\tZZ\tA\n192.0.2.0/25,64501,B\n2001:db8::/32,64500\n";
 const CHALLENGE: &str = "PrivateToken challenge=\"AAIADmlzc3Vlci5leGFtcGxlIIo-g6M9mABdLzC-9Bn6a_TNXGAF42sShbu0zNQPpLODAA5vcmlnaW4uZXhhbXBsZQ==\", max-age=\"10\"";
+/// Areas, statements and a signature of a TPM, in base64url.
+const ATTESTATIONS: [&str; 5] = [
+    "ACMACwAEBHIAAAAQABgACwADABAAII74A31BhrFyDkaLwne-ztnqGQNAp_9pOJ7TFOAgOjvfACA5uz4PBUb04YC3gXsfgYxE9SUgRfhRxl_C2cbEXY6bCQ",
+    "ACMACwAFBHIAAAAQABgACwADABAAINTqeeM4rp_N2uAn-6EIqpI2GhHEFmy0f3QLkc1qjH81ACASSCScbIs5H_lrwbiu6Y9rhMUaQQ-NoJ14Y6CfGLQHlQ",
+    "_1RDR4AXACIACxKzpgU7w0uTqtfCRAvWIAa9K5mDL2n1fCThv0mqZbdyACC-rmHv33LzVpr0Sw2kxFks6_NoSYONhbL0vIinVHiDuwAAAAAAAABQAAAAAQAAAAABIBkQIwAWNjYAIgALjXWYmuD7VGrVboVYaFpG50ya1csACoEK9QbxjQ0a6VAAIgALrh2gcKiMlslo18lwxtOMjKNJ2gY2wGaNSMVW3YH3WPw",
+    "_1RDR4AYACIACxKzpgU7w0uTqtfCRAvWIAa9K5mDL2n1fCThv0mqZbdyACC-rmHv33LzVpr0Sw2kxFks6_NoSYONhbL0vIinVHiDuwAAAAAAAABuAAAAAQAAAAABIBkQIwAWNjYAAAABAAsDgQAAACD1pf1C0WogMCeY727TCZebQwA9IyDZ8OjqmDGpJ1n7Sw",
+    "ABgACwAgYpYkXDapC85xGW7LyXEm6h2zFB-bc0gNoewGEisE-dsAIIexsCp_IgTW0ZAaGZsP2yTjZM5Xpd-wQ3ozlpsqjfgj",
+];
+const TPM_KEY: &str = "-----BEGIN TSS2 PRIVATE KEY-----\n\
+    MIHyBgZngQUKAQOgAwEB/wIEQAAAAQRaAFgAIwALAAQEcgAAABAAGAALAAMAEAAg\n\
+    egAR+dvksDsD3qvgQTiXsP7NXoY4hdn3qyugJ7WJkssAIBUCDLpwNX62xkpD9Eo4\n\
+    sAyhvgIe/8MhuI1+iAHfhJLBBIGAAH4AIHGxhJ5pff5rCfq7A/XKS5nRJESo3V4U\n\
+    8/+v/HQy/6kZABDgxEyceQD4iZKgaz95KxZ9mB+U3DRvatlf0JZM5XStkd4caRDo\n\
+    jB84lUgMZLINnr2iQNgy/rPMiDRaOl7dQdZ9YVPWb0wdEC8m8awcqCa1V7mm01cj\n\
+    gS0OIgA=\n\
+    -----END TSS2 PRIVATE KEY-----\n";
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const PASSKEY: &str = "{\"type\":\"webauthn.get\",\"challenge\":\"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc\",\"origin\":\"http://localhost:9180\",\"crossOrigin\":false}\n\
     IHAVE32OCTETSIHAVE32OCTETSIHAVE3\x05\0\0\0\x01\n\x30\x06\x02\x01\x01\x02\x01\x02";
@@ -159,6 +175,8 @@ fn sow(folder: &Path) -> std::io::Result<()> {
         ("delegation", files.iter().flat_map(|file| tokens(file)).collect()),
         ("privacy_pass", [within("Authorization: ", "\r\n"), vec![CHALLENGE.to_owned()]].concat()),
         ("trace_context", vec![TRACE.to_owned()]),
+        ("tpm_key", vec![TPM_KEY.to_owned()]),
+        ("attestation", ATTESTATIONS.map(str::to_owned).to_vec()),
         ("structured", within("Signature-Input: ", "\r\n")),
         ("capture", messages.clone()),
         ("settings", files),

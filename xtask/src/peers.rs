@@ -9,7 +9,7 @@ use crate::finding::Finding;
 use crate::house::{self, Workspace};
 
 /// Program and Debian package.
-const PEERS: [(&str, &str); 30] = [
+const PEERS: &[(&str, &str)] = &[
     ("c++", "g++"),
     ("named", "bind9"),
     ("dnssec-signzone", "bind9-utils"),
@@ -40,6 +40,8 @@ const PEERS: [(&str, &str); 30] = [
     ("lintian", "lintian"),
     ("chromium", "chromium"),
     ("pebble", "pebble"),
+    ("swtpm", "swtpm"),
+    ("swtpm_setup", "swtpm-tools"),
 ];
 
 /// Packages of npm's that tests talk to: the folder that names them, at fixed versions, and where npm says what it

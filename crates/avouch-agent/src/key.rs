@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use avouch_keys::SecretKey;
 use avouch_keys::passphrase::{Passphrase, PassphraseError};
-use avouch_keys::store::{self, StoreError};
+use avouch_keys::store::StoreError;
 
 use crate::config;
 
@@ -43,7 +43,7 @@ pub enum OpenError {
 /// [`OpenError`].
 pub(crate) fn open(identity: &config::Identity) -> Result<SecretKey, OpenError> {
     let words = identity.passphrase_file.as_deref().map(passphrase).transpose()?;
-    Ok(store::open(&identity.key, words.as_ref())?)
+    Ok(identity.key.open(words.as_ref())?)
 }
 
 fn passphrase(path: &Path) -> Result<Passphrase, OpenError> {

@@ -82,6 +82,9 @@ pub enum StartError<E> {
     /// The keys make no directory.
     #[error(transparent)]
     Directory(#[from] UnsignableError),
+    /// A key is in a TPM, which strangers could keep at work.
+    #[error("each request would have the TPM make a signature, and it makes a few a second")]
+    InTpm,
     /// The keys have ended.
     #[error("the keys have ended")]
     Ended,
@@ -112,6 +115,9 @@ impl Served {
                 return Err(StartError::Ended);
             }
             let keys = keys().map_err(StartError::Keys)?;
+            if keys.iter().any(SecretKey::is_in_tpm) {
+                return Err(StartError::InTpm);
+            }
             let acceptor = tls.map(|Tls { certificate, key }| Acceptor::load(&certificate, &key, None));
             let directory = Directory::new(keys, validity, site, lifetime)?;
             Ok(Self { directory, acceptor: acceptor.transpose()? })

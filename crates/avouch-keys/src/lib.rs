@@ -1,6 +1,6 @@
 //! Secret keys: made, kept encrypted at rest, and used to sign statements; nothing else sees them.
 //!
-//! In scope: making Ed25519 and P-256 keys ([`SecretKey`]), keeping them in files ([`store`]), signing
+//! In scope: making Ed25519 and P-256 keys ([`SecretKey`]), keeping them in files ([`store`]) or in a TPM ([`tpm`]), signing
 //! requests as an agent ([`saip`], [`batch`], [`web_bot_auth`], [`partner`], [`http_signature`]), the agent's key directory ([`directory`]),
 //! tokens as a domain ([`delegation`]) and
 //! verdicts as a gateway ([`assertion`]); reading secrets that a site shares with those who sign for it ([`shared`]), and that a
@@ -13,7 +13,7 @@
 //! asked for; it is wiped when dropped. No function takes a digest or octets to sign: each takes the typed
 //! parts of one kind of statement and builds the signed string itself, under that kind's context.
 //!
-//! Limits: Unix only, for a key file's protection is its mode. Keys are in this process's memory, readable to
+//! Limits: Unix only, for a key file's protection is its mode. Keys of files are in this process's memory, readable to
 //! whoever may debug it; memory is not locked against swapping. The passphrase is wiped, but the key derived
 //! from it stays in freed memory for a while (`pkcs5` does not wipe it). Whoever can replace a key file can
 //! make the agent sign with another key, which then is not the published one.
@@ -63,6 +63,7 @@ pub mod saip;
 pub mod shared;
 pub mod spki;
 pub mod store;
+pub mod tpm;
 pub mod tsig;
 pub mod web_bot_auth;
 

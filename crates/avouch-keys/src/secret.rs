@@ -8,9 +8,11 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use pkcs8::{ObjectIdentifier, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
+use avouch_wire::attestation::Nonce;
 use avouch_wire::key::{KeyType, PublicKey};
 
 use crate::entropy::{Entropy, NoRandomness};
+use crate::tpm::{Certification, TpmError, TpmKey};
 
 /// RFC 8410 §3.
 const ED25519_OID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
@@ -27,7 +29,7 @@ const P256_SEC1_TAIL: [u8; 12] = [0xa0, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce
 /// One draw in 2^32 is no P-256 key; a source that fails so many times in a row is broken.
 const MAX_DRAWS: usize = 8;
 
-/// Why a key could not be made or used. Neither is anybody's input.
+/// Why a key could not be made or used. None is anybody's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// The generator failed.
@@ -36,13 +38,23 @@ pub enum KeyError {
     /// The cryptographic library refused what it is documented to accept.
     #[error("the cryptographic library refused the key")]
     Refused,
+    /// The TPM that holds the key did not sign.
+    #[error("the TPM {0}")]
+    Tpm(#[from] TpmError),
+    /// The TPM that holds the key keeps it.
+    #[error("the key is held by a TPM, and cannot leave it")]
+    InTpm,
+    /// No TPM can say that it holds this key.
+    #[error("the key is in no TPM, so that none can say that it holds it")]
+    NotInTpm,
 }
 
 /// These octets are no usable Ed25519 or P-256 key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotAKey;
 
-/// An Ed25519 or P-256 secret key, held in this process's memory and wiped when dropped.
+/// An Ed25519 or P-256 secret key, held in this process's memory and wiped when dropped; or a P-256 key that a TPM
+/// holds, which never was here. With a TPM, whatever signs blocks for as long as the chip takes.
 ///
 /// It cannot be cloned, printed or asked to sign octets of somebody's choosing: [`crate::saip::Signer`] and
 /// [`crate::assertion::AssertionKey`] take it and sign the statements that they build themselves.
@@ -51,10 +63,11 @@ pub struct SecretKey {
     public: PublicKey,
 }
 
-/// Both live on the heap, so that moving a key leaves no copy behind.
+/// Those in memory live on the heap, so that moving a key leaves no copy behind.
 enum Material {
     Ed25519(Box<SigningKey>),
     P256(EcdsaKeyPair),
+    Tpm(TpmKey),
 }
 
 impl SecretKey {
@@ -77,6 +90,28 @@ impl SecretKey {
         Err(KeyError::Refused)
     }
 
+    /// A key that a TPM holds.
+    pub(crate) fn in_tpm(key: TpmKey) -> Self {
+        Self { public: key.public().clone(), material: Material::Tpm(key) }
+    }
+
+    /// Whether a TPM holds it. That the TPM is a chip, and not a program, only an attestation shows.
+    #[must_use]
+    pub const fn is_in_tpm(&self) -> bool {
+        matches!(self.material, Material::Tpm(_))
+    }
+
+    /// Has the TPM that holds it say so, for whoever drew the nonce.
+    ///
+    /// # Errors
+    /// [`KeyError::NotInTpm`], [`KeyError::Tpm`].
+    pub fn certify(&self, nonce: &Nonce) -> Result<Certification, KeyError> {
+        match &self.material {
+            Material::Tpm(key) => Ok(key.certify(nonce)?),
+            Material::Ed25519(_) | Material::P256(_) => Err(KeyError::NotInTpm),
+        }
+    }
+
     /// The public part.
     #[must_use]
     pub fn public(&self) -> &PublicKey {
@@ -93,6 +128,7 @@ impl SecretKey {
                 let signature = key.sign(&SystemRandom::new(), message).map_err(|_| KeyError::Refused)?;
                 signature.as_ref().try_into().map_err(|_| KeyError::Refused)
             }
+            Material::Tpm(key) => Ok(key.sign(message)?),
         }
     }
 
@@ -106,6 +142,7 @@ impl SecretKey {
                 let der = key.to_pkcs8v1().map_err(|_| KeyError::Refused)?;
                 Ok(Zeroizing::new(der.as_ref().to_vec()))
             }
+            Material::Tpm(_) => Err(KeyError::InTpm),
         }
     }
 

@@ -31,6 +31,9 @@ pub const ENROLMENT: &[u8] = b"avouch enrolment v1\0";
 /// The digest of an enrolment token, by which a registrar knows it.
 pub const ENROLMENT_TOKEN: &[u8] = b"avouch enrolment token v1\0";
 
+/// What a TPM signs along when it attests something.
+pub const ATTESTATION: &[u8] = b"avouch attestation v1\0";
+
 /// All of the above; the test below holds them apart.
 pub const ALL: &[&[u8]] = &[
     REQUEST,
@@ -42,6 +45,7 @@ pub const ALL: &[&[u8]] = &[
     REGISTERED_KEY,
     ENROLMENT,
     ENROLMENT_TOKEN,
+    ATTESTATION,
 ];
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Bytes to types and back for every format avouch speaks, and public-key verification.
 
 pub mod asn;
+pub mod attestation;
 pub mod authority;
 pub mod b64u;
 pub mod backup;

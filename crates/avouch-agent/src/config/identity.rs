@@ -14,8 +14,8 @@ use crate::bot::check_url;
 /// Who signs, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The file of the key.
-    pub key: PathBuf,
+    /// Where the key is.
+    pub key: Locator,
     /// A file whose one line is its passphrase; without it the key is not encrypted.
     pub passphrase_file: Option<PathBuf>,
     /// The domain that answers for the agent; a pseudonym has none.
@@ -63,15 +63,11 @@ pub(super) const ROLLING: Mode = Mode::Rolling(KeyType::Ed25519);
 pub(super) const MODES: [(&str, Mode); 3] =
     [("rolling", ROLLING), ("direct", Mode::Direct), ("stateless", Mode::Stateless)];
 
-fn locator(value: Value<'_>) -> Result<PathBuf, Fault> {
-    let text = value.text()?;
-    match Locator::parse(text) {
-        Ok(Locator::File(path)) => Ok(path),
-        Err(error) => {
-            let fix = "write \"file:\" and the path of a key that `avouch key new` made";
-            Err(Fault::new(format!("names no key: {error}"), fix))
-        }
-    }
+fn locator(value: Value<'_>) -> Result<Locator, Fault> {
+    Locator::parse(value.text()?).map_err(|error| {
+        let fix = "write \"file:\" or \"tpm:\" and the path of a key that `avouch key new` made";
+        Fault::new(format!("names no key: {error}"), fix)
+    })
 }
 
 /// What SAIP needs, where some request is signed by it.

@@ -115,9 +115,10 @@ impl Config {
     /// Makes relative paths relative to `folder`.
     fn resolve(&mut self, folder: &Path) {
         let identity = &mut self.identity;
-        let files = std::iter::once(&mut identity.key).chain(&mut identity.passphrase_file);
+        identity.key = identity.key.clone().within(folder);
         let authority = self.proxy.iter_mut().filter_map(|proxy| proxy.tls.as_mut()).map(|tls| &mut tls.ca);
-        for file in files.chain(&mut self.roots).chain(&mut self.dns.trust_anchors).chain(authority) {
+        let files = identity.passphrase_file.iter_mut().chain(&mut self.roots);
+        for file in files.chain(&mut self.dns.trust_anchors).chain(authority) {
             *file = folder.join(&file);
         }
     }

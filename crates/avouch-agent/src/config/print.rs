@@ -46,7 +46,7 @@ impl Display for Config {
 impl Config {
     fn identity(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let identity = &self.identity;
-        writeln!(f, "key = {}", Quoted(format_args!("file:{}", identity.key.display())))?;
+        writeln!(f, "key = {}", Quoted(&identity.key))?;
         let words = identity.passphrase_file.as_ref();
         words.map_or(Ok(()), |file| writeln!(f, "passphrase_file = {}", Quoted(file.display())))?;
         identity.domain.iter().try_for_each(|domain| writeln!(f, "domain = {}", Quoted(domain)))?;

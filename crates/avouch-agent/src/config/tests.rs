@@ -163,9 +163,13 @@ fn each_bad_value_has_its_message() {
 
 #[test]
 fn a_key_that_is_no_file_says_what_to_write() {
-    for (key, said) in
-        [("agent.key", "write file:agent.key"), ("tpm:0x81000001", "names no key"), ("file:", "wants a path")]
-    {
+    for (key, said) in [
+        ("agent.key", "write file:agent.key"),
+        ("pkcs11:k", "names no key"),
+        ("tpm:", "wants a path"),
+        ("tpm:k?device=tpm0", "names no key"),
+        ("file:", "wants a path"),
+    ] {
         let found = problems(&format!("{LEAST}{PLACE}").replace("file:k'", &format!("{key}'")));
         assert!(found.contains("`key` names no key") && found.contains(said), "{found}");
     }
@@ -203,7 +207,7 @@ fn relative_paths_are_relative_to_the_file() {
     let file = folder.path().join("agent.toml");
     std::fs::write(&file, format!("{LEAST}proxy.tls = {{ ca = 'ca' }}\n{PLACE}")).unwrap();
     let config = Config::load(&file).unwrap();
-    assert_eq!(config.identity.key, folder.path().join("k"));
+    assert_eq!(*config.identity.key.path(), folder.path().join("k"));
     assert_eq!(config.proxy.unwrap().tls.unwrap().ca, folder.path().join("ca"));
     assert!(matches!(Config::load(&folder.path().join("none.toml")), Err(ConfigError::Read { .. })));
 }

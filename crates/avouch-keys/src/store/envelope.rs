@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use avouch_wire::key::PublicKey;
 
+use super::block::block;
 use super::problem::{Cost, Problem};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::passphrase::Passphrase;
@@ -78,19 +79,6 @@ impl<'a> Envelope<'a> {
             _ => Ok(secret),
         }
     }
-}
-
-/// The one PEM block of that label, boundaries included.
-fn block<'a>(text: &'a str, label: &str) -> Result<Option<&'a str>, Problem> {
-    let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
-    let Some((_, from)) = text.split_once(&begin) else { return Ok(None) };
-    let Some((body, rest)) = from.split_once(&end) else { return Err(Problem::Damaged) };
-    if rest.contains(&begin) {
-        return Err(Problem::SeveralKeys);
-    }
-    let first = text.len().saturating_sub(from.len()).saturating_sub(begin.len());
-    let length = begin.len().saturating_add(body.len()).saturating_add(end.len());
-    text.get(first..first.saturating_add(length)).map(Some).ok_or(Problem::Damaged)
 }
 
 fn decrypt(pem: &str, passphrase: &Passphrase) -> Result<SecretKey, Problem> {

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::envelope::{self, Envelope, Sealed};
 use super::problem::{Problem, Step, StoreError};
+use super::wrapped;
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::passphrase::Passphrase;
 use crate::secret::{KeyError, SecretKey};
@@ -32,10 +33,32 @@ pub enum Protection<'a> {
     None,
 }
 
+/// Who keeps a key from those who can read its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeper {
+    /// A passphrase, or nobody.
+    File,
+    /// A TPM, which alone can use what the file holds.
+    Tpm,
+}
+
+impl Keeper {
+    /// How a key of this file is named; for one in a TPM without the TPM, which the file does not know.
+    #[must_use]
+    pub fn locator(self, path: &Path) -> String {
+        match self {
+            Self::File => format!("file:{}", path.display()),
+            Self::Tpm => format!("tpm:{}", path.display()),
+        }
+    }
+}
+
 /// What a key file shows without its passphrase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
-    /// Whether a passphrase is needed to use the key.
+    /// Who keeps the key.
+    pub keeper: Keeper,
+    /// Whether a passphrase is needed to use the key. None is for one in a TPM.
     pub encrypted: bool,
     /// The public key as the file shows it; absent when another program wrote the file and encrypted it.
     /// Only [`open`] proves that it is the private key's own.
@@ -70,17 +93,22 @@ pub fn create(path: &Path, key: &SecretKey, protection: Protection<'_>) -> Resul
 /// [`StoreError`], saying what is wrong and how to mend it; also when the file is open to others than its owner.
 pub fn open(path: &Path, passphrase: Option<&Passphrase>) -> Result<SecretKey, StoreError> {
     let text = read(path).map_err(at(path))?;
+    if wrapped::shown(&text).is_some() {
+        return Err(at(path)(Problem::InTpm));
+    }
     Envelope::divide(&text).and_then(|envelope| envelope.open(passphrase)).map_err(at(path))
 }
 
-/// What a key file shows without being opened.
+/// What a key file shows without being opened, of either kind.
 ///
 /// # Errors
 /// As [`open`], but for those about the passphrase.
 pub fn describe(path: &Path) -> Result<Description, StoreError> {
     let text = read(path).map_err(at(path))?;
-    let envelope = Envelope::divide(&text).map_err(at(path))?;
-    shown(&envelope).map_err(at(path))
+    match wrapped::shown(&text) {
+        Some(shown) => shown.map_err(at(path)),
+        None => Envelope::divide(&text).and_then(|envelope| shown(&envelope)).map_err(at(path)),
+    }
 }
 
 /// The key files of a folder by name. Other files and those whose name begins with a dot are passed over;
@@ -117,16 +145,18 @@ fn is_no_key(description: &Result<Description, StoreError>) -> bool {
 
 fn shown(envelope: &Envelope<'_>) -> Result<Description, Problem> {
     match (&envelope.sealed, envelope.shown()?) {
-        (Sealed::Encrypted(_), public) => Ok(Description { encrypted: true, public }),
-        (Sealed::Plain(_), Some(public)) => Ok(Description { encrypted: false, public: Some(public) }),
+        (Sealed::Encrypted(_), public) => Ok(Description { keeper: Keeper::File, encrypted: true, public }),
+        (Sealed::Plain(_), Some(public)) => {
+            Ok(Description { keeper: Keeper::File, encrypted: false, public: Some(public) })
+        }
         (Sealed::Plain(_), None) => {
             let public = envelope.open(None)?.public().clone();
-            Ok(Description { encrypted: false, public: Some(public) })
+            Ok(Description { keeper: Keeper::File, encrypted: false, public: Some(public) })
         }
     }
 }
 
-fn at(path: &Path) -> impl Fn(Problem) -> StoreError {
+pub(super) fn at(path: &Path) -> impl Fn(Problem) -> StoreError {
     move |problem| StoreError { path: path.to_owned(), problem }
 }
 
@@ -143,7 +173,7 @@ pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<String>, StoreError> 
 }
 
 /// Reads a file that is closed to group and others if it holds a private key.
-fn read(path: &Path) -> Result<Zeroizing<String>, Problem> {
+pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, Problem> {
     read_closed(path, |text| text.contains("PRIVATE KEY-----"))
 }
 
@@ -169,7 +199,7 @@ fn read_closed(path: &Path, is_secret: impl Fn(&str) -> bool) -> Result<Zeroizin
 }
 
 /// Puts the text on the disk under a name that must be free.
-fn place(path: &Path, text: &[u8]) -> Result<(), Problem> {
+pub(super) fn place(path: &Path, text: &[u8]) -> Result<(), Problem> {
     let beside = unused_name(path)?;
     let placed = write(&beside, text).and_then(|()| link(&beside, path));
     // Crash before here: the key is whole under its name or absent, and `.NAME.….new` may be left over.
@@ -247,7 +277,8 @@ mod tests {
         create(&path, &key, Protection::Passphrase(&words)).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
         assert_eq!(open(&path, Some(&words)).unwrap().public(), key.public());
-        let description = Description { encrypted: true, public: Some(key.public().clone()) };
+        let description =
+            Description { keeper: Keeper::File, encrypted: true, public: Some(key.public().clone()) };
         assert_eq!(describe(&path).unwrap(), description);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
     }

@@ -1,13 +1,17 @@
-//! Keys at rest: one key in one file, encrypted with a passphrase.
+//! Keys at rest: one key in one file, encrypted with a passphrase or wrapped by a TPM.
 //!
 //! What a file holds is described in `docs/formats/keys.md`; OpenSSL reads it and its files are read here.
 
+mod block;
 mod envelope;
 mod file;
 mod locator;
 mod problem;
+mod wrapped;
 
+pub(crate) use block::{BlockError, block};
 pub(crate) use file::read_secret;
-pub use file::{Description, Listed, Protection, create, describe, list, open};
+pub use file::{Description, Keeper, Listed, Protection, create, describe, list, open};
 pub use locator::{Locator, LocatorError};
 pub use problem::{Cost, Problem, Step, StoreError};
+pub use wrapped::{create_in, open_in};

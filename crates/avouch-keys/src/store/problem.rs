@@ -3,7 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::block::BlockError;
 use crate::secret::KeyError;
+use crate::tpm::{BlobError, Device, TpmError};
 
 /// A key file that could not be made, opened or listed.
 #[derive(Debug, thiserror::Error)]
@@ -106,9 +108,37 @@ pub enum Problem {
     /// The public part beside the private one belongs to another key.
     #[error("shows a public key that is not its own: somebody changed the file; restore it from a copy")]
     PublicDiffers,
+    /// A key of a TPM, opened as one of a file.
+    #[error("holds a key of a TPM: name it tpm:PATH")]
+    InTpm,
+    /// A key of a file, opened as one of a TPM.
+    #[error(
+        "holds a key of no TPM: name it file:PATH; a key that was outside of a TPM cannot be moved into one"
+    )]
+    NotInTpm,
+    /// What a TPM wrapped cannot be used.
+    #[error(transparent)]
+    Wrapped(#[from] BlobError),
+    /// The TPM that is to hold the key did not do what it was asked for.
+    #[error("the TPM ({device}) {error}")]
+    Tpm {
+        /// Where the TPM is.
+        device: Device,
+        /// What is wrong with it.
+        error: TpmError,
+    },
     /// The library or the generator failed.
     #[error(transparent)]
     Key(#[from] KeyError),
+}
+
+impl From<BlockError> for Problem {
+    fn from(error: BlockError) -> Self {
+        match error {
+            BlockError::Open => Self::Damaged,
+            BlockError::Several => Self::SeveralKeys,
+        }
+    }
 }
 
 /// What a key file's derivation asks for.

@@ -33,6 +33,8 @@ pub enum About {
     Limits,
     /// How the gateway is started.
     Service,
+    /// Where keys can be kept.
+    Tpm,
 }
 
 impl About {
@@ -55,6 +57,7 @@ impl About {
             Self::Data => "data",
             Self::Limits => "limits",
             Self::Service => "service",
+            Self::Tpm => "tpm",
         }
     }
 }

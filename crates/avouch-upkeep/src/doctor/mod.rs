@@ -12,6 +12,7 @@ mod ports;
 mod reach;
 mod service;
 mod settings;
+mod tpm;
 mod units;
 
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use avouch_gateway::config::{Config, ConfigError};
 use avouch_gateway::{Gateway, LoadErrors};
+use avouch_keys::tpm::Device;
 use avouch_wire::time::Time;
 
 pub use finding::{About, Finding, Standing};
@@ -34,6 +36,8 @@ pub struct Questions {
     pub ca: Option<PathBuf>,
     /// A time server to compare the clock with; `None`: what the system says of its clock.
     pub time_server: Option<SocketAddr>,
+    /// The TPM that keys are to be kept in; `None`: the kernel's, if there is one.
+    pub tpm: Option<Device>,
 }
 
 /// Why nothing could be looked at.
@@ -67,5 +71,11 @@ pub async fn examine(path: &Path, questions: &Questions, now: Time) -> Result<Ve
     found.extend(clock::examine(questions.time_server).await);
     found.extend(names::examine(&config, now).await);
     found.extend(reach::examine(&config).await);
+    found.extend(tpm::examine(questions.tpm.as_ref()).await);
     Ok(found)
+}
+
+/// Looks at a TPM alone, where there is no gateway.
+pub async fn examine_tpm(device: &Device) -> Vec<Finding> {
+    tpm::examine(Some(device)).await
 }

@@ -51,7 +51,7 @@ enum Verb {
       --scope 'GET /feeds' --aud www.shop.example > worker.token
   avouch delegate issue --key file:acme.key --dom acme.example --sub asn:64500 --scope '* /'")]
 struct Issue {
-    /// The domain's key: file:PATH; it has to stand at _saip.DOMAIN
+    /// The domain's key: file:PATH or tpm:PATH; it has to stand at _saip.DOMAIN
     #[arg(long, value_name = "KEY")]
     key: String,
     /// The domain that delegates
@@ -60,7 +60,7 @@ struct Issue {
     /// Who may act for it: asn:NUMBER, ip:NETWORK or key:sha256:FINGERPRINT
     #[arg(long, value_name = "SUBJECT", group = "who", value_parser = subject)]
     sub: Option<Subject>,
-    /// The key that may act for it: file:PATH of a key store, or a file with a public key in PEM
+    /// The key that may act for it: file:PATH or tpm:PATH of a key store, or a file with a public key in PEM
     #[arg(long, value_name = "KEY", group = "who")]
     sub_key: Option<String>,
     /// What may be asked for: a method, or * for any, and a path below which it holds; may be repeated

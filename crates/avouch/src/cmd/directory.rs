@@ -44,7 +44,7 @@ enum Verb {
   avouch directory build --key file:old.key --key file:new.key
   avouch directory build --key file:bot.key --nginx --domain bot.example > directory.conf")]
 struct Build {
-    /// A key: file:PATH of a key store, or a file with a public key in PEM (- for standard input);
+    /// A key: file:PATH or tpm:PATH of a key store, or a file with a public key in PEM (- for standard input);
     /// may be repeated
     #[arg(long, value_name = "KEY", required = true)]
     key: Vec<String>,
@@ -212,6 +212,8 @@ fn not_served(error: StartError<Failure>) -> Failure {
     match error {
         StartError::Keys(failure) => failure,
         StartError::Directory(error) => unsignable(error),
+        StartError::InTpm => Failure::usage(error)
+            .fix("have a timer run `avouch directory build --nginx`, or serve a key of a file"),
         StartError::Ended => Failure::usage(error).fix("let --exp lie ahead"),
         StartError::Listen { .. } | StartError::Certificate(_) => Failure::configuration(error),
         StartError::Signals(_) => Failure::unknown(error),

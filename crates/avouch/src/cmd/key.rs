@@ -5,7 +5,8 @@ use crate::failure::Failure;
 use crate::files;
 use crate::{output, passphrase};
 use avouch_keys::entropy::SystemEntropy;
-use avouch_keys::store::{self, Listed, Locator, LocatorError, Problem, Protection, StoreError};
+use avouch_keys::store::{self, Keeper, Listed, Locator, Problem, Protection, StoreError};
+use avouch_keys::tpm::Tpm;
 use avouch_keys::{SecretKey, spki};
 use avouch_wire::b64u;
 use avouch_wire::key::{KeyType, PublicKey};
@@ -15,7 +16,9 @@ use std::path::{Path, PathBuf};
 
 /// Make, list and show the keys an agent signs with
 ///
-/// A key is named by where it is kept: file:PATH, encrypted with a passphrase.
+/// A key is named by where it is kept: file:PATH, encrypted with a passphrase; or tpm:PATH, in a TPM, which wraps it for
+/// itself. Another TPM than /dev/tpmrm0 is named behind it: tpm:PATH?device=/dev/tpmrm1, or for a software TPM
+/// tpm:PATH?swtpm=127.0.0.1:2321 or tpm:PATH?swtpm=/run/swtpm.sock.
 #[derive(Debug, Args)]
 pub(crate) struct Key {
     #[command(subcommand)]
@@ -34,13 +37,14 @@ enum Verb {
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   avouch key new file:crawler.key
-  avouch key new file:crawler.key --type p256 --passphrase-file crawler.pass")]
+  avouch key new file:crawler.key --type p256 --passphrase-file crawler.pass
+  avouch key new tpm:crawler.key")]
 struct New {
-    /// Where to keep it: file:PATH
+    /// Where to keep it: file:PATH or tpm:PATH
     key: String,
-    /// Its type
-    #[arg(long = "type", value_name = "ed25519|p256", default_value = "ed25519", value_parser = key_type)]
-    key_type: KeyType,
+    /// Its type [default: ed25519; in a TPM p256, which alone TPMs have]
+    #[arg(long = "type", value_name = "ed25519|p256", value_parser = key_type)]
+    key_type: Option<KeyType>,
     /// A file whose one line is the passphrase to encrypt it with; without it you are asked
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
@@ -57,7 +61,7 @@ struct New {
 #[command(after_long_help = "Example:
   avouch key list file:/etc/avouch/keys")]
 struct List {
-    /// The folder: file:PATH
+    /// The folder: file:PATH; keys in a TPM are listed, too
     #[arg(default_value = "file:.")]
     folder: String,
     /// Print JSON, one object per key
@@ -67,12 +71,12 @@ struct List {
 
 /// Show what is public of a key
 ///
-/// With a passphrase file it is also opened, which proves that the file shows its own public key.
+/// With a passphrase file it is also opened, which proves that the file shows its own public key. A TPM is not asked.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Example:
   avouch key show file:crawler.key")]
 struct Show {
-    /// The key: file:PATH
+    /// The key: file:PATH or tpm:PATH
     key: String,
     /// A file whose one line is the key's passphrase
     #[arg(long, value_name = "FILE")]
@@ -87,7 +91,7 @@ struct Show {
 #[command(after_long_help = "Example:
   avouch key export-public file:crawler.key | openssl pkey -pubin -text")]
 struct ExportPublic {
-    /// The key: file:PATH
+    /// The key: file:PATH or tpm:PATH
     key: String,
     /// A file whose one line is the key's passphrase
     #[arg(long, value_name = "FILE")]
@@ -101,6 +105,8 @@ struct ExportPublic {
 #[derive(Debug, Serialize)]
 struct Shown {
     key: String,
+    #[serde(skip)]
+    keeper: Keeper,
     encrypted: Option<bool>,
     #[serde(rename = "type")]
     key_type: Option<&'static str>,
@@ -122,35 +128,70 @@ impl Key {
 
 impl New {
     fn run(self) -> Result<Exit, Failure> {
-        let path = path(&self.key)?;
-        if path.symlink_metadata().is_ok() {
-            // `create` refuses it too, but only after the passphrase was asked for twice.
-            return Err(refused(StoreError { path, problem: Problem::Exists }));
+        let locator = locator(&self.key)?;
+        if locator.path().symlink_metadata().is_ok() {
+            // Refused later, too, but only after the passphrase was asked for twice.
+            return Err(refused(StoreError { path: locator.path().clone(), problem: Problem::Exists }));
         }
-        let secret = SecretKey::generate(self.key_type, &mut SystemEntropy).map_err(Failure::unknown)?;
+        let (secret, keeper) = match &locator {
+            Locator::File(path) => (self.in_file(path)?, Keeper::File),
+            Locator::Tpm { path, device } => (self.in_tpm(path, &Tpm::at(device))?, Keeper::Tpm),
+        };
+        Shown::new(self.key.clone(), keeper, Some(!self.unencrypted), Some(secret.public()))
+            .print(self.json)?;
+        output::talk("Publish it: `avouch dns record` prints the record for your zone.");
+        Ok(Exit::Positive)
+    }
+
+    fn in_file(&self, path: &Path) -> Result<SecretKey, Failure> {
+        let key_type = self.key_type.unwrap_or(KeyType::Ed25519);
+        let secret = SecretKey::generate(key_type, &mut SystemEntropy).map_err(Failure::unknown)?;
         if self.unencrypted {
-            store::create(&path, &secret, Protection::None).map_err(refused)?;
+            store::create(path, &secret, Protection::None).map_err(refused)?;
             output::talk("The key is not encrypted: every backup and every reader of the disk holds it.");
         } else {
             let words = passphrase::of_new(self.passphrase_file.as_deref())?;
-            store::create(&path, &secret, Protection::Passphrase(&words)).map_err(refused)?;
+            store::create(path, &secret, Protection::Passphrase(&words)).map_err(refused)?;
         }
-        Shown::new(&path, Some(!self.unencrypted), Some(secret.public())).print(self.json)?;
-        output::talk("Publish it: `avouch dns record` prints the record for your zone.");
-        Ok(Exit::Positive)
+        Ok(secret)
+    }
+
+    fn in_tpm(&self, path: &Path, tpm: &Tpm) -> Result<SecretKey, Failure> {
+        if self.key_type == Some(KeyType::Ed25519) {
+            return Err(
+                Failure::usage("no TPM makes Ed25519 keys").fix("leave --type out, or write --type p256")
+            );
+        }
+        if self.passphrase_file.is_some() || self.unencrypted {
+            return Err(Failure::usage("a TPM wraps the key for itself, and asks for no passphrase")
+                .fix("leave --passphrase-file and --unencrypted out"));
+        }
+        let secret = store::create_in(tpm, path).map_err(refused)?;
+        if tpm.device().is_software() {
+            output::talk("This TPM is a program: the key is as safe as that program's memory and files.");
+        }
+        Ok(secret)
     }
 }
 
 impl List {
     fn run(&self) -> Result<Exit, Failure> {
-        let listed = store::list(&path(&self.folder)?).map_err(refused)?;
+        let Locator::File(folder) = locator(&self.folder)? else {
+            return Err(Failure::usage("a TPM has no list of its keys")
+                .fix("name the folder of their files by file:PATH"));
+        };
+        let listed = store::list(&folder).map_err(refused)?;
         let mut all_usable = true;
         for Listed { path, description } in listed {
             all_usable &= description.is_ok();
             let shown = match description {
-                Ok(described) => Shown::new(&path, Some(described.encrypted), described.public.as_ref()),
+                Ok(described) => {
+                    let (keeper, encrypted) = (described.keeper, Some(described.encrypted));
+                    Shown::new(keeper.locator(&path), keeper, encrypted, described.public.as_ref())
+                }
                 Err(error) => {
-                    Shown { problem: Some(error.problem.to_string()), ..Shown::new(&path, None, None) }
+                    let shown = Shown::new(Keeper::File.locator(&path), Keeper::File, None, None);
+                    Shown { problem: Some(error.problem.to_string()), ..shown }
                 }
             };
             match self.json {
@@ -164,20 +205,19 @@ impl List {
 
 impl Show {
     fn run(self) -> Result<Exit, Failure> {
-        let path = path(&self.key)?;
-        let described = store::describe(&path).map_err(refused)?;
+        let described = locator(&self.key)?.describe().map_err(refused)?;
         let public = match (described.public, &self.passphrase_file) {
             (Some(public), None) => public,
             _ => open(&self.key, self.passphrase_file.as_deref())?.public().clone(),
         };
-        Shown::new(&path, Some(described.encrypted), Some(&public)).print(self.json)?;
+        Shown::new(self.key, described.keeper, Some(described.encrypted), Some(&public)).print(self.json)?;
         Ok(Exit::Positive)
     }
 }
 
 impl ExportPublic {
     fn run(self) -> Result<Exit, Failure> {
-        let described = store::describe(&path(&self.key)?).map_err(refused)?;
+        let described = locator(&self.key)?.describe().map_err(refused)?;
         let public = match (described.public, &self.passphrase_file) {
             (Some(public), None) => public,
             _ => open(&self.key, self.passphrase_file.as_deref())?.public().clone(),
@@ -192,10 +232,11 @@ impl ExportPublic {
 }
 
 impl Shown {
-    fn new(path: &Path, encrypted: Option<bool>, public: Option<&PublicKey>) -> Self {
+    fn new(key: String, keeper: Keeper, encrypted: Option<bool>, public: Option<&PublicKey>) -> Self {
         Self {
-            key: format!("file:{}", path.display()),
-            encrypted,
+            key,
+            keeper,
+            encrypted: encrypted.filter(|_| keeper == Keeper::File),
             key_type: public.map(|public| public.key_type().name()),
             fingerprint: public.map(|public| public.fingerprint().to_string()),
             public: public.map(|public| b64u::encode(public.octets())),
@@ -214,7 +255,11 @@ impl Shown {
             self.key_type.unwrap_or("-"),
             known(&self.fingerprint),
             known(&self.public),
-            if self.encrypted == Some(true) { "yes" } else { "no" },
+            match (self.keeper, self.encrypted) {
+                (Keeper::Tpm, _) => "by its TPM",
+                (Keeper::File, Some(true)) => "yes",
+                (Keeper::File, _) => "no",
+            },
         ))
     }
 
@@ -232,29 +277,26 @@ impl Shown {
 
 /// Opens a key; its passphrase comes from the file or is asked for, if one is needed.
 pub(super) fn open(key: &str, passphrase_file: Option<&Path>) -> Result<SecretKey, Failure> {
-    let path = path(key)?;
-    let words = match store::describe(&path).map_err(refused)?.encrypted {
+    let locator = locator(key)?;
+    let words = match locator.describe().map_err(refused)?.encrypted {
         true => Some(passphrase::of_existing(passphrase_file)?),
         false => None,
     };
-    store::open(&path, words.as_ref()).map_err(refused)
+    locator.open(words.as_ref()).map_err(refused)
 }
 
 fn key_type(name: &str) -> Result<KeyType, String> {
     KeyType::parse(name).ok_or_else(|| "is neither ed25519 nor p256".to_owned())
 }
 
-fn path(key: &str) -> Result<PathBuf, Failure> {
-    match Locator::parse(key) {
-        Ok(Locator::File(path)) => Ok(path),
-        Err(error @ LocatorError::Tpm { .. }) => Err(Failure::configuration(error)),
-        Err(error) => Err(Failure::usage(error)),
-    }
+fn locator(key: &str) -> Result<Locator, Failure> {
+    Locator::parse(key).map_err(Failure::usage)
 }
 
 fn refused(error: StoreError) -> Failure {
     match error.problem {
         Problem::System { .. } | Problem::Key(_) => Failure::unknown(error),
+        Problem::Tpm { error: cause, .. } if cause.may_pass() => Failure::unknown(error),
         _ => Failure::configuration(error),
     }
 }
@@ -268,8 +310,7 @@ pub(super) fn public_key(given: &str) -> Result<PublicKey, Failure> {
             Failure::configuration(refused).fix(format_args!("for a key store write --key file:{given}"))
         });
     }
-    let Locator::File(path) = Locator::parse(given).map_err(Failure::usage)?;
-    let shown = store::describe(&path).map_err(Failure::configuration)?.public;
+    let shown = locator(given)?.describe().map_err(Failure::configuration)?.public;
     shown.ok_or_else(|| {
         Failure::configuration(format_args!("{given} does not show its public key"))
             .fix(format_args!("avouch key export-public {given} > key.pub, then --key key.pub"))

@@ -14,6 +14,7 @@ use serde_json::json;
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   avouch sign --key file:crawler.key --dom acme.example --id crawler-7 https://www.shop.example/
+  avouch sign --key tpm:crawler.key --dom acme.example --id crawler-7 https://www.shop.example/
   avouch sign … https://www.shop.example/ | curl -H @- https://www.shop.example/
   avouch sign --raw … https://www.shop.example/ | avouch verify --zone acme.zone -
   avouch sign --profile web-bot-auth-a --key file:bot.key --dom bot.example https://www.shop.example/")]

@@ -6,7 +6,7 @@ use crate::{files, instant};
 use avouch_agent::check_url;
 use avouch_gather::clock::{Clock as _, SystemClock};
 use avouch_keys::saip::{Mode, RequestToSign, SignError, Signer, Speaker};
-use avouch_keys::{SecretKey, partner, web_bot_auth};
+use avouch_keys::{SecretKey, http_signature, partner, web_bot_auth};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::content::ContentDigest;
 use avouch_wire::delegation::{self, Grant, Subject};
@@ -34,7 +34,7 @@ const OWN_FIELDS: [&str; 10] = [
 
 #[derive(Debug, Args)]
 pub(super) struct Signing {
-    /// The key to sign with: file:PATH; a bare claim needs none
+    /// The key to sign with: file:PATH or tpm:PATH; a bare claim needs none
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
     /// The domain that answers for the agent; only a pseudonym (stateless mode) has none
@@ -260,7 +260,7 @@ impl Signing {
         check_url(dialect, &url).map_err(|error| Failure::usage(format_args!("--agent {url}: {error}")))?;
         let speaker = web_bot_auth::Speaker { dialect, url: &url, lifetime: self.lifetime };
         let fields = web_bot_auth::sign(&self.open_key()?, speaker, request, self.now());
-        let fields = fields.map_err(Failure::usage)?;
+        let fields = fields.map_err(unsigned_message)?;
         Ok(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
@@ -277,14 +277,14 @@ impl Signing {
         }
         let speaker = partner::Speaker { keyid, tag, lifetime: self.lifetime };
         let fields = partner::sign(&self.open_key()?, speaker, request, self.now());
-        let fields = fields.map_err(Failure::usage)?;
+        let fields = fields.map_err(unsigned_message)?;
         Ok(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
     fn open_key(&self) -> Result<SecretKey, Failure> {
         let Some(key) = &self.key else {
             return Err(Failure::usage("there is no key to sign with")
-                .fix("give one with --key file:PATH; `avouch key new` makes one"));
+                .fix("give one with --key file:PATH or tpm:PATH; `avouch key new` makes one"));
         };
         key::open(key, self.passphrase_file.as_deref())
     }
@@ -360,6 +360,13 @@ fn unsigned(error: SignError) -> Failure {
         SignError::NoDomain => Failure::usage(error).fix("name it with --dom, or sign with --mode stateless"),
         SignError::Method => Failure::usage(error),
         SignError::Key(_) => Failure::unknown(error),
+    }
+}
+
+fn unsigned_message(error: web_bot_auth::SignError) -> Failure {
+    match error {
+        web_bot_auth::SignError::Signature(http_signature::SignError::Key(_)) => Failure::unknown(error),
+        _ => Failure::usage(error),
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) struct RecordArgs {
     /// The agent; without it the record is the domain's own
     #[arg(long, value_name = "AGENT", default_value = "_", hide_default_value = true)]
     id: String,
-    /// The key: file:PATH of a key store, or a file with a public key in PEM (- for standard input)
+    /// The key: file:PATH or tpm:PATH of a key store, or a file with a public key in PEM (- for standard input)
     #[arg(long, value_name = "KEY", group = "what")]
     key: Option<String>,
     /// The key as base64url of its bare octets
