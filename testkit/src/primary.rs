@@ -99,7 +99,7 @@ impl Primary {
     /// `dig` cannot be run.
     pub fn dig(&self, name: &str, kind: &str) -> io::Result<String> {
         let mut dig = Command::new(self.tools.path("dig"));
-        dig.args(["+short", "+norecurse", "@127.0.0.1", "-p", &self.port.to_string(), name, kind]);
+        dig.args(["+short", "+norecurse", "+tcp", "@127.0.0.1", "-p", &self.port.to_string(), name, kind]);
         Ok(String::from_utf8_lossy(&dig.output()?.stdout).trim().to_owned())
     }
 

@@ -11,6 +11,11 @@
 //! answered by one of its commits; 200 names go to the name server in one message, at most half a second after they
 //! changed.
 
+pub mod config;
 pub mod registrar;
+mod run;
+mod socket;
 
 pub use registrar::{Registrar, Role};
+pub use run::{StartError, check, run};
+pub use socket::{AskError, ask};

@@ -2,6 +2,7 @@
 
 mod live;
 mod millions;
+mod registrar;
 mod script;
 mod tpm;
 
@@ -11,7 +12,7 @@ use std::path::Path;
 /// Gives each script a test of its own.
 macro_rules! scripts {
     ($($name:ident),+ $(,)?) => {
-        /// The scripts that are run, beside those of [`live`] and [`mod@tpm`].
+        /// The scripts that are run, beside those of [`live`], [`mod@registrar`] and [`mod@tpm`].
         const SCRIPTS: &[&str] = &[$(stringify!($name)),+];
 
         $(
@@ -33,7 +34,7 @@ fn every_script_is_run() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
     let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut found: Vec<_> = names.filter_map(|name| name.strip_suffix(".txt").map(str::to_owned)).collect();
-    let mut listed = [SCRIPTS, &["live", "tpm"]].concat();
+    let mut listed = [SCRIPTS, &["live", "registrar", "tpm"]].concat();
     found.sort();
     listed.sort_unstable();
     assert_eq!(found, listed);

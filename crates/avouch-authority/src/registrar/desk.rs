@@ -84,6 +84,7 @@ async fn work(ledger: Ledger, mut jobs: mpsc::Receiver<Job>) {
         let done = done.map_err(|error| Unavailable::Database(Arc::new(error)));
         told.into_iter().for_each(|say| say(done.clone()));
     }
+    ledger.close().await;
 }
 
 /// All of them, or none. Those after one at which the database failed are dropped, and so told that nothing happened.

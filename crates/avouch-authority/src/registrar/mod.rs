@@ -64,13 +64,11 @@ impl Registrar {
     }
 
     /// What agents ask.
-    #[must_use]
     pub fn for_agents(&self) -> Router {
         agents::router(Arc::clone(&self.shared))
     }
 
     /// What those ask who run it.
-    #[must_use]
     pub fn for_role(&self, role: Role) -> Router {
         owners::router(Arc::clone(&self.shared), role)
     }

@@ -61,7 +61,9 @@ pub(super) fn router(shared: Arc<Shared>, role: Role) -> Router {
             .route("/v1/tokens/remove", post(remove_token)),
     };
     routes
-        .fallback(async || problem(StatusCode::NOT_FOUND, "not-found", "nothing is here for this role"))
+        .fallback(async || {
+            problem(StatusCode::FORBIDDEN, "owner-only", "only the owner's socket answers this, if any")
+        })
         .with_state(Office { shared, role })
 }
 

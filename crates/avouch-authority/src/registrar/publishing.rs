@@ -24,9 +24,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub struct Standing {
     /// Names that were published since the start.
     pub published: u64,
-    /// Attempts that failed since the start.
+    /// Rounds since the start in which something could not be published.
     pub failed: u64,
-    /// What kept the last attempt from succeeding; nothing where it did.
+    /// What kept something of the last round from being published; nothing where all was.
     pub trouble: Option<String>,
 }
 
@@ -64,13 +64,11 @@ async fn once(
     let now = clock.now();
     let due = desk.run(move |ledger| Box::pin(async move { ledger.due(now, MAX_CHANGES).await })).await?;
     let count = due.len();
-    let (mut done, mut postponed) = (Vec::new(), Vec::new());
+    let (mut done, mut postponed, mut trouble) = (Vec::new(), Vec::new(), None);
     let send = async |some: &[Publication]| {
         let change = |due: &Publication| Change { name: due.name.clone(), texts: due.texts.clone(), ttl };
         let changes: Vec<Change> = some.iter().map(change).collect();
-        let outcome = publisher.publish(&changes, clock.now()).await;
-        told(standing, changes.len(), outcome.as_ref().err());
-        outcome
+        publisher.publish(&changes, clock.now()).await
     };
     if due.is_empty() {
         return Ok(0);
@@ -80,12 +78,18 @@ async fn once(
         // One of them is refused, and the others with it: alone, each is judged by itself.
         Err(error) if !error.is_temporary() && count > 1 => {
             for one in due {
-                let outcome = send(std::slice::from_ref(&one)).await;
-                if outcome.is_ok() { done.push(one) } else { postponed.push(one) }
+                match send(std::slice::from_ref(&one)).await {
+                    Ok(()) => done.push(one),
+                    Err(error) => {
+                        trouble = Some(error);
+                        postponed.push(one);
+                    }
+                }
             }
         }
-        Err(_) => postponed = due,
+        Err(error) => (trouble, postponed) = (Some(error), due),
     }
+    told(standing, done.len(), trouble.as_ref());
     let tried = clock.now();
     desk.run(move |ledger| {
         Box::pin(async move {
@@ -102,21 +106,19 @@ async fn once(
     Ok(count)
 }
 
-/// Counts an attempt. Trouble is said once, until it is another.
-fn told(standing: &watch::Sender<Standing>, count: usize, error: Option<&PublishError>) {
+/// Counts a round. Trouble is said once, until it is another.
+fn told(standing: &watch::Sender<Standing>, published: usize, error: Option<&PublishError>) {
     standing.send_modify(|standing| {
         let trouble = error.map(ToString::to_string);
         match &trouble {
-            None if standing.trouble.is_some() => tracing::info!("records are published again"),
+            None if standing.trouble.is_some() => tracing::info!("all records are published again"),
             Some(now) if standing.trouble.as_ref() != Some(now) => {
                 tracing::error!("records are not published; they wait, and are tried again: {now}");
             }
             _ => {}
         }
-        match error {
-            None => standing.published += count as u64,
-            Some(_) => standing.failed += 1,
-        }
+        standing.published += published as u64;
+        standing.failed += u64::from(error.is_some());
         standing.trouble = trouble;
     });
 }

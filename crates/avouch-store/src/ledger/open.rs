@@ -86,6 +86,11 @@ impl Ledger {
         Ok(Transaction(self.pool.begin().await?))
     }
 
+    /// Closes it, once nothing is under way any more.
+    pub async fn close(self) {
+        self.pool.close().await;
+    }
+
     async fn migrate(&self, is_postgres: bool) -> Result<(), LedgerError> {
         let known = MIGRATIONS.len() as i64;
         let mut transaction = self.pool.begin().await?;

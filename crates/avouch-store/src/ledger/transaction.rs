@@ -206,13 +206,13 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`Transaction::token`].
-    pub async fn queue(&mut self, name: &str, texts: &[String], due: Time) -> Result<(), LedgerError> {
+    pub async fn queue(&mut self, name: &str, texts: &[String], now: Time) -> Result<(), LedgerError> {
         // Added first, so that its number is another than that of the one it replaces, which may be under way.
         let put = sqlx::query(
-            "INSERT INTO publication (seq, name, texts, due, tries)
-             SELECT COALESCE(MAX(seq), 0) + 1, $1, $2, $3, 0 FROM publication",
+            "INSERT INTO publication (seq, name, texts, queued, due, tries)
+             SELECT COALESCE(MAX(seq), 0) + 1, $1, $2, $3, $3, 0 FROM publication",
         );
-        put.bind(name.to_owned()).bind(texts.join("\n")).bind(millis(due)).execute(&mut *self.0).await?;
+        put.bind(name.to_owned()).bind(texts.join("\n")).bind(millis(now)).execute(&mut *self.0).await?;
         let earlier = sqlx::query(
             "DELETE FROM publication WHERE name = $1 AND seq < (SELECT MAX(seq) FROM publication)",
         );
@@ -230,13 +230,13 @@ impl Transaction {
         found.fetch_all(&mut *self.0).await?.iter().map(publication).collect()
     }
 
-    /// How many wait to be published, and since when the oldest is due.
+    /// How many wait to be published, and since when the oldest does.
     ///
     /// # Errors
     /// As [`Transaction::token`].
     pub async fn waiting(&mut self) -> Result<(u64, Option<Time>), LedgerError> {
         let row =
-            sqlx::query("SELECT COUNT(*) AS waiting, COALESCE(MIN(due), -1) AS oldest FROM publication");
+            sqlx::query("SELECT COUNT(*) AS waiting, COALESCE(MIN(queued), -1) AS oldest FROM publication");
         let row = row.fetch_one(&mut *self.0).await?;
         let (waiting, oldest): (i64, i64) = (row.try_get("waiting")?, row.try_get("oldest")?);
         Ok((waiting.unsigned_abs(), u64::try_from(oldest).ok().map(Time::from_millis)))

@@ -19,6 +19,7 @@ mod man;
 mod networks;
 mod policy;
 mod ready;
+mod registrar;
 mod report;
 mod resolving;
 mod sign;
@@ -45,13 +46,14 @@ avouch.";
 /// What the log tells unless asked otherwise, of a server at work and of any other command. hickory
 /// warns of each validation that fails, with the whole message in hexadecimal; that it failed is
 /// reported as the answer.
-const LOG_AT_WORK: &str = "warn,avouch=info,avouch_gateway=info,avouch_agent=info,avouch_console=info,avouch_directory=info,avouch_reports=info,hickory_net=error";
+const LOG_AT_WORK: &str = "warn,avouch=info,avouch_gateway=info,avouch_agent=info,avouch_authority=info,avouch_console=info,avouch_directory=info,avouch_reports=info,hickory_net=error";
 const LOG: &str = "warn,hickory_net=error";
 
 /// See who is behind each request, and prove who you are.
 ///
 /// A request makes a claim; evidence is gathered for it; a verdict says who it is; a decision says
-/// what happens. Agents sign with `key`, `sign`, `fetch` and `agent`, domains publish with `dns` and `delegate`; sites judge
+/// what happens. Agents sign with `key`, `sign`, `fetch` and `agent`, domains publish with `dns` and `delegate`, let agents
+/// enrol with `registrar` and take it back with `revoke`; sites judge
 /// with `gateway` and `verify`, see to it with `doctor`, look back with `audit`, and decide with `policy`.
 #[derive(Debug, Parser)]
 #[command(name = "avouch", version, styles = STYLES, after_help = EXIT_CODES, max_term_width = 100)]
@@ -77,6 +79,8 @@ enum Verb {
     Audit(audit::Audit),
     Policy(policy::Policy),
     Dns(dns::Dns),
+    Registrar(registrar::Registrar),
+    Revoke(registrar::Revoke),
     Report(report::Reports),
     Gateway(gateway::Gateway),
     Doctor(doctor::Doctor),
@@ -90,8 +94,9 @@ enum Verb {
 impl Cli {
     /// What the log tells. The demo shows on stdout what its gateway would warn of.
     pub(crate) fn log(&self) -> &str {
-        let usual = match self.verb {
+        let usual = match &self.verb {
             Verb::Gateway(_) | Verb::Agent(_) | Verb::Directory(_) => LOG_AT_WORK,
+            Verb::Registrar(registrar) if registrar.is_at_work() => LOG_AT_WORK,
             Verb::Demo(_) => "off",
             _ => LOG,
         };
@@ -118,6 +123,8 @@ impl Cli {
             Verb::Restore(restore) => restore.run(),
             Verb::Console(console) => console.run(),
             Verb::Dns(dns) => dns.run(),
+            Verb::Registrar(registrar) => wait_for(registrar.run()),
+            Verb::Revoke(revoke) => wait_for(revoke.run()),
             Verb::Report(report) => report.run(),
             Verb::Completions(completions) => completions.run(),
             Verb::Man(man) => man.run(),
