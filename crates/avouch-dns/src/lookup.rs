@@ -109,6 +109,21 @@ impl Dns {
         answer.map(|found| found.data.iter().filter_map(host_name).collect())
     }
 
+    /// The name servers of the zone that `name` is in, in lower case without the trailing dot, with the first name of
+    /// that zone; `now` as in [`Dns::txt`]. Found by asking `name` and the names above it.
+    pub async fn name_servers(&self, name: &str, now: Time) -> Answer<(String, Vec<String>)> {
+        let Some(mut name) = absolute(name) else { return Answer::Unknown(Cause::NotAsked) };
+        loop {
+            match self.follow(name.clone(), RecordType::NS, now).await {
+                Answer::Absent { .. } if name.num_labels() > 1 => name = name.base_name(),
+                answer => {
+                    let zone = crate::direct::shown(&name);
+                    return answer.map(|found| (zone, found.data.iter().filter_map(server_name).collect()));
+                }
+            }
+        }
+    }
+
     async fn follow(&self, name: Name, record_type: RecordType, now: Time) -> Answer<Found> {
         match self {
             Self::Zones(zones) => {
@@ -202,6 +217,11 @@ fn host_name(data: &RData) -> Option<String> {
     let RData::PTR(target) = data else { return None };
     let text = target.0.to_lowercase().to_ascii();
     Some(text.strip_suffix('.').unwrap_or(&text).to_owned())
+}
+
+fn server_name(data: &RData) -> Option<String> {
+    let RData::NS(server) = data else { return None };
+    Some(crate::direct::shown(&server.0))
 }
 
 fn addresses_of(answer: Answer<Found>) -> Answer<Vec<IpAddr>> {

@@ -2,6 +2,7 @@
 
 mod live;
 mod millions;
+mod owner;
 mod script;
 
 use std::fs;
@@ -10,7 +11,7 @@ use std::path::Path;
 /// Gives each script a test of its own.
 macro_rules! scripts {
     ($($name:ident),+ $(,)?) => {
-        /// The scripts that are run, beside that of [`live`].
+        /// The scripts that are run, beside those of [`live`] and [`owner`].
         const SCRIPTS: &[&str] = &[$(stringify!($name)),+];
 
         $(
@@ -32,7 +33,7 @@ fn every_script_is_run() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
     let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut found: Vec<_> = names.filter_map(|name| name.strip_suffix(".txt").map(str::to_owned)).collect();
-    let mut listed = [SCRIPTS, &["live"]].concat();
+    let mut listed = [SCRIPTS, &["live", "owner"]].concat();
     found.sort();
     listed.sort_unstable();
     assert_eq!(found, listed);
