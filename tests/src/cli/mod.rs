@@ -33,7 +33,7 @@ fn every_script_is_run() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
     let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut found: Vec<_> = names.filter_map(|name| name.strip_suffix(".txt").map(str::to_owned)).collect();
-    let mut listed = [SCRIPTS, &["live", "owner"]].concat();
+    let mut listed = [SCRIPTS, &["live", "owner", "watch"]].concat();
     found.sort();
     listed.sort_unstable();
     assert_eq!(found, listed);

@@ -120,7 +120,11 @@ async fn the_first_name_of_a_zone_is_changed_by_those_who_may() {
         let all = [change("_saip.acme.example", &["v=saip1; pk="])];
         publisher(&primary, "owner").publish(&all, now()).await.unwrap();
         assert_eq!(primary.dig("_saip.acme.example", "TXT").unwrap(), "\"v=saip1; pk=\"");
-        assert_eq!(primary.dig("_saip.acme.example", "NS").unwrap(), "ns.invalid.", "nothing else is touched");
+        assert_eq!(
+            primary.dig("_saip.acme.example", "NS").unwrap(),
+            "ns.invalid.",
+            "nothing else is touched"
+        );
         assert!(publisher(&primary, "registrar").publish(&all, now()).await.is_err());
     }
 }

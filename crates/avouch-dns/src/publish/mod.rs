@@ -232,8 +232,7 @@ impl Publisher {
     async fn send(&self, seen: &[Standing], changes: &[Change], now: Time) -> Result<(), PublishError> {
         let signed = message::update(&self.zone, seen, changes, &self.key, now)?;
         let exchange = crate::direct::exchange(self.server, &signed.octets);
-        let answer = match tokio::time::timeout(MAX_UPDATE, exchange).await
-        {
+        let answer = match tokio::time::timeout(MAX_UPDATE, exchange).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(self.unreachable(error.to_string())),
             Err(_) => return Err(self.unreachable(format!("no answer within {} s", MAX_UPDATE.as_secs()))),

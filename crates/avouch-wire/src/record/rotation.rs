@@ -143,7 +143,9 @@ impl<'a> Rotation<'a> {
         if new.testing && self.old.as_ref().is_some_and(is_firm) {
             return Err(RotationError::Testing);
         }
-        let keeps = before.networks(now).all(|one| after.networks(now).any(|other| stands_in_for(&other, &one)))
+        let keeps = before
+            .networks(now)
+            .all(|one| after.networks(now).any(|other| stands_in_for(&other, &one)))
             && before.asns(now).all(|one| after.asns(now).any(|other| stands_in_for(&other, &one)))
             && before.entities(now).all(|one| after.entities(now).any(|other| stands_in_for(&other, &one)))
             && before.report_to(now).all(|one| after.report_to(now).any(|other| other == one));
@@ -216,7 +218,8 @@ mod tests {
         let keys = keys();
         let (old, new) = (&keys[0], &keys[1]);
         let foreign = "google-site-verification=x".to_owned();
-        let mut texts = vec![foreign.clone(), text(old, "; ip=192.0.2.0/24; exp=1790000100; rua=mailto:a@b.example")];
+        let mut texts =
+            vec![foreign.clone(), text(old, "; ip=192.0.2.0/24; exp=1790000100; rua=mailto:a@b.example")];
         let beside = {
             let begun = rotation(&texts, new).unwrap();
             assert_eq!(begun.stage(NOW), Ok(Stage::Old));
@@ -239,7 +242,8 @@ mod tests {
     fn no_step_leaves_the_name_without_what_it_has() {
         let keys = keys();
         let (old, new) = (&keys[0], &keys[1]);
-        let without = |texts: &[String]| rotation(texts, new).unwrap().without_old(NOW).map(|left| left.len());
+        let without =
+            |texts: &[String]| rotation(texts, new).unwrap().without_old(NOW).map(|left| left.len());
         assert_eq!(without(&[text(old, ""), text(new, "")]), Ok(1));
         assert_eq!(without(&[text(old, ""), text(new, "; t=y")]), Err(RotationError::Testing));
         assert_eq!(without(&[text(old, "; t=y"), text(new, "; t=y")]), Ok(1));

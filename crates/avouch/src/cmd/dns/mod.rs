@@ -10,6 +10,7 @@ mod record;
 mod revoke;
 mod rotate;
 mod text;
+mod watch;
 
 use crate::cmd::wait_for;
 use crate::exit::Exit;
@@ -34,6 +35,7 @@ enum Verb {
     Publish(publish::PublishArgs),
     Revoke(revoke::RevokeArgs),
     Rotate(rotate::RotateArgs),
+    Watch(watch::WatchArgs),
 }
 
 impl Dns {
@@ -46,6 +48,7 @@ impl Dns {
             Verb::Publish(args) => wait_for(args.run(now)),
             Verb::Revoke(args) => wait_for(args.run(now)),
             Verb::Rotate(args) => wait_for(args.run(now)),
+            Verb::Watch(args) => wait_for(args.run()),
         }
     }
 }

@@ -107,8 +107,11 @@ impl Primary<'_> {
             }
             tokio::time::sleep(BETWEEN).await;
         }
-        Err(Failure::unknown(format_args!("{} took the change of {name} and does not show it: {last}", self.server))
-            .fix("look at it with `avouch dns check`; the server's log may say more"))
+        Err(Failure::unknown(format_args!(
+            "{} took the change of {name} and does not show it: {last}",
+            self.server
+        ))
+        .fix("look at it with `avouch dns check`; the server's log may say more"))
     }
 
     /// Whether changes are made, and not only shown.
@@ -124,7 +127,8 @@ impl Edit {
         let before = self.seen.texts();
         let is_same_ttl = before.is_empty() || self.seen.ttl() == ttl;
         let after = || self.texts.iter().map(String::as_bytes);
-        let gone = before.iter().filter(|text| !is_same_ttl || !after().any(|after| after == text.as_slice()));
+        let gone =
+            before.iter().filter(|text| !is_same_ttl || !after().any(|after| after == text.as_slice()));
         let come = after().filter(|text| !is_same_ttl || !before.iter().any(|before| before == text));
         let gone = gone.map(|text| format!("- {}", text::zone_line(&name, self.seen.ttl(), text)));
         let come = come.map(|text| format!("+ {}", text::zone_line(&name, ttl, text)));
@@ -148,7 +152,11 @@ impl Edit {
 
 /// The texts at a name that are no records of ours, which a change leaves as they are.
 pub(super) fn foreign(seen: &Standing) -> Result<Vec<String>, Failure> {
-    seen.texts().into_iter().filter(|text| matches!(Record::read(text), Reading::Foreign)).map(written).collect()
+    seen.texts()
+        .into_iter()
+        .filter(|text| matches!(Record::read(text), Reading::Foreign))
+        .map(written)
+        .collect()
 }
 
 /// A text that stands there, to be written back.

@@ -98,7 +98,10 @@ impl ByHand<'_> {
     fn say_of(&self, provider: &Provider, zone: &str) {
         let name = self.place.to_string();
         let within = name.strip_suffix(zone).and_then(|name| name.strip_suffix('.')).unwrap_or(&name);
-        output::talk(format_args!("{zone} is at {}: name {within}, type TXT, TTL {}", provider.name, self.ttl));
+        output::talk(format_args!(
+            "{zone} is at {}: name {within}, type TXT, TTL {}",
+            provider.name, self.ttl
+        ));
         if self.alone {
             output::talk("  remove what else begins with v=saip1 at this name");
         }
@@ -108,13 +111,20 @@ impl ByHand<'_> {
     /// For servers that are nobody's we know, most often BIND, Knot or PowerDNS of one's own.
     fn say_to_update(&self, zone: &str, servers: &[String]) {
         output::talk(format_args!("{zone} is served by {}", servers.join(", ")));
-        output::talk("  if its primary takes changes (RFC 2136), name it: --server ADDRESS --tsig FILE, or by hand:");
+        output::talk(
+            "  if its primary takes changes (RFC 2136), name it: --server ADDRESS --tsig FILE, or by hand:",
+        );
         output::talk(format_args!("  nsupdate -k KEYFILE <<END\n  zone {zone}"));
         if self.alone {
             output::talk(format_args!("  update delete {}. TXT", self.place));
         }
         for text in self.texts {
-            output::talk(format_args!("  update add {}. {} TXT {}", self.place, self.ttl, text::quoted(text)));
+            output::talk(format_args!(
+                "  update add {}. {} TXT {}",
+                self.place,
+                self.ttl,
+                text::quoted(text)
+            ));
         }
         output::talk("  send\n  END");
     }

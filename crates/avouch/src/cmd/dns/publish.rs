@@ -103,7 +103,8 @@ fn is_sound(place: &Place, texts: &[String], ttl: u32, now: Time) -> bool {
         output::talk(findings::text(&found).trim_end());
     }
     let fails = |found: &lint::Finding| {
-        found.concern.severity() == Severity::Error || (found.text == last && found.concern == Concern::Foreign)
+        found.concern.severity() == Severity::Error
+            || (found.text == last && found.concern == Concern::Foreign)
     };
     let sound = !found.iter().any(fails);
     if !sound {

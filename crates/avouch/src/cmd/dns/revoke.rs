@@ -67,9 +67,8 @@ impl RevokeArgs {
             (None, _) if self.who == ALL => {
                 Err(Failure::usage("all of which domain?").fix(all_of("acme.example")))
             }
-            (None, _) => Err(Failure::usage(format_args!("`{}` names no agent of a domain", self.who)).fix(
-                format_args!("write the agent as crawler-7@{0}; {1}", self.who, all_of(&self.who)),
-            )),
+            (None, _) => Err(Failure::usage(format_args!("`{}` names no agent of a domain", self.who))
+                .fix(format_args!("write the agent as crawler-7@{0}; {1}", self.who, all_of(&self.who)))),
         }
     }
 
@@ -128,10 +127,9 @@ fn meaning(place: &Place) -> String {
             "this revokes everything of {0}: every agent of it, and the networks and registration entities of its own record",
             place.domain
         ),
-        Level::Agent => format!(
-            "this revokes {0}@{1} and every agent below it, *.{0}@{1}",
-            place.agent, place.domain
-        ),
+        Level::Agent => {
+            format!("this revokes {0}@{1} and every agent below it, *.{0}@{1}", place.agent, place.domain)
+        }
     }
 }
 

@@ -51,7 +51,10 @@ pub(super) struct RotateArgs {
 /// The next step.
 enum Step {
     /// These are to stand there.
-    Change { texts: Vec<String>, then: &'static str },
+    Change {
+        texts: Vec<String>,
+        then: &'static str,
+    },
     /// Nothing can be done here now.
     Wait,
     Done,
@@ -93,7 +96,9 @@ impl RotateArgs {
         match self.next(place, &seen.texts, now).await? {
             Step::Change { texts, then } => {
                 output::talk("what is to stand there then:");
-                texts.iter().try_for_each(|text| output::data(text::zone_line(&name, ttl, text.as_bytes())))?;
+                texts
+                    .iter()
+                    .try_for_each(|text| output::data(text::zone_line(&name, ttl, text.as_bytes())))?;
                 let texts: Vec<_> = texts.iter().map(String::as_bytes).collect();
                 let by_hand = ByHand { place, ttl, texts: &texts, alone: true };
                 by_hand.say(&Dns::Live(self.resolving.resolver()?), now).await;
@@ -185,7 +190,9 @@ impl RotateArgs {
 fn unmade(place: &Place, error: RotationError) -> Failure {
     let failure = Failure::configuration(format_args!("{place}: {error}"));
     match error {
-        RotationError::Revoked => failure.fix("publish the new key with `avouch dns publish`, if all is well again"),
+        RotationError::Revoked => {
+            failure.fix("publish the new key with `avouch dns publish`, if all is well again")
+        }
         RotationError::Neither => failure.fix("publish the new key with `avouch dns publish`"),
         RotationError::Ambiguous(_) => failure.fix("name it with --old KEY"),
         RotationError::Limit(_) => failure.fix("remove records that are no longer used first"),
