@@ -32,6 +32,8 @@ pub struct Txt {
     /// The records were synthesised from a wildcard (RFC 4592). Detected in signed zones, by the
     /// signature's label count, and in zone files; an unsigned zone does not show it.
     pub wildcard: bool,
+    /// Where they really stand, in lower case without the trailing dot, when the name is an alias.
+    pub alias: Option<String>,
 }
 
 /// What one question, without following aliases, came to.
@@ -70,6 +72,8 @@ impl Meta {
 struct Found {
     data: Vec<RData>,
     wildcard: bool,
+    /// Their own name, when it is not the one asked for.
+    alias: Option<Name>,
 }
 
 impl Dns {
@@ -85,6 +89,7 @@ impl Dns {
         answer.map(|found| Txt {
             records: found.data.iter().filter_map(joined_strings).collect(),
             wildcard: found.wildcard,
+            alias: found.alias.as_ref().map(crate::direct::shown),
         })
     }
 
@@ -175,7 +180,8 @@ impl Chain {
             Reply::Records { data, meta } => {
                 let Meta { dnssec, ttl, wildcard } = self.so_far.and(meta);
                 let until = self.now.after(seconds(ttl));
-                Some(Answer::Found { value: Found { data, wildcard }, dnssec, until })
+                let alias = (self.followed > 0).then(|| self.name.clone());
+                Some(Answer::Found { value: Found { data, wildcard, alias }, dnssec, until })
             }
             Reply::Absent { dnssec, ttl } => {
                 let span = seconds(ttl.min(self.so_far.ttl)).min(MAX_NEGATIVE_TTL);

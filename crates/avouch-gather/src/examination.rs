@@ -5,7 +5,7 @@ use avouch_dns::{Dns, Txt};
 use avouch_engine::evidence::{Answer, Cause, Dnssec};
 use avouch_wire::key::Fingerprint;
 use avouch_wire::name::ancestors;
-use avouch_wire::record::lint::{self, Concern, Finding, Subject};
+use avouch_wire::record::lint::{self, Alias, Concern, Finding, Subject};
 use avouch_wire::record::{Place, Published, consents};
 use avouch_wire::time::Time;
 
@@ -104,6 +104,7 @@ impl Standing {
                 ttl: u32::try_from(until.since(now).as_secs()).ok(),
                 wildcard: value.wildcard,
                 signed: Some(*dnssec == Dnssec::Secure),
+                alias: value.alias.as_deref().map(|target| Alias { target, beside_records: false }),
             }),
             Answer::Absent { .. } => asked_for.then(|| Subject { name, ..Subject::default() }),
             Answer::Unknown(_) => None,
