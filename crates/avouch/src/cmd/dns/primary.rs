@@ -8,7 +8,8 @@ use crate::output;
 use avouch_dns::direct::{self, AskError};
 use avouch_dns::publish::{Change, PublishError, Publisher, Standing};
 use avouch_keys::tsig::TsigKey;
-use avouch_wire::record::{Place, Reading, Record};
+use avouch_wire::name::ancestors;
+use avouch_wire::record::{Level, Place, Published, Reading, Record};
 use avouch_wire::time::Time;
 use clap::Args;
 use std::net::SocketAddr;
@@ -63,6 +64,20 @@ impl Primary<'_> {
     /// What stands at a name now.
     pub(super) async fn standing(&self, place: &Place) -> Result<Standing, Failure> {
         Standing::ask(self.server, &place.to_string()).await.map_err(|error| unasked(&error))
+    }
+
+    /// The names above at which an empty `pk=` stands, as far as this server has them: one of another zone is not its.
+    pub(super) async fn revoked_above(&self, place: &Place) -> Vec<String> {
+        let own = place.to_string();
+        let mut revoked = Vec::new();
+        for name in ancestors(&own) {
+            let Ok(seen) = Standing::ask(self.server, name).await else { continue };
+            let texts = seen.texts();
+            if Published::unite(texts.iter().map(Vec::as_slice), Level::Domain).is_revoked() {
+                revoked.push(name.to_owned());
+            }
+        }
+        revoked
     }
 
     /// Shows a change, makes it, and looks whether it took place. `Negative` where it was not made.

@@ -71,6 +71,11 @@ impl PublishArgs {
         if !is_sound(&place, &texts, ttl, now) {
             return Ok(Exit::Negative);
         }
+        for above in primary.revoked_above(&place).await {
+            output::talk(format_args!(
+                "warning: an empty pk= at {above} revokes this name, too, while it stands there"
+            ));
+        }
         let edit = Edit { place, seen, texts, ttl };
         let exit = primary.make(&edit, now).await?;
         if primary.is_in_earnest() && exit == Exit::Positive {
