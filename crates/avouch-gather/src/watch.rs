@@ -47,6 +47,10 @@ pub struct Alarm {
 const UNANSWERED: &str = "unanswered";
 const DELEGATION_UNKNOWN: &str = "delegation-unknown";
 
+/// Codes of what is compared with the look before.
+const BOGUS: &str = "dnssec-bogus";
+const DANGLING: &str = "delegation-dangling";
+
 impl Alarm {
     /// Whether it says only that something could not be found out.
     fn is_open(&self) -> bool {
@@ -111,6 +115,16 @@ impl Look {
         self.alarms.iter().any(Alarm::is_open)
     }
 
+    /// What is wrong now and was not at the look before, and what was and no longer is.
+    #[must_use]
+    pub fn news<'a>(&'a self, before: Option<&'a Self>) -> (Vec<&'a Alarm>, Vec<&'a Alarm>) {
+        let old = before.map_or(&[][..], |before| &before.alarms);
+        let only = |ours: &'a [Alarm], others: &[Alarm]| {
+            ours.iter().filter(|alarm| !others.iter().any(|other| other.is_same(alarm))).collect()
+        };
+        (only(&self.alarms, old), only(old, &self.alarms))
+    }
+
     fn add(&mut self, name: &str, severity: Severity, code: &'static str, what: String, fix: &str) {
         let alarm = Alarm { name: name.to_owned(), severity, code, what, fix: fix.to_owned() };
         if !self.alarms.iter().any(|other| other.is_same(&alarm)) {
@@ -148,7 +162,7 @@ impl Look {
             (Some(cause), Some(at)) => {
                 let what = format!("{cause}; the chain of signatures breaks at {at}");
                 let fix = "renew the signatures of that zone, or mend the DS record above it";
-                self.add(name, Severity::Error, "dnssec-bogus", what, fix);
+                self.add(name, Severity::Error, BOGUS, what, fix);
             }
             (Some(cause), None) => {
                 let fix = "see whether the zone's servers answer; verifiers find out no more than this";
@@ -195,7 +209,7 @@ impl Look {
             };
             let what = format!("it is delegated to {}, which {why}", to.server);
             let fix = "remove that NS record, or set up the zone at the server";
-            self.add(name, Severity::Error, "delegation-dangling", what, fix);
+            self.add(name, Severity::Error, DANGLING, what, fix);
         }
         let unknown = match delegation {
             Delegation::None => false,
@@ -225,6 +239,20 @@ impl Look {
                 None => _ = self.proved.insert(name.clone(), *was),
             }
         }
+        let kept: Vec<_> = before.alarms.iter().filter(|alarm| self.cannot_tell(alarm)).cloned().collect();
+        for alarm in kept {
+            self.add(&alarm.name, alarm.severity, alarm.code, alarm.what, &alarm.fix);
+        }
+    }
+
+    /// Whether nothing was found out by which a trouble could have ended.
+    fn cannot_tell(&self, alarm: &Alarm) -> bool {
+        let unknown: &[&str] = match alarm.code {
+            UNANSWERED | BOGUS | DELEGATION_UNKNOWN => return false,
+            DANGLING => &[DELEGATION_UNKNOWN],
+            _ => &[UNANSWERED, BOGUS],
+        };
+        self.alarms.iter().any(|other| other.name == alarm.name && unknown.contains(&other.code))
     }
 }
 
@@ -287,6 +315,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_trouble_is_told_when_it_begins_and_when_it_is_known_to_have_ended() {
+        let text = record(keys()[0].clone());
+        let long = text.replace("TXT", "86400 TXT");
+        let longer = text.replace("TXT", "90000 TXT");
+        let looks = [long.as_str(), &longer, "", &text].map(|text| dns(text, Dnssec::Secure));
+        let nowhere = Dns::Zones(ZoneFiles::parse(&[], Dnssec::Insecure).unwrap());
+        let [first, other, absent, well] = &looks;
+        let mut before: Option<Look> = None;
+        for (dns, begun, ended) in [
+            (first, vec!["ttl-long"], vec![]),
+            (other, vec![], vec![]),
+            (&nowhere, vec!["unanswered"; 2], vec![]),
+            (absent, vec!["no-record"], vec!["ttl-long", "unanswered", "unanswered"]),
+            (well, vec![], vec!["no-record"]),
+        ] {
+            let look = Look::at(dns, &bot(&[]), MANNER, before.as_ref(), NOW).await;
+            let codes = |alarms: Vec<&Alarm>| {
+                let mut codes: Vec<_> = alarms.iter().map(|alarm| alarm.code).collect();
+                codes.sort_unstable();
+                codes
+            };
+            let (new, gone) = look.news(before.as_ref());
+            assert_eq!((codes(new), codes(gone)), (begun, ended));
+            before = Some(look);
+        }
+    }
+
+    #[tokio::test]
     async fn an_answer_that_is_no_longer_proved_is_told_until_it_is_again() {
         let text = record(keys()[0].clone());
         let (signed, unsigned) = (dns(&text, Dnssec::Secure), dns(&text, Dnssec::Insecure));
@@ -300,8 +356,9 @@ mod tests {
         assert!(has_lost(&look(&unsigned, Some(&second)).await), "it is still lost");
         let nowhere = Dns::Zones(ZoneFiles::parse(&[], Dnssec::Insecure).unwrap());
         let unknown = look(&nowhere, Some(&second)).await;
-        assert!(unknown.is_well() && unknown.is_open() && !has_lost(&unknown));
+        assert!(unknown.is_open() && has_lost(&unknown), "nobody knows that it is proved again");
         assert!(has_lost(&look(&unsigned, Some(&unknown)).await), "what was known is not forgotten");
+        assert!(look(&nowhere, Some(&first)).await.is_well(), "not knowing is no trouble by itself");
         assert!(!has_lost(&look(&signed, Some(&second)).await));
         let never = look(&unsigned, None).await;
         assert!(never.is_well(), "unsigned from the beginning is advice");

@@ -23,7 +23,7 @@ const PROVIDERS: &[Provider] = &[
         name: "Cloudflare",
         servers: &[".ns.cloudflare.com"],
         hints: &[
-            "give the text without quotes; what is longer than 255 octets is divided there",
+            "give the text without quotes; it divides what is longer than 255 octets itself: see `avouch dns check` after",
             "it takes no RFC 2136 changes (TSIG there is for zone transfers): use its form or API",
             "_saip can be delegated by NS records, with DS records where the domain is signed",
         ],
@@ -51,7 +51,7 @@ const PROVIDERS: &[Provider] = &[
         name: "Azure DNS",
         servers: &[".azure-dns."],
         hints: &[
-            "give the text without quotes; portal and command line divide what is longer than 255 octets",
+            "give the text without quotes; portal and command line divide what is longer than 255 octets themselves",
             "it takes no RFC 2136 changes: use its portal or API",
             "_saip can be delegated by NS records to a zone of its own",
         ],
@@ -61,7 +61,7 @@ const PROVIDERS: &[Provider] = &[
         servers: &[".desec.io", ".desec.org"],
         hints: &[
             "give the text in quotes, as above",
-            "the least TTL there is 3600 s until you ask them for less: so long a revoked key lives on",
+            "the least TTL is set by them for each domain (minimum_ttl, often 3600 s): so long a revoked key lives on",
             "it takes no RFC 2136 changes: use its form or API, whose tokens can be bound to single names",
             "zones there are signed; _saip can be a zone of its own there, with a DS record above",
         ],

@@ -183,7 +183,7 @@ impl RotateArgs {
     async fn cached(&self, name: &str) -> Result<Cached, Failure> {
         let servers = self.resolving.servers()?;
         let server = *servers.first().ok_or_else(|| Failure::configuration("no resolver is named"))?;
-        direct::cached(server, name).await.map_err(|error| Failure::unknown(error))
+        direct::cached(server, name).await.map_err(Failure::unknown)
     }
 }
 

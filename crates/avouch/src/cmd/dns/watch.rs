@@ -122,15 +122,9 @@ impl WatchArgs {
     }
 
     fn tell(&self, before: Option<&Look>, look: &Look, now: Time) -> Result<(), Failure> {
-        let old = before.map_or(&[][..], |before| &before.alarms);
-        let others = |alarms: &[Alarm], alarm: &Alarm| !alarms.iter().any(|other| other.is_same(alarm));
-        for alarm in look.alarms.iter().filter(|alarm| others(old, alarm)) {
-            self.tell_one("begins", alarm, now)?;
-        }
-        for alarm in old.iter().filter(|alarm| others(&look.alarms, alarm)) {
-            self.tell_one("ends", alarm, now)?;
-        }
-        Ok(())
+        let (begun, ended) = look.news(before);
+        begun.into_iter().try_for_each(|alarm| self.tell_one("begins", alarm, now))?;
+        ended.into_iter().try_for_each(|alarm| self.tell_one("ends", alarm, now))
     }
 
     fn tell_one(&self, event: &'static str, alarm: &Alarm, now: Time) -> Result<(), Failure> {
