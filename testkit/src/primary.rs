@@ -43,7 +43,7 @@ impl Kind {
 /// A running primary of the zone that it was started for; it ends when dropped.
 ///
 /// The key `registrar` may change TXT records below the first name of the zone, the key `single` those at
-/// `single.<zone>` alone; the key `nobody` it knows, and lets change nothing.
+/// `single.<zone>` alone, the key `owner` those of the whole zone; the key `nobody` it knows, and lets change nothing.
 #[derive(Debug)]
 pub struct Primary {
     process: Process,
@@ -71,7 +71,7 @@ impl Primary {
             Kind::Bind => bind(tools, path, zone, port)?,
             Kind::Knot => knot(tools, path, zone, port)?,
         };
-        for key in ["registrar", "single", "nobody", "stranger"] {
+        for key in ["registrar", "single", "owner", "nobody", "stranger"] {
             write_key(path, key, SECRET)?;
         }
         write_key(path, "forged", &SECRET.replace("AAEC", "AAED"))?;
@@ -86,7 +86,7 @@ impl Primary {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
-    /// The file of a key: `registrar`, `single`, `nobody`, `stranger` (unknown there), or `forged` (the registrar's name
+    /// The file of a key: `registrar`, `single`, `owner`, `nobody`, `stranger` (unknown there), or `forged` (the registrar's name
     /// with another secret).
     #[must_use]
     pub fn key(&self, name: &str) -> PathBuf {
@@ -145,7 +145,7 @@ fn write_key(folder: &Path, file: &str, secret: &str) -> io::Result<()> {
 
 fn bind(tools: &Peers, folder: &Path, zone: &str, port: u16) -> io::Result<Process> {
     let path = folder.display();
-    let keys: String = ["registrar", "single", "nobody"]
+    let keys: String = ["registrar", "single", "owner", "nobody"]
         .iter()
         .map(|name| format!("key {name} {{ algorithm hmac-sha256; secret \"{SECRET}\"; }};\n"))
         .collect();
@@ -157,6 +157,7 @@ fn bind(tools: &Peers, folder: &Path, zone: &str, port: u16) -> io::Result<Proce
          {keys}
          zone \"{zone}\" {{ type primary; file \"{zone}zone\"; update-policy {{
             grant single name single.{zone} TXT;
+            grant owner zonesub TXT;
             grant registrar wildcard *.{zone} TXT; }}; }};\n"
     );
     fs::write(folder.join("named.conf"), text)?;
@@ -168,7 +169,7 @@ fn bind(tools: &Peers, folder: &Path, zone: &str, port: u16) -> io::Result<Proce
 
 fn knot(tools: &Peers, folder: &Path, zone: &str, port: u16) -> io::Result<Process> {
     let path = folder.display();
-    let keys: String = ["registrar", "single", "nobody"]
+    let keys: String = ["registrar", "single", "owner", "nobody"]
         .iter()
         .map(|name| format!("  - id: {name}\n    algorithm: hmac-sha256\n    secret: {SECRET}\n"))
         .collect();
@@ -179,8 +180,8 @@ fn knot(tools: &Peers, folder: &Path, zone: &str, port: u16) -> io::Result<Proce
          key:\n{keys}\
          acl:\n  - id: registrar\n    key: registrar\n    action: update\n    update-type: [TXT]\n    update-owner: name\n    \
          update-owner-match: sub\n    update-owner-name: [{zone}]\n  - id: single\n    key: single\n    action: update\n    \
-         update-type: [TXT]\n    update-owner: name\n    update-owner-match: equal\n    update-owner-name: [single.{zone}]\n\
-         zone:\n  - domain: {zone}\n    storage: {path}\n    file: {zone}zone\n    acl: [registrar, single]\n    zonefile-sync: -1\n    \
+         update-type: [TXT]\n    update-owner: name\n    update-owner-match: equal\n    update-owner-name: [single.{zone}]\n  - id: owner\n    key: owner\n    action: update\n    update-type: [TXT]\n\
+         zone:\n  - domain: {zone}\n    storage: {path}\n    file: {zone}zone\n    acl: [registrar, single, owner]\n    zonefile-sync: -1\n    \
          journal-content: changes\n"
     );
     fs::write(folder.join("knot.conf"), text)?;

@@ -4,7 +4,8 @@
 //! proved ([`Dnssec::Secure`](avouch_engine::evidence::Dnssec)), provably unsigned, absent, or
 //! could not be found out, and until when it may be used. [`Resolver`] asks servers and validates
 //! what they say itself; [`ZoneFiles`] answers from RFC 1035 zone files without any network.
-//! [`publish`] changes records at a primary name server elsewhere.
+//! [`publish`] changes records at a primary name server elsewhere; [`direct`] and [`Delegation`] ask single servers
+//! what they have, for whoever looks after a zone.
 //! With the feature `serve`, `SignedZones` is a small signed name server for demonstrations and tests.
 //!
 //! Out of scope: keeping answers (`avouch-gather` has the only cache; nothing here remembers an
@@ -35,6 +36,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod delegation;
+pub mod direct;
 mod lookup;
 pub mod publish;
 mod resolver;
@@ -42,6 +45,7 @@ mod resolver;
 mod serve;
 mod zone;
 
+pub use delegation::{Delegated, Delegation, ServerState};
 pub use lookup::{Dns, MAX_ALIASES, MAX_NEGATIVE_TTL, Txt};
 pub use resolver::{AnchorError, MAX_LOOKUP, Resolver, ResolverSettings, SettingsError, TrustAnchor};
 #[cfg(feature = "serve")]

@@ -32,6 +32,8 @@ pub struct Txt {
     /// The records were synthesised from a wildcard (RFC 4592). Detected in signed zones, by the
     /// signature's label count, and in zone files; an unsigned zone does not show it.
     pub wildcard: bool,
+    /// Where they really stand, in lower case without the trailing dot, when the name is an alias.
+    pub alias: Option<String>,
 }
 
 /// What one question, without following aliases, came to.
@@ -70,6 +72,8 @@ impl Meta {
 struct Found {
     data: Vec<RData>,
     wildcard: bool,
+    /// Their own name, when it is not the one asked for.
+    alias: Option<Name>,
 }
 
 impl Dns {
@@ -85,6 +89,7 @@ impl Dns {
         answer.map(|found| Txt {
             records: found.data.iter().filter_map(joined_strings).collect(),
             wildcard: found.wildcard,
+            alias: found.alias.as_ref().map(crate::direct::shown),
         })
     }
 
@@ -107,6 +112,21 @@ impl Dns {
     pub async fn pointers(&self, address: IpAddr, now: Time) -> Answer<Vec<String>> {
         let answer = self.follow(Name::from(address.to_canonical()), RecordType::PTR, now).await;
         answer.map(|found| found.data.iter().filter_map(host_name).collect())
+    }
+
+    /// The name servers of the zone that `name` is in, in lower case without the trailing dot, with the first name of
+    /// that zone; `now` as in [`Dns::txt`]. Found by asking `name` and the names above it.
+    pub async fn name_servers(&self, name: &str, now: Time) -> Answer<(String, Vec<String>)> {
+        let Some(mut name) = absolute(name) else { return Answer::Unknown(Cause::NotAsked) };
+        loop {
+            match self.follow(name.clone(), RecordType::NS, now).await {
+                Answer::Absent { .. } if name.num_labels() > 1 => name = name.base_name(),
+                answer => {
+                    let zone = crate::direct::shown(&name);
+                    return answer.map(|found| (zone, found.data.iter().filter_map(server_name).collect()));
+                }
+            }
+        }
     }
 
     async fn follow(&self, name: Name, record_type: RecordType, now: Time) -> Answer<Found> {
@@ -160,7 +180,8 @@ impl Chain {
             Reply::Records { data, meta } => {
                 let Meta { dnssec, ttl, wildcard } = self.so_far.and(meta);
                 let until = self.now.after(seconds(ttl));
-                Some(Answer::Found { value: Found { data, wildcard }, dnssec, until })
+                let alias = (self.followed > 0).then(|| self.name.clone());
+                Some(Answer::Found { value: Found { data, wildcard, alias }, dnssec, until })
             }
             Reply::Absent { dnssec, ttl } => {
                 let span = seconds(ttl.min(self.so_far.ttl)).min(MAX_NEGATIVE_TTL);
@@ -202,6 +223,11 @@ fn host_name(data: &RData) -> Option<String> {
     let RData::PTR(target) = data else { return None };
     let text = target.0.to_lowercase().to_ascii();
     Some(text.strip_suffix('.').unwrap_or(&text).to_owned())
+}
+
+fn server_name(data: &RData) -> Option<String> {
+    let RData::NS(server) = data else { return None };
+    Some(crate::direct::shown(&server.0))
 }
 
 fn addresses_of(answer: Answer<Found>) -> Answer<Vec<IpAddr>> {

@@ -115,9 +115,17 @@ impl ZoneFiles {
             let text = name.to_string();
             Some(ZoneTxt {
                 name: text.strip_suffix('.').unwrap_or(&text).to_owned(),
-                txt: Txt { records: strings, wildcard: name.is_wildcard() },
+                txt: Txt { records: strings, wildcard: name.is_wildcard(), alias: None },
                 ttl,
             })
+        })
+    }
+
+    /// All aliases, each with its target, in lower case without the trailing dot.
+    pub fn aliases(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        self.0.records.iter().filter_map(|(name, records)| {
+            let target = alias_target(&records.iter().collect::<Vec<_>>())?;
+            Some((crate::direct::shown(name), crate::direct::shown(&target)))
         })
     }
 
@@ -413,6 +421,9 @@ $TTL 300
         assert!(all.contains(&("bot._saip.acme.example".to_owned(), 200, false)), "{all:?}");
         assert!(all.contains(&("*.fleet._saip.acme.example".to_owned(), 3600, true)), "{all:?}");
         assert_eq!(all.len(), 4);
+        let alias = ("alias.acme.example".to_owned(), "bot._saip.acme.example".to_owned());
+        let aliases: Vec<_> = zones.aliases().collect();
+        assert!(aliases.contains(&alias), "{aliases:?}");
     }
 
     fn refused(text: &str) -> ZoneError {

@@ -3,8 +3,9 @@
 
 use avouch_dns::{Dns, Txt};
 use avouch_engine::evidence::{Answer, Cause, Dnssec};
+use avouch_wire::key::Fingerprint;
 use avouch_wire::name::ancestors;
-use avouch_wire::record::lint::{self, Concern, Finding, Subject};
+use avouch_wire::record::lint::{self, Alias, Concern, Finding, Subject};
 use avouch_wire::record::{Place, Published, consents};
 use avouch_wire::time::Time;
 
@@ -36,6 +37,8 @@ pub struct Examined {
     pub revoked: bool,
     /// What counts now.
     pub live: Vec<Live>,
+    /// The keys among it, those for testing left out.
+    pub keys: Vec<Fingerprint>,
 }
 
 /// One thing that is live.
@@ -101,6 +104,7 @@ impl Standing {
                 ttl: u32::try_from(until.since(now).as_secs()).ok(),
                 wildcard: value.wildcard,
                 signed: Some(*dnssec == Dnssec::Secure),
+                alias: value.alias.as_deref().map(|target| Alias { target, beside_records: false }),
             }),
             Answer::Absent { .. } => asked_for.then(|| Subject { name, ..Subject::default() }),
             Answer::Unknown(_) => None,
@@ -125,6 +129,11 @@ impl Standing {
             ttl: self.answer.until().map(|until| until.since(now).as_secs()),
             revoked: published.is_revoked(),
             live: live(&published, now),
+            keys: published
+                .keys(now)
+                .filter(|key| !key.testing)
+                .map(|key| *key.value.fingerprint())
+                .collect(),
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod networks;
 pub mod pauses;
 pub mod replay;
 mod roots;
+pub mod watch;
 
 pub use directories::{Directories, Documents, FetchSettings, Fetcher};
 pub use judge::{Judge, Settings};

@@ -11,4 +11,5 @@ pub(crate) mod proxies;
 mod publish;
 mod record;
 mod site;
+mod watch;
 pub(crate) mod world;

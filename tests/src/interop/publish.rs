@@ -4,8 +4,9 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
+use avouch_dns::direct::{self, AskError};
 use avouch_dns::publish::{
-    AnswerFault, Change, ChangeFault, MAX_CHANGES, PublishError, Publisher, Refusal, SignatureFault,
+    AnswerFault, Change, ChangeFault, MAX_CHANGES, PublishError, Publisher, Refusal, SignatureFault, Standing,
 };
 use avouch_gather::clock::{Clock as _, SystemClock};
 use avouch_keys::tsig::TsigKey;
@@ -114,6 +115,59 @@ async fn a_key_changes_the_names_it_may_change_and_no_others() {
 }
 
 #[tokio::test]
+async fn the_first_name_of_a_zone_is_changed_by_those_who_may() {
+    for primary in primaries() {
+        let all = [change("_saip.acme.example", &["v=saip1; pk="])];
+        publisher(&primary, "owner").publish(&all, now()).await.unwrap();
+        assert_eq!(primary.dig("_saip.acme.example", "TXT").unwrap(), "\"v=saip1; pk=\"");
+        assert_eq!(
+            primary.dig("_saip.acme.example", "NS").unwrap(),
+            "ns.invalid.",
+            "nothing else is touched"
+        );
+        assert!(publisher(&primary, "registrar").publish(&all, now()).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_change_over_what_was_seen_takes_place_only_while_it_stands() {
+    for primary in primaries() {
+        let (server, publisher) = (primary.address(), publisher(&primary, "registrar"));
+        let name = "crawler-7._saip.acme.example";
+        let seen = async || [Standing::ask(server, name).await.unwrap()];
+        let refused = || Err(PublishError::Refused { server, refusal: Refusal::Changed });
+        let nothing = seen().await;
+        assert!(nothing[0].texts().is_empty() && nothing[0].ttl() == 1, "the negative TTL of the zone");
+        let long = format!("v=saip1; pk=AAAA; n={}", "n".repeat(400));
+        publisher.publish_over(&nothing, &[change(name, &[&long, RECORD])], now()).await.unwrap();
+        assert_eq!(publisher.publish_over(&nothing, &[change(name, &[])], now()).await, refused());
+        let both = seen().await;
+        assert_eq!((both[0].texts().len(), both[0].ttl()), (2, 300));
+        publisher.publish(&[change(name, &[&long])], now()).await.expect("somebody else's change");
+        let late = publisher.publish_over(&both, &[change(name, &["v=saip1; pk=BBBB"])], now()).await;
+        assert_eq!(late, refused());
+        assert!(late.unwrap_err().is_temporary());
+        let one = seen().await;
+        assert_eq!(one[0].texts(), [long.into_bytes()]);
+        publisher.publish_over(&one, &[change(name, &[])], now()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_primary_says_which_zone_it_has_and_that_it_has_no_other() {
+    for primary in primaries() {
+        let server = primary.address();
+        for name in ["a.b._saip.acme.example", "_saip.acme.example."] {
+            assert_eq!(direct::zone_of(server, name).await.as_deref(), Ok("_saip.acme.example"), "{name}");
+        }
+        // BIND refuses, and so does Knot.
+        let elsewhere = direct::zone_of(server, "_saip.other.example").await;
+        assert_eq!(elsewhere, Err(AskError::Refused { server, code: "REFUSED" }));
+        assert_eq!(Standing::ask(server, "_saip.other.example").await.unwrap_err(), elsewhere.unwrap_err());
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_key_and_a_wrong_clock_are_told_apart() {
     for primary in primaries() {
         let server = primary.address();
@@ -137,7 +191,6 @@ async fn what_would_speak_for_others_is_not_sent() {
         let before = primary.serial().unwrap();
         let too_long = "A".repeat(20_000);
         for (name, text, fault) in [
-            ("_saip.acme.example", RECORD, ChangeFault::ForOthers),
             ("*._saip.acme.example", RECORD, ChangeFault::ForOthers),
             ("www.acme.example", RECORD, ChangeFault::OutsideZone),
             ("a._saip.acme.example.evil.example", RECORD, ChangeFault::OutsideZone),

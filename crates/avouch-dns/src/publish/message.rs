@@ -10,7 +10,7 @@ use hickory_proto::rr::rdata::tsig::{
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::BinEncodable as _;
 
-use super::{AnswerFault, Change, ChangeFault, MAX_CHANGES, PublishError, Refusal, SignatureFault};
+use super::{AnswerFault, Change, ChangeFault, MAX_CHANGES, PublishError, Refusal, SignatureFault, Standing};
 
 /// Seconds by which the clocks of both sides may differ (RFC 8945 section 10).
 const FUDGE: u16 = 300;
@@ -59,6 +59,7 @@ pub(super) fn name(text: &str) -> Result<Name, ChangeFault> {
 /// The update, signed.
 pub(super) fn update(
     zone: &Name,
+    seen: &[Standing],
     changes: &[Change],
     key: &TsigKey,
     now: Time,
@@ -72,6 +73,8 @@ pub(super) fn update(
     message.metadata.op_code = OpCode::Update;
     message.metadata.recursion_desired = false;
     message.add_query(asked);
+    let prerequisites = seen.iter().flat_map(Standing::prerequisites);
+    prerequisites.for_each(|record| _ = message.add_answer(record));
     for change in changes {
         let bad = |fault| PublishError::Change { name: change.name.clone(), fault };
         let records = records(zone, change).map_err(bad)?;
@@ -86,7 +89,7 @@ fn records(zone: &Name, change: &Change) -> Result<Vec<Record>, ChangeFault> {
     if !zone.zone_of(&name) {
         return Err(ChangeFault::OutsideZone);
     }
-    if name == *zone || name.is_wildcard() {
+    if name.is_wildcard() {
         return Err(ChangeFault::ForOthers);
     }
     let mut gone = Record::update0(name.clone(), 0, RecordType::TXT);

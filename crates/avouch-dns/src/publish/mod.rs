@@ -4,8 +4,10 @@
 //! signature over it and over the question's; whatever else comes back is no answer, and nobody knows whether the
 //! changes took place. Sending the same again is safe: each sets what stands at a name, whatever stood there.
 
-mod exchange;
 mod message;
+mod standing;
+
+pub use standing::Standing;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -86,7 +88,7 @@ impl PublishError {
     pub const fn is_temporary(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Answer { .. } => true,
-            Self::Refused { refusal, .. } => matches!(refusal, Refusal::Failure),
+            Self::Refused { refusal, .. } => matches!(refusal, Refusal::Failure | Refusal::Changed),
             Self::Signature { .. } | Self::Change { .. } | Self::TooMany => false,
         }
     }
@@ -101,8 +103,8 @@ pub enum ChangeFault {
     /// Not in the zone.
     #[error("is not in the zone")]
     OutsideZone,
-    /// The first name of the zone, or one that answers for others.
-    #[error("is the first name of the zone or a wildcard, which are not changed")]
+    /// One that answers for others.
+    #[error("is a wildcard, which is not changed")]
     ForOthers,
     /// Too long for a TXT record.
     #[error("a text is longer than a TXT record holds")]
@@ -154,6 +156,9 @@ pub enum Refusal {
     /// `NOTAUTH`.
     #[error("it is not the primary of the zone (NOTAUTH), or the key is for another: name the primary")]
     NotPrimary,
+    /// `NXRRSET` or `YXRRSET`: [`Publisher::publish_over`].
+    #[error("what stands there is no longer what was seen, or comes from a wildcard: run it again")]
+    Changed,
     /// `NOTZONE`.
     #[error("a name is not in the zone (NOTZONE)")]
     NotZone,
@@ -176,6 +181,7 @@ impl From<ResponseCode> for Refusal {
             ResponseCode::NotZone => Self::NotZone,
             ResponseCode::NotImp => Self::NotImplemented,
             ResponseCode::ServFail => Self::Failure,
+            ResponseCode::NXRRSet | ResponseCode::YXRRSet => Self::Changed,
             other => Self::Other(other.into()),
         }
     }
@@ -206,9 +212,27 @@ impl Publisher {
     /// # Errors
     /// [`PublishError`] says which of both, or that nobody knows.
     pub async fn publish(&self, changes: &[Change], now: Time) -> Result<(), PublishError> {
-        let signed = message::update(&self.zone, changes, &self.key, now)?;
-        let answer = match tokio::time::timeout(MAX_UPDATE, exchange::ask(self.server, &signed.octets)).await
-        {
+        self.send(&[], changes, now).await
+    }
+
+    /// The same, if at the moment of the change still stands what was seen; otherwise none takes place
+    /// ([`Refusal::Changed`]).
+    ///
+    /// # Errors
+    /// As [`Publisher::publish`].
+    pub async fn publish_over(
+        &self,
+        seen: &[Standing],
+        changes: &[Change],
+        now: Time,
+    ) -> Result<(), PublishError> {
+        self.send(seen, changes, now).await
+    }
+
+    async fn send(&self, seen: &[Standing], changes: &[Change], now: Time) -> Result<(), PublishError> {
+        let signed = message::update(&self.zone, seen, changes, &self.key, now)?;
+        let exchange = crate::direct::exchange(self.server, &signed.octets);
+        let answer = match tokio::time::timeout(MAX_UPDATE, exchange).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(self.unreachable(error.to_string())),
             Err(_) => return Err(self.unreachable(format!("no answer within {} s", MAX_UPDATE.as_secs()))),

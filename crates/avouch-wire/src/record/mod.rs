@@ -10,6 +10,7 @@ mod place;
 mod published;
 mod read;
 mod report;
+mod rotation;
 mod write;
 
 pub use flaw::{Flaw, RecordError};
@@ -18,6 +19,7 @@ pub use place::{Place, PlaceError};
 pub use published::{Ignored, Level, Limit, Live, Published};
 pub use read::Reading;
 pub use report::{ReportTo, ReportToError, consents};
+pub use rotation::{Rotation, RotationError, Stage};
 
 use crate::key::PublicKey;
 use crate::name::Domain;

@@ -32,10 +32,14 @@ impl Resolving {
         !self.resolver.is_empty() || !self.trust_anchor.is_empty()
     }
 
+    /// The resolvers themselves, whatever they say being believed.
+    pub(super) fn servers(&self) -> Result<Vec<SocketAddr>, Failure> {
+        if self.resolver.is_empty() { system_servers() } else { Ok(self.resolver.clone()) }
+    }
+
     /// A resolver that asks and validates as the command line says.
     pub(super) fn resolver(&self) -> Result<Resolver, Failure> {
-        let servers = if self.resolver.is_empty() { system_servers()? } else { self.resolver.clone() };
-        let mut settings = ResolverSettings::new(servers);
+        let mut settings = ResolverSettings::new(self.servers()?);
         for path in &self.trust_anchor {
             let refused = |error| Failure::configuration(format_args!("{}: {error}", path.display()));
             settings.trust_anchors.extend(TrustAnchor::parse(&files::read_text(path)?).map_err(refused)?);
@@ -44,7 +48,7 @@ impl Resolving {
     }
 }
 
-fn server(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn server(text: &str) -> Result<SocketAddr, String> {
     let address = |text: &str| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, DNS_PORT));
     text.parse()
         .or_else(|_| address(text))

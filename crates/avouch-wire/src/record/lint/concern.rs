@@ -44,6 +44,18 @@ pub enum Concern {
     /// A text that was meant to be a record and is not recognised as one.
     #[error("the text does not begin with v=saip1, so it is not read as a record")]
     NotRecognised,
+    /// A text that holds what a zone file writes around and into texts.
+    #[error("the text itself holds {0}, which belong to the way a zone file writes texts")]
+    ZoneSyntax(&'static str),
+    /// A text that looks like the rest of another.
+    #[error("the text looks like a part of a record; texts of several TXT records are never joined")]
+    Fragment,
+    /// The end of the name stands there twice.
+    #[error("the name ends with {0} twice, so nobody asks for it")]
+    Doubled(String),
+    /// An alias, and records beside it.
+    #[error("an alias (CNAME) stands there beside records, which the DNS does not allow")]
+    AliasBesideRecords,
     /// The name is none at which a record counts.
     #[error("the name {0}, so nothing there counts")]
     Name(PlaceError),
@@ -135,6 +147,9 @@ pub enum Concern {
         /// Why.
         error: NameError,
     },
+    /// The name is an alias.
+    #[error("the name is an alias (CNAME): whoever can change {0} publishes keys here")]
+    Alias(String),
     /// A text that has nothing to do with us.
     #[error("a text that is not a record stands there and is passed over")]
     Foreign,
@@ -160,6 +175,10 @@ impl Concern {
         match self {
             Self::Broken(_)
             | Self::NotRecognised
+            | Self::ZoneSyntax(_)
+            | Self::Fragment
+            | Self::Doubled(_)
+            | Self::AliasBesideRecords
             | Self::Name(_)
             | Self::Synthesised
             | Self::Nothing
@@ -187,6 +206,7 @@ impl Concern {
             | Self::CompressedKey
             | Self::Blanks
             | Self::ReportConsent(_)
+            | Self::Alias(_)
             | Self::Foreign
             | Self::Large(_) => Severity::Advice,
         }
@@ -198,6 +218,11 @@ impl Concern {
         match self {
             Self::Broken(error) => error.flaw.code(),
             Self::NotRecognised => "version-not-first",
+            Self::ZoneSyntax(_) => "zone-file-syntax",
+            Self::Fragment => "record-split",
+            Self::Doubled(_) => "name-doubled",
+            Self::AliasBesideRecords => "alias-beside-records",
+            Self::Alias(_) => "alias",
             Self::Name(PlaceError::Wildcard) | Self::Synthesised => "wildcard",
             Self::Name(_) => "name-invalid",
             Self::Nothing => "no-record",
@@ -252,6 +277,17 @@ impl Concern {
             Self::Name(PlaceError::Wildcard) | Self::Synthesised => {
                 "publish each agent at its own name, or the shared key at the label of the fleet"
             }
+            Self::ZoneSyntax(_) => {
+                "give the text alone: the quotes, backslashes and lines around it are the zone file's"
+            }
+            Self::Fragment => {
+                "publish one TXT record; what is longer than 255 octets becomes several strings of that one record"
+            }
+            Self::Doubled(_) => {
+                "end the name with a dot in a zone file; in a form give only what stands before the zone's name"
+            }
+            Self::AliasBesideRecords => "remove the alias, or the records",
+            Self::Alias(_) => "nothing, if that is meant; otherwise publish the records here",
             Self::Name(_) => "publish at _saip.<domain> or <agent>._saip.<domain>",
             Self::Nothing => "print one with `avouch dns record` and publish it there",
             Self::Limit(_) => "remove records that are no longer used",

@@ -2,6 +2,7 @@
 
 mod concern;
 mod network;
+mod texts;
 
 pub use concern::{Concern, Severity};
 
@@ -36,6 +37,17 @@ pub struct Subject<'a> {
     pub wildcard: bool,
     /// Whether the zone is signed and the answer validated.
     pub signed: Option<bool>,
+    /// The alias that the name is.
+    pub alias: Option<Alias<'a>>,
+}
+
+/// An alias (CNAME) at a name.
+#[derive(Clone, Copy, Debug)]
+pub struct Alias<'a> {
+    /// Where it leads in the end.
+    pub target: &'a str,
+    /// Whether the zone has records beside it, rather than that the texts are those of the target.
+    pub beside_records: bool,
 }
 
 /// Something found.
@@ -68,12 +80,7 @@ pub fn lint(subjects: &[Subject<'_>], now: Time) -> Vec<Finding> {
 #[must_use]
 pub fn concerns_us(name: &str, texts: &[&[u8]]) -> bool {
     name.split('.').any(|label| label.eq_ignore_ascii_case("_saip"))
-        || texts.iter().any(|text| is_meant(text))
-}
-
-/// Whether a text is, or was meant to be, a record.
-fn is_meant(text: &[u8]) -> bool {
-    text.windows(5).any(|window| window.eq_ignore_ascii_case(b"saip1"))
+        || texts.iter().any(|text| texts::is_meant(text))
 }
 
 struct Linter<'a> {
@@ -97,6 +104,9 @@ impl Linter<'_> {
             self.add(None, Concern::Name(*error));
         }
         let place = place.and_then(Result::ok);
+        if let Some(twice) = place.as_ref().and_then(|place| doubled(&place.domain.to_string())) {
+            self.add(None, Concern::Doubled(twice));
+        }
         for (index, text) in self.subject.texts.iter().enumerate() {
             self.examine_text(index, text, place.as_ref());
         }
@@ -109,9 +119,11 @@ impl Linter<'_> {
 
     fn examine_text(&mut self, index: usize, text: &[u8], place: Option<&Place>) {
         match Record::read(text) {
-            Reading::Foreign if is_meant(text) => self.add(Some(index), Concern::NotRecognised),
-            Reading::Foreign => self.add(Some(index), Concern::Foreign),
-            Reading::Broken { error, .. } => self.add(Some(index), Concern::Broken(error)),
+            Reading::Foreign => self.add(Some(index), texts::foreign(text, &self.subject.texts)),
+            Reading::Broken { error, .. } => {
+                self.add(Some(index), Concern::Broken(error));
+                texts::zone_syntax(text).into_iter().for_each(|concern| self.add(Some(index), concern));
+            }
             Reading::Sound { record, unknown } => {
                 unknown.into_iter().for_each(|tag| self.add(Some(index), unknown_tag(tag)));
                 self.examine_spelling(index, text, &record);
@@ -210,7 +222,14 @@ impl Linter<'_> {
         if self.subject.wildcard && !self.has(&Concern::Name(PlaceError::Wildcard)) {
             self.add(None, Concern::Synthesised);
         }
-        if published.count() == 0 && !self.has(&Concern::NotRecognised) {
+        let alias = self.subject.alias;
+        if let Some(Alias { target, beside_records }) = alias {
+            self.add(None, Concern::Alias(target.to_owned()));
+            if beside_records {
+                self.add(None, Concern::AliasBesideRecords);
+            }
+        }
+        if published.count() == 0 && alias.is_none() && !self.findings.iter().any(is_of_a_record) {
             self.add(None, Concern::Nothing);
         }
         if let Some(limit) = published.limit(self.now) {
@@ -274,6 +293,20 @@ impl Linter<'_> {
 /// Whether a name holds a receiver's consent: `<dom>._report._saip.<host>`.
 fn is_consent(name: &str) -> bool {
     name.to_ascii_lowercase().contains("._report._saip.")
+}
+
+/// Whether a finding says of a text that a record was meant.
+fn is_of_a_record(finding: &Finding) -> bool {
+    matches!(finding.concern, Concern::NotRecognised | Concern::ZoneSyntax(_) | Concern::Fragment)
+}
+
+/// The end of a domain that stands there twice: `acme.example` of `acme.example.acme.example`.
+fn doubled(domain: &str) -> Option<String> {
+    let labels: Vec<&str> = domain.split('.').collect();
+    (2..=labels.len() / 2).find_map(|count| {
+        let (rest, end) = labels.split_at_checked(labels.len().checked_sub(count)?)?;
+        rest.ends_with(end).then(|| end.join("."))
+    })
 }
 
 fn unknown_tag(tag: &str) -> Concern {

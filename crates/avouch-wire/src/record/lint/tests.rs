@@ -78,6 +78,49 @@ fn each_concern_about_a_name_is_found() {
 }
 
 #[test]
+fn what_goes_wrong_on_the_way_into_a_zone_is_named() {
+    let at_bot = |texts: &[&str]| codes(&[at("bot._saip.acme.example", texts)]);
+    // A whole line, quotes or escapes of a zone file given to a form.
+    for text in
+        ["\"v=saip1; pk=\"", "bot._saip.acme.example. 300 IN TXT \"v=saip1; pk=\"", "\\\"v=saip1; pk="]
+    {
+        assert_eq!(at_bot(&[text]), ["zone-file-syntax"], "{text}");
+    }
+    assert_eq!(at_bot(&["v=saip1\\; pk="]), ["zone-file-syntax"]);
+    assert_eq!(at_bot(&["v=saip1; pk=\"AAAA\""]), ["key-invalid", "zone-file-syntax"]);
+    assert_eq!(at_bot(&["v=SAIP1; pk="]), ["version-not-first"]);
+    assert_eq!(at_bot(&["v=saip2; pk="]), ["version-not-first"]);
+    // One record as two, instead of two strings of one.
+    let (start, rest) = ED25519.split_at(20);
+    let start = format!("v=saip1; pk={start}");
+    assert_eq!(at_bot(&[&start, rest]), ["key-invalid", "record-split"]);
+    assert_eq!(at_bot(&["v=saip1; k=ed25519", &format!("; pk={ED25519}")]).last(), Some(&"record-split"));
+    let whole = format!("v=saip1; pk={ED25519}");
+    assert_eq!(at_bot(&[&whole, rest]), ["text-foreign"], "no key is broken");
+    assert_eq!(at_bot(&[&whole, "v=DKIM1; k=rsa; p=AAAA"]), ["text-foreign"]);
+    assert_eq!(at_bot(&[&whole, "k=rsa; t=s; p=AAAA"]), ["text-foreign"]);
+    assert_eq!(
+        at_bot(&["v=spf1 -all", "google-site-verification=x"]),
+        ["text-foreign", "text-foreign", "no-record"]
+    );
+}
+
+#[test]
+fn a_doubled_name_and_an_alias_are_seen() {
+    let key = format!("v=saip1; pk={ED25519}");
+    assert_eq!(codes_at("bot._saip.acme.example.acme.example", &key), ["name-doubled"]);
+    assert_eq!(codes_at("_saip.bots.acme.example.acme.example", &key), ["name-doubled"]);
+    assert!(codes_at("bot._saip.acme.acme.example", &key).is_empty(), "one label may well stand twice");
+    let texts = [key.as_str()];
+    let alias = |beside_records| Some(Alias { target: "bot.keys.example.net", beside_records });
+    let there = at("bot._saip.acme.example", &texts);
+    assert_eq!(codes(&[Subject { alias: alias(false), ..there.clone() }]), ["alias"]);
+    assert_eq!(codes(&[Subject { alias: alias(true), ..there }]), ["alias", "alias-beside-records"]);
+    let only = at("bot._saip.acme.example", &[]);
+    assert_eq!(codes(&[Subject { alias: alias(false), ..only }]), ["alias"]);
+}
+
+#[test]
 fn each_concern_about_the_union_is_found() {
     let key = format!("v=saip1; pk={ED25519}");
     let testing = format!("{key}; t=y");

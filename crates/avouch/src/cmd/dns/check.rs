@@ -78,7 +78,7 @@ struct Item<'a> {
 
 impl<'a> From<&'a Examined> for Shown<'a> {
     fn from(examined: &'a Examined) -> Self {
-        let Examined { name, answer, cause, dnssec, ttl, revoked, live } = examined;
+        let Examined { name, answer, cause, dnssec, ttl, revoked, live, .. } = examined;
         let live = live.iter().map(|Live { what, value, testing }| Item { what, value, testing: *testing });
         Self {
             name,

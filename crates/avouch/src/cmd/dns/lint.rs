@@ -6,9 +6,10 @@ use crate::failure::Failure;
 use crate::output;
 use avouch_dns::{ZoneFiles, ZoneTxt};
 use avouch_engine::evidence::Dnssec;
-use avouch_wire::record::lint::{self, Finding, Subject};
+use avouch_wire::record::lint::{self, Alias, Finding, Subject};
 use avouch_wire::time::Time;
 use clap::Args;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Examine a record's text, or the records in a zone file
@@ -50,7 +51,7 @@ impl LintArgs {
             output::octets(findings::text(&found).as_bytes())?;
             output::talk(format_args!("records examined: {examined}, findings: {}", found.len()));
         }
-        Ok(if examined == 0 { Exit::Negative } else { findings::exit(&found) })
+        Ok(if examined == 0 && found.is_empty() { Exit::Negative } else { findings::exit(&found) })
     }
 }
 
@@ -61,11 +62,19 @@ fn lint_texts(texts: &[Vec<u8>], name: Option<&str>, now: Time) -> (usize, Vec<F
 
 fn lint_zone(zone: &ZoneFiles, now: Time) -> (usize, Vec<Finding>) {
     let stands: Vec<ZoneTxt> = zone.txts().collect();
-    let subjects: Vec<_> = stands.iter().filter_map(subject).collect();
-    (subjects.iter().map(|subject| subject.texts.len()).sum(), lint::lint(&subjects, now))
+    let aliases: BTreeMap<String, String> = zone.aliases().collect();
+    let mut subjects: Vec<_> = stands.iter().filter_map(|one| subject(one, &aliases)).collect();
+    let examined = subjects.iter().map(|subject| subject.texts.len()).sum();
+    let alone = |name: &String| lint::concerns_us(name, &[]) && !stands.iter().any(|one| one.name == *name);
+    subjects.extend(aliases.iter().filter(|(name, _)| alone(name)).map(|(name, target)| Subject {
+        name: Some(name),
+        alias: Some(Alias { target, beside_records: false }),
+        ..Subject::default()
+    }));
+    (examined, lint::lint(&subjects, now))
 }
 
-fn subject(stands: &ZoneTxt) -> Option<Subject<'_>> {
+fn subject<'a>(stands: &'a ZoneTxt, aliases: &'a BTreeMap<String, String>) -> Option<Subject<'a>> {
     let texts: Vec<&[u8]> = stands.txt.records.iter().map(AsRef::as_ref).collect();
     lint::concerns_us(&stands.name, &texts).then_some(Subject {
         name: Some(&stands.name),
@@ -73,5 +82,6 @@ fn subject(stands: &ZoneTxt) -> Option<Subject<'_>> {
         ttl: Some(stands.ttl),
         wildcard: stands.txt.wildcard,
         signed: None,
+        alias: aliases.get(&stands.name).map(|target| Alias { target, beside_records: true }),
     })
 }

@@ -19,6 +19,16 @@ use serde::Serialize;
   avouch dns record --dom acme.example --id crawler-7 --key file:crawler.key
   avouch dns record --dom acme.example --id fleet --revoke")]
 pub(super) struct RecordArgs {
+    #[command(flatten)]
+    wanted: Wanted,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+// A record, as it is asked for. (No doc comment: clap would show it as that of the command.)
+#[derive(Debug, Args)]
+pub(super) struct Wanted {
     /// The domain
     #[arg(long, value_name = "DOMAIN")]
     dom: String,
@@ -55,9 +65,6 @@ pub(super) struct RecordArgs {
     /// Where aggregate reports go, https: or mailto:; may be repeated
     #[arg(long, value_name = "URI", value_delimiter = ',')]
     rua: Vec<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// What is printed with `--json`.
@@ -73,12 +80,9 @@ struct Shown<'a> {
 
 impl RecordArgs {
     pub(super) fn run(&self, now: Time) -> Result<Exit, Failure> {
-        let place = place(&self.dom, &self.id)?;
-        let record = self.record()?;
-        let ttl = self.ttl.unwrap_or(match place.level() {
-            Level::Domain => MAX_DOMAIN_TTL,
-            Level::Agent => MAX_AGENT_TTL,
-        });
+        let place = self.wanted.place()?;
+        let record = self.wanted.record()?;
+        let ttl = self.wanted.ttl(&place);
         let (name, text, zone) = (place.to_string(), record.to_string(), record.zone_line(&place, ttl));
         let subject =
             Subject { name: Some(&name), texts: vec![text.as_bytes()], ttl: Some(ttl), ..Subject::default() };
@@ -94,9 +98,21 @@ impl RecordArgs {
         }
         Ok(Exit::Positive)
     }
+}
+
+impl Wanted {
+    /// Where it is to stand.
+    pub(super) fn place(&self) -> Result<Place, Failure> {
+        place(&self.dom, &self.id)
+    }
+
+    /// The TTL asked for, or the one that is advised there.
+    pub(super) fn ttl(&self, place: &Place) -> u32 {
+        self.ttl.unwrap_or_else(|| advised_ttl(place))
+    }
 
     /// The record asked for: its text, judged as any other text is.
-    fn record(&self) -> Result<Record, Failure> {
+    pub(super) fn record(&self) -> Result<Record, Failure> {
         let text = self.text()?;
         Record::parse(&text).map_err(|error| {
             Failure::usage(format_args!("`{text}` would be ignored: {error}")).fix(error.flaw.fix())
@@ -127,6 +143,14 @@ impl RecordArgs {
             add("rua", &self.rua.join(","));
         }
         Ok(pairs.join("; "))
+    }
+}
+
+/// The TTL that is advised at a place.
+pub(super) fn advised_ttl(place: &Place) -> u32 {
+    match place.level() {
+        Level::Domain => MAX_DOMAIN_TTL,
+        Level::Agent => MAX_AGENT_TTL,
     }
 }
 

@@ -5,6 +5,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+/// Longest string of a TXT record in octets (RFC 1035 section 3.3.14).
+const MAX_STRING: usize = 255;
+
 /// Longest file read: a zone of some hundred thousand records.
 const MAX_FILE: u64 = 64 << 20;
 
@@ -55,9 +58,36 @@ fn joined(line: &str) -> Vec<u8> {
     joined
 }
 
+/// A TXT record as a line of a zone file, whatever octets its text holds (RFC 1035 section 5.1).
+pub(super) fn zone_line(name: &str, ttl: u32, text: &[u8]) -> String {
+    format!("{name}. {ttl} IN TXT {}", quoted(text))
+}
+
+/// A text in quoted strings of at most 255 octets.
+pub(super) fn quoted(text: &[u8]) -> String {
+    let strings = text.chunks(MAX_STRING).map(|string| format!("\"{}\"", escaped(string)));
+    strings.collect::<Vec<_>>().join(" ")
+}
+
+fn escaped(string: &[u8]) -> String {
+    let escaped = |octet: &u8| match octet {
+        b'"' | b'\\' => format!("\\{}", char::from(*octet)),
+        b' '..=b'~' => char::from(*octet).to_string(),
+        other => format!("\\{other:03}"),
+    };
+    string.iter().map(escaped).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_octets_are_shown_as_a_zone_file_has_them() {
+        let line = zone_line("a._saip.acme.example", 300, b"v=saip1; \"\\\n");
+        assert_eq!(line, r#"a._saip.acme.example. 300 IN TXT "v=saip1; \"\\\010""#);
+        assert_eq!(quoted(&[b'a'; 256]).len(), 256 + 2 * 2 + 1);
+    }
 
     #[test]
     fn a_zone_is_told_from_bare_text() {
