@@ -13,6 +13,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::peers::Peers;
+use crate::primary::{SECRET, write_key};
 
 /// The programs that [`Bind::start`] needs.
 pub const PROGRAMS: [&str; 3] = ["named", "dnssec-keygen", "dnssec-signzone"];
@@ -37,6 +38,8 @@ pub enum Signing {
     OptOut,
     /// Not at all, and the parent says so.
     Unsigned,
+    /// Like [`Signing::Unsigned`], and whoever holds the key of [`Bind::tsig`] changes its TXT records.
+    Dynamic,
     /// The parent vouches for a key, the signatures are of last year.
     Expired,
     /// The parent vouches for a key, there are no signatures.
@@ -75,6 +78,7 @@ impl Bind {
         let folder = tempfile::tempdir()?;
         let port = free_port()?;
         let root_key = sign_all(tools, folder.path(), &zones)?;
+        write_key(folder.path(), "registrar", SECRET)?;
         fs::write(folder.path().join("named.conf"), configuration(folder.path(), port, &zones))?;
         let named = Named::start(tools, folder.path())?;
         Ok(Self { named, zones, tools: tools.clone(), port, root_key, folder })
@@ -90,6 +94,12 @@ impl Bind {
     #[must_use]
     pub fn trust_anchor(&self) -> &str {
         &self.root_key
+    }
+
+    /// The file of the key that dynamic zones are changed by.
+    #[must_use]
+    pub fn tsig(&self) -> PathBuf {
+        self.folder.path().join("registrar.key")
     }
 
     /// SIGKILL: nobody listens there any more.
@@ -252,9 +262,14 @@ fn options(folder: &Path, port: u16, more: &str) -> String {
 
 fn configuration(folder: &Path, port: u16, zones: &[Zone]) -> String {
     let mut text = options(folder, port, "recursion no; dnssec-validation no;");
+    let _ = writeln!(text, "key registrar {{ algorithm hmac-sha256; secret \"{SECRET}\"; }};");
     for zone in zones {
         let (name, file) = (zone.name, file_name(zone.name));
-        let _ = writeln!(text, "zone \"{name}\" {{ type primary; file \"{file}.served\"; }};");
+        let updates = match zone.signing {
+            Signing::Dynamic => format!("update-policy {{ grant registrar subdomain {name} TXT; }};"),
+            _ => String::new(),
+        };
+        let _ = writeln!(text, "zone \"{name}\" {{ type primary; file \"{file}.served\"; {updates} }};");
     }
     text
 }
@@ -285,7 +300,7 @@ fn write_zone(tools: &Peers, folder: &Path, zone: &Zone, text: &str) -> io::Resu
     let file = file_name(zone.name);
     fs::write(folder.join(&file), text)?;
     let served = folder.join(format!("{file}.served"));
-    if zone.signing == Signing::Unsigned {
+    if matches!(zone.signing, Signing::Unsigned | Signing::Dynamic) {
         fs::copy(folder.join(&file), served)?;
         return Ok(String::new());
     }
@@ -296,7 +311,7 @@ fn write_zone(tools: &Peers, folder: &Path, zone: &Zone, text: &str) -> io::Resu
         Signing::Hashed => &["-3", "-", "-H", "0"][..],
         Signing::OptOut => &["-3", "-", "-H", "0", "-A"],
         Signing::Expired => &["-s", "20240101000000", "-e", "20240201000000", "-P"],
-        Signing::Signed | Signing::Stripped | Signing::Unsigned => &[],
+        Signing::Signed | Signing::Stripped | Signing::Unsigned | Signing::Dynamic => &[],
     });
     words.push(&file);
     run(tools, folder, "dnssec-signzone", &words)?;

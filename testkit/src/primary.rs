@@ -18,7 +18,7 @@ use crate::process::Process;
 const START: Duration = Duration::from_secs(20);
 
 /// Secret of every key here: the tests are about whose key may do what.
-const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub(crate) const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl Primary {
 }
 
 /// A key in BIND's form, under the name of its file but for the forged one.
-fn write_key(folder: &Path, file: &str, secret: &str) -> io::Result<()> {
+pub(crate) fn write_key(folder: &Path, file: &str, secret: &str) -> io::Result<()> {
     let name = if file == "forged" { "registrar" } else { file };
     let path = folder.join(format!("{file}.key"));
     fs::write(&path, format!("key \"{name}\" {{\n\talgorithm hmac-sha256;\n\tsecret \"{secret}\";\n}};\n"))?;

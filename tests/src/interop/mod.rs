@@ -10,6 +10,7 @@ mod partners;
 pub(crate) mod proxies;
 mod publish;
 mod record;
+mod registrar;
 mod site;
 mod watch;
 pub(crate) mod world;

@@ -39,6 +39,11 @@ pub(super) struct World {
 impl World {
     /// DNS with an agent in it, and the site of the manual.
     pub(super) fn new(tools: Peers) -> Self {
+        Self::with(tools, zones)
+    }
+
+    /// The same with other zones; the key of an agent is in the folder.
+    pub(super) fn with(tools: Peers, zones: impl Fn(&Path) -> Vec<Zone>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         certificate(folder.path());
         run(folder.path(), &["key", "new", "file:agent.key", "--unencrypted"]);
