@@ -1,12 +1,15 @@
 //! What has to be looked up for a claim.
 
+use super::{Answer, Records};
 use crate::claim::Claim;
 use avouch_wire::delegation::{Subject, Token};
 use avouch_wire::entity::epoch_of;
 use avouch_wire::name::{AgentId, Domain, NameError, ancestors};
 use avouch_wire::saip::{Form, Header, Mode, Signed};
+use avouch_wire::time::Time;
 use avouch_wire::web_bot_auth::{Agent, Discovery};
 use std::iter;
+use std::sync::Arc;
 
 /// The agent id that stands for the domain itself.
 const DOMAIN_ITSELF: &str = "_";
@@ -94,6 +97,17 @@ impl Questions {
         let names = self.name.iter().flat_map(|own| iter::once(&**own).chain(ancestors(own)));
         let decisive = self.record();
         names.filter(move |name| Some(*name) != decisive)
+    }
+
+    /// Whether what stands at [`Questions::record`] is worth asking further for: a live key, or the registration entity
+    /// of the claim.
+    #[must_use]
+    pub fn lead_on(&self, record: &Answer<Arc<Records>>, now: Time) -> bool {
+        let Some(records) = record.found(now) else { return false };
+        match &self.entity {
+            None => records.published.keys(now).next().is_some(),
+            Some(question) => records.published.entities(now).any(|live| *live.value == question.entity),
+        }
     }
 
     /// The questions of a claim.

@@ -99,6 +99,11 @@ impl World {
         assert_eq!((question.agent.as_str(), question.epoch), ("crawler-7", 5_966_666));
         assert_eq!(opened.questions().record(), Some("_saip.acme.example"));
         assert!(opened.questions().revocations().eq(["crawler-7._saip.acme.example"]));
+        let leads_on = opened.questions().lead_on(&self.record, now);
+        let names_it = self.record.found(now).is_some_and(|records| {
+            records.published.entities(now).any(|live| live.value.as_str() == "re.example")
+        });
+        assert_eq!(leads_on, names_it, "who may have revoked it is asked exactly then");
         let Self { record, revocations, registered, .. } = self;
         let evidence = Evidence { record, revocations, registered, ..Evidence::default() };
         let proved = match opened.weigh(&evidence, &NoRoots, now) {
