@@ -72,7 +72,7 @@ mod tests {
             let read = AgentPattern::parse(pattern).unwrap();
             assert_eq!(read.to_string(), pattern);
             let matches = |id: &&str| read.matches(&AgentId::parse(id).unwrap());
-            assert!(matched.iter().all(matches) && !near.iter().any(|id| matches(id)), "{pattern}");
+            assert!(matched.iter().all(matches) && !near.iter().any(matches), "{pattern}");
         }
         for wrong in ["", "*", "*.", "_", "*._", "*.*.gptbot", "a*.gptbot", "GPTBOT", "a..b"] {
             assert!(AgentPattern::parse(wrong).is_err(), "{wrong}");
