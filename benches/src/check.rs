@@ -5,7 +5,7 @@ use crate::world::{AGENTS, NOW, PATH, World};
 use avouch_engine::decision::{Facts, Mode, OnFault, Policy, Terms, decide};
 use avouch_gather::meter::RateTable;
 use avouch_wire::key::PublicKey;
-use avouch_wire::saip::{Form, Header, Mode as SaipMode, RequestParts, rcert_tbs, request_string};
+use avouch_wire::saip::{Form, Header, Mode as SaipMode, RequestParts, Seal, rcert_tbs, request_string};
 use avouch_wire::target::NormalPath;
 use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
 use std::cell::RefCell;
@@ -60,17 +60,20 @@ impl Rolling {
         else {
             unreachable!("the world signs rolling requests in full form");
         };
+        let Seal::Signature { signature, .. } = signed.seal else {
+            unreachable!("a rolling key makes signatures");
+        };
         let rolling = PublicKey::from_b64u(key).expect("a key");
         let parts = RequestParts { method: "GET", path: PATH };
         let (mut certified, mut message) = (Vec::new(), Vec::new());
         rcert_tbs(&mut certified, &header, signed, aud, rolling.octets(), parts);
-        request_string(&mut message, &header, signed, rolling.fingerprint(), parts);
+        request_string(&mut message, &header, signed, Some(rolling.fingerprint()), parts);
         Self {
             certified,
             certificate: certificate.octets(),
             key: rolling.octets().try_into().expect("Ed25519"),
             message,
-            signature: signed.signature.octets(),
+            signature: signature.octets(),
         }
     }
 

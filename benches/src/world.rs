@@ -100,6 +100,7 @@ pub(crate) fn site() -> Site {
         bots: Some(BotRules::default()),
         passes: None,
         registered: Arc::default(),
+        entities: None,
         named: BTreeSet::new(),
     }
 }

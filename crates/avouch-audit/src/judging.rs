@@ -114,6 +114,7 @@ impl Auditor {
             bots: None,
             passes: None,
             registered: Arc::default(),
+            entities: None,
             named: BTreeSet::default(),
         };
         Self { site, lookups: dns.map(lookups), networks, clock }

@@ -11,10 +11,10 @@
 mod nonce;
 
 pub(crate) use nonce::Freshness;
-pub use nonce::{Committed, Nonce, NotCommitted, Share};
+pub use nonce::{Committed, Nonce, NotCommitted, Sequence, Share};
 
 use crate::claim::{
-    BotRules, Candidate, Catalogue, Claim, KeyRegister, PassRules, Presented, Reads, used_once,
+    BotRules, Candidate, Catalogue, Claim, EntityRules, KeyRegister, PassRules, Presented, Reads, used_once,
 };
 use crate::evidence::{self, CertifiedRoot, Epoch, Evidence, KnownRoots, Proof, Questions, Shortfall, Trail};
 use crate::reason::Reason;
@@ -23,7 +23,7 @@ use crate::verdict::{CheckName, Conclusion, Holding, Mechanism, Outcome, Verdict
 use avouch_wire::authority::Authority;
 use avouch_wire::delegation::Token;
 use avouch_wire::http_signature::SignatureInput;
-use avouch_wire::saip::{Form, Header, Signed, WINDOW_BEFORE};
+use avouch_wire::saip::{Form, Header, Mode, Signed, WINDOW_BEFORE};
 use avouch_wire::time::Time;
 use avouch_wire::web_bot_auth::TAG;
 use std::collections::BTreeSet;
@@ -45,6 +45,8 @@ pub struct Site {
     pub passes: Option<PassRules>,
     /// The keys that its operator registered, under which other HTTP message signatures count.
     pub registered: Arc<KeyRegister>,
+    /// What it asks of claims in registry mode; `None`: it works with no registration entity.
+    pub entities: Option<EntityRules>,
     /// The registrable domains its policy names, which have a reserved share of the replay table.
     pub named: BTreeSet<String>,
 }
@@ -139,6 +141,10 @@ fn admit<'a>(
         if let Some(signed) = &header.signed {
             if signed.form == Form::Draft && !site.accept_draft {
                 return Err(Shortfall::Failed(Reason::DraftFormRefused));
+            }
+            if let Mode::Registry(registry) = &signed.mode {
+                let rules = site.entities.as_ref().ok_or(Shortfall::Failed(Reason::ModeUnsupported))?;
+                rules.admit(registry).map_err(Shortfall::Failed)?;
             }
             evidence::timely(signed, now, trail)?;
             evidence::meant_for_us(signed, request, &site.authorities, trail)?;
@@ -309,11 +315,21 @@ impl Proved<'_> {
             let (nonce, times) = used_once(&candidate.signature.input)?;
             return Some(Nonce::new(candidate.thumbprint.as_bytes(), nonce.as_bytes(), times, share));
         }
-        let (signed, key) = (self.signed()?, self.proof.key.as_ref()?);
-        let domain = self.header()?.domain.as_ref();
-        let share = domain.map_or(Share::Pseudonyms, |domain| self.site.share_of(domain.registrable()));
+        let (header, signed) = (self.header()?, self.signed()?);
+        let share = header.domain.as_ref();
+        let share = share.map_or(Share::Pseudonyms, |domain| self.site.share_of(domain.registrable()));
         let times = (signed.timestamp, signed.timestamp.saturating_add(WINDOW_BEFORE));
-        (!self.proof.testing).then_some(Nonce::new(key.as_bytes(), signed.nonce.as_bytes(), times, share))
+        let of = |key| Nonce::new(key, signed.nonce.as_bytes(), times, share);
+        let nonce = match (&self.proof.counted, &self.site.entities) {
+            (Some(counted), Some(rules)) => of(&counted.agent).counted(Sequence {
+                instance: header.instance_text(),
+                number: counted.number,
+                floor: counted.floor,
+                window: rules.window(),
+            }),
+            _ => of(self.proof.key.as_ref()?.as_bytes()),
+        };
+        (!self.proof.testing).then_some(nonce)
     }
 
     /// Stage 5: the verdict. `committed` is what became of the nonce, `None` if there was none to

@@ -51,6 +51,8 @@ reasons! {
         "Nothing needs mending; a nonce would show that the request is new.";
     DelegationVerified, "delegation-verified", "A token, signed by a key the domain publishes, names the sender's key or network, and holds for this request.",
         "Nothing needs mending.";
+    RegistryVerified, "registry-verified", "The request is sealed by a key that a registration entity of the domain made for this site and agent, and was not seen before.",
+        "Nothing needs mending.";
     ForwardConfirmed, "forward-confirmed", "The client's address resolves to a name within the claimed domain, and that name back to the address.",
         "Nothing needs mending; a signature would raise the class to 3.";
     AddressOfDomain, "address-of-domain", "The claimed domain resolves to the client's address.",
@@ -71,6 +73,8 @@ reasons! {
         "Set authorities in the gateway's configuration.";
     Testing, "testing", "The key is published for testing (t=y), so success proves nothing yet.",
         "Remove t=y from the record when the key is in use.";
+    NotTransferable, "not-transferable", "The proof rests on a key that this site shares with a registration entity, so it convinces nobody else.",
+        "Nothing needs mending; a signature under a published key would convince others too.";
     UnknownValues, "unknown-values", "The header holds names that mean nothing here; they were ignored.",
         "Remove them, unless another verifier reads them.";
 
@@ -78,8 +82,10 @@ reasons! {
         "Compare the header with docs/formats/saip.md; avouch verify says where it breaks.";
     HeaderRepeated, "header-repeated", "There is more than one SAIP or SAIP-Delegation header, or one spelled with an underscore.",
         "Send exactly one field of each name.";
-    ModeUnsupported, "mode-unsupported", "The claim uses a mode that this version does not verify.",
+    ModeUnsupported, "mode-unsupported", "The claim is in registry mode, and this site works with no registration entity.",
         "Use rolling, direct or stateless mode.";
+    EntityNotConfigured, "entity-not-configured", "This site works with registration entities, and not with the one that the claim names.",
+        "Use rolling, direct or stateless mode, or another entity that the domain's record names.";
     Expired, "expired", "The signed timestamp is older than 300 seconds, or the end that was signed is reached.",
         "Sign each request when it is sent, and keep the clock right.";
     AheadOfTime, "ahead-of-time", "The signed timestamp is more than 30 seconds ahead.",
@@ -152,6 +158,10 @@ reasons! {
         "The attester publishes its key; avouch dns check says what is wrong with the record.";
     AttesterUndelegated, "attester-undelegated", "No delegation token in force, which a live key of the attester signed, names the issuer's key for what is asked here.",
         "The attester issues one with avouch delegate issue; the site's operator names it in delegation.";
+    EntityNotNamed, "entity-not-named", "The domain's _saip record does not name the registration entity of the claim.",
+        "Name the entity by re in the record at the domain's _saip name.";
+    NotRegistered, "not-registered", "The registration entity knows no agent of this name.",
+        "Register the agent with the entity.";
     KeyNotPublished, "key-not-published", "There is no _saip record at the agent's name.",
         "Publish the agent's key; avouch dns record prints the record.";
     NoLiveKey, "no-live-key", "The records at the agent's name hold no key in force.",
@@ -180,6 +190,10 @@ reasons! {
         "Sign the digest of the content as it is sent.";
     Replayed, "replayed", "A request with this key, nonce and time was accepted before.",
         "Make a fresh nonce for each request, and do not retry with the same header.";
+    SequenceBehind, "sequence-behind", "The sequence number was used or passed before, or lies below the beginning that was agreed.",
+        "Count every request of an instance, and send them in order; an agent that lost its count agrees on another beginning with its registration entity.";
+    SequenceAhead, "sequence-ahead", "The sequence number lies further ahead of the last one than this site accepts.",
+        "Go on from SAIP-Next-Seq of the last answer; an agent that lost its count agrees on another beginning with its registration entity.";
     NotConfirmed, "not-confirmed", "DNS and the domain's records do not connect the client's address with the claimed domain.",
         "Sign the request, or have the domain name this network in its _saip record.";
     CrawlerNotConfirmed, "crawler-not-confirmed", "The user agent names a crawler, and the address is not one of its operator's.",
@@ -211,6 +225,10 @@ reasons! {
         "Try again; the domain's operator checks the directory, or publishes the key at _saip as well.";
     DirectoryUnusable, "directory-unusable", "What the domain serves as its key directory is none.",
         "Serve a JWK Set with status 200, of at most 256 KiB and 100 keys.";
+    EntityUnreachable, "entity-unreachable", "The registration entity did not give its answer, so the claim could not be checked.",
+        "Try again; the operator of the entity checks it.";
+    EntityUnusable, "entity-unusable", "What the registration entity answered is no answer to what it was asked.",
+        "The operators of the site and of the entity compare their versions, and the names in both configurations.";
     AnswerExpired, "answer-expired", "The DNS answer's time to live ran out before it could be used.",
         "Publish the record with a TTL of a minute or more; 0 can never be used.";
     NotLookedUp, "not-looked-up", "Evidence the claim needs was not gathered.",
@@ -221,6 +239,8 @@ reasons! {
         "Try again later, more slowly; the operator may enlarge the table.";
     ReplayTableFull, "replay-table-full", "The replay table is full, so the request could not be accepted.",
         "Try again later; the operator may enlarge the table.";
+    SequenceTableFull, "sequence-table-full", "The table of sequence numbers is full, or the domain's part of it, so the request could not be accepted.",
+        "Try again later, and use fewer instances.";
     ReplayStartRule, "replay-start-rule", "The verifier has just started and cannot know whether it saw this request before.",
         "Try again in half a minute, freshly signed.";
     ReplayStoreUnreachable, "replay-store-unreachable", "The replay store could not be written, so the request could not be accepted.",
@@ -262,6 +282,7 @@ impl Reason {
                 | Self::DirectoryVerified
                 | Self::RegisteredVerified
                 | Self::DelegationVerified
+                | Self::RegistryVerified
         )
     }
 

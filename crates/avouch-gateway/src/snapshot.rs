@@ -285,6 +285,7 @@ fn site<'d>(
         }),
         passes,
         registered: Arc::new(registered),
+        entities: None,
         named,
     }
 }

@@ -179,6 +179,7 @@ const fn cause(cause: Cause) -> &'static str {
         Cause::Bogus => "DNSSEC validation failed",
         Cause::Indeterminate => "DNSSEC validation came to no conclusion",
         Cause::DirectoryUnreachable | Cause::DirectoryUnusable => "no key directory is asked for here",
+        Cause::EntityUnreachable | Cause::EntityUnusable => "no registration entity is asked here",
     }
 }
 

@@ -178,6 +178,7 @@ const fn used<'a>(nonce: &Nonce<'a>) -> Used<'a> {
         until: nonce.until(),
         share: nonce.share(),
         of_this_start: nonce.challenge().is_some(),
+        sequence: nonce.sequence(),
     }
 }
 

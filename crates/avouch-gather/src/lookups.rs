@@ -109,7 +109,7 @@ impl Lookups {
             None => Answer::default(),
         };
         let record = self.records.peek(name, now)?;
-        let revocations = match holds_live_key(&record, now) {
+        let revocations = match questions.lead_on(&record, now) {
             true => {
                 questions.revocations().map(|name| self.records.peek(name, now)).collect::<Option<_>>()?
             }
@@ -143,7 +143,7 @@ impl Lookups {
             }
         };
         let (record, network, directory) = tokio::join!(record, network, directory);
-        let revocations = match holds_live_key(&record, now) {
+        let revocations = match questions.lead_on(&record, now) {
             true => join_all(questions.revocations().map(|name| self.records(name, source, now))).await,
             false => Vec::new(),
         };
@@ -248,11 +248,6 @@ impl Lookups {
             Err(cause) => Answer::Unknown(cause),
         }
     }
-}
-
-/// Whether it is worth asking who may have revoked what stands there.
-fn holds_live_key(record: &Answer<Arc<Records>>, now: Time) -> bool {
-    record.found(now).is_some_and(|records| records.published.keys(now).next().is_some())
 }
 
 /// What stands at a `_saip` name, asked for outside of any request.

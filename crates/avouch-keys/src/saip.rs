@@ -12,7 +12,7 @@ use avouch_wire::b64u::{self, Text};
 use avouch_wire::content::ContentDigest;
 use avouch_wire::key::{KeyType, PublicKey};
 use avouch_wire::name::{AgentId, Domain, Instance};
-use avouch_wire::saip::{self, Form, Header, RequestParts, Signed, request_string};
+use avouch_wire::saip::{self, Form, Header, RequestParts, Seal, Signed, request_string};
 use avouch_wire::target::Target;
 use avouch_wire::time::Time;
 
@@ -191,9 +191,10 @@ impl Signer {
         let mut signed = draft.signed(key, mode);
         let mut text = Vec::new();
         let header = self.speaker.header(None);
-        request_string(&mut text, &header, &signed, key.public().fingerprint(), draft.parts());
+        request_string(&mut text, &header, &signed, Some(key.public().fingerprint()), draft.parts());
         let mut buffer = String::new();
-        signed.signature = Text::of(&key.sign(&text)?, &mut buffer);
+        let signature = Text::of(&key.sign(&text)?, &mut buffer);
+        signed.seal = Seal::Signature { algorithm: key.public().key_type(), signature };
         Ok(self.speaker.header(Some(signed)).to_string())
     }
 }
@@ -219,11 +220,10 @@ impl<'d> Draft<'d> {
         Signed {
             mode,
             form: Form::Full(self.request.authority.as_str()),
-            algorithm: key.public().key_type(),
             timestamp: self.timestamp,
             nonce: &self.nonce,
             content: self.content,
-            signature: Text::UNSIGNED,
+            seal: Seal::unsigned(key.public().key_type()),
         }
     }
 
@@ -297,9 +297,11 @@ mod tests {
                 }
                 rolling
             }
+            saip::Mode::Registry(_) => return false,
         };
-        request_string(&mut out, &header, signed, key.fingerprint(), request);
-        signed.algorithm == key.key_type() && key.verify(&out, &signed.signature.octets()).is_ok()
+        request_string(&mut out, &header, signed, Some(key.fingerprint()), request);
+        let Seal::Signature { algorithm, signature } = signed.seal else { return false };
+        algorithm == key.key_type() && key.verify(&out, &signature.octets()).is_ok()
     }
 
     fn every_way() -> Vec<(Signer, Mode)> {
@@ -377,7 +379,7 @@ mod tests {
         assert_eq!((signed.timestamp, signed.nonce.len()), (1_790_000_000, 24));
         assert_eq!(signed.form, Form::Full("www.shop.example"));
         assert_eq!(signed.content.unwrap().octets(), ContentDigest::of(b"").0);
-        assert_eq!(signed.algorithm, KeyType::Ed25519, "that of the key that signs the request");
+        assert_eq!(signed.seal.algorithm(), "ed25519", "that of the key that signs the request");
     }
 
     #[test]

@@ -34,6 +34,24 @@ pub const ENROLMENT_TOKEN: &[u8] = b"avouch enrolment token v1\0";
 /// What a TPM signs along when it attests something.
 pub const ATTESTATION: &[u8] = b"avouch attestation v1\0";
 
+/// The key that a registration entity hands to one verifier, for one agent and one epoch.
+pub const RE_VERIFIER: &[u8] = b"avouch re verifier v1\0";
+
+/// The key of one request in registry mode.
+pub const RE_ROLLING: &[u8] = b"avouch re rolling v1\0";
+
+/// What stands for an agent of a registration entity where others are known by a key.
+pub const RE_AGENT: &[u8] = b"avouch re agent v1\0";
+
+/// What a verifier signs to ask a registration entity.
+pub const RE_QUESTION: &[u8] = b"avouch re question v1\0";
+
+/// What an agent signs to ask its registration entity for another beginning of its sequence.
+pub const RE_RENEGOTIATION: &[u8] = b"avouch re renegotiation v1\0";
+
+/// An entry of the list of registration entities that belong together.
+pub const RE_MEMBER: &[u8] = b"avouch re member v1\0";
+
 /// All of the above; the test below holds them apart.
 pub const ALL: &[&[u8]] = &[
     REQUEST,
@@ -46,6 +64,12 @@ pub const ALL: &[&[u8]] = &[
     ENROLMENT,
     ENROLMENT_TOKEN,
     ATTESTATION,
+    RE_VERIFIER,
+    RE_ROLLING,
+    RE_AGENT,
+    RE_QUESTION,
+    RE_RENEGOTIATION,
+    RE_MEMBER,
 ];
 
 #[cfg(test)]

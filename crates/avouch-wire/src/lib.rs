@@ -11,6 +11,7 @@ pub mod context;
 pub mod delegation;
 mod der;
 pub mod enrolment;
+pub mod entity;
 pub mod http_signature;
 pub mod key;
 pub mod merkle;

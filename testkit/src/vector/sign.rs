@@ -17,7 +17,8 @@ use avouch_wire::key::{KeyType, PublicKey};
 use avouch_wire::merkle::{Tree, leaf};
 use avouch_wire::name::{AgentId, Identity};
 use avouch_wire::saip::{
-    self, BatchProof, Form, Header, MAX_BATCH, RequestParts, Signed, batch_tbs, rcert_tbs, request_string,
+    self, BatchProof, Form, Header, MAX_BATCH, RequestParts, Seal, Signed, batch_tbs, rcert_tbs,
+    request_string,
 };
 use avouch_wire::settings::{Fault, Reader, Table, Value};
 use avouch_wire::target::Target;
@@ -134,11 +135,10 @@ impl Signing {
                 _ => saip::Mode::Direct,
             },
             form: Form::Draft,
-            algorithm: KeyType::Ed25519,
             timestamp: now,
             nonce: &nonce,
             content: None,
-            signature: Text::UNSIGNED,
+            seal: Seal::unsigned(KeyType::Ed25519),
         };
         let mut header = Header {
             domain_text: speaker.domain.as_ref().map_or("", |domain| domain.as_str()),
@@ -150,9 +150,10 @@ impl Signing {
         };
         let parts = RequestParts { method: request.method, path: request.target.path() };
         let mut string = Vec::new();
-        request_string(&mut string, &header, &signed, public.fingerprint(), parts);
+        request_string(&mut string, &header, &signed, Some(public.fingerprint()), parts);
         let mut buffer = String::new();
-        signed.signature = Text::of(&key.sign(&string).to_bytes(), &mut buffer);
+        let signature = Text::of(&key.sign(&string).to_bytes(), &mut buffer);
+        signed.seal = Seal::Signature { algorithm: KeyType::Ed25519, signature };
         header.signed = Some(signed);
         Ok(header.to_string())
     }

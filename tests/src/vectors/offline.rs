@@ -91,6 +91,7 @@ fn site(case: &Case) -> Site {
         bots: Some(BotRules::default()),
         passes: passes(case),
         registered: Arc::new(registered(case)),
+        entities: None,
         named: BTreeSet::new(),
     }
 }

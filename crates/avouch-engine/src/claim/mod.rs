@@ -4,6 +4,7 @@ mod bot;
 mod catalogue;
 mod coverage;
 mod delegated;
+mod entities;
 mod pass;
 mod registered;
 mod signature;
@@ -13,6 +14,7 @@ pub(crate) use bot::{Bot, Candidate};
 pub use catalogue::{Catalogue, Crawler};
 pub use coverage::{Coverage, Needed};
 pub(crate) use delegated::Misfit;
+pub use entities::EntityRules;
 pub use pass::{Issuer, IssuerError, PassRules, Trust};
 pub(crate) use pass::{Pass, Unrecognised, Vouching};
 pub use registered::{KeyRegister, RegisterError, RegisteredKey};
@@ -209,7 +211,10 @@ impl<'a> Claim<'a> {
             Mechanism::DelegationToken => {
                 self.token.as_ref().map(|token| self.delegate_of(&token.grant().issuer))
             }
-            Mechanism::SaipRolling | Mechanism::SaipDirect | Mechanism::SaipStateless => self.agent(),
+            Mechanism::SaipRolling
+            | Mechanism::SaipDirect
+            | Mechanism::SaipStateless
+            | Mechanism::SaipRegistry => self.agent(),
             // Whoever vouches names nobody.
             Mechanism::PrivacyPass => None,
             Mechanism::DelegationRecord
@@ -267,10 +272,6 @@ impl Unreadable {
     }
 
     fn header(error: HeaderError) -> Self {
-        let reason = match error {
-            HeaderError::Unsupported(_) => Reason::ModeUnsupported,
-            _ => Reason::HeaderMalformed,
-        };
-        Self::with(reason, error.to_string())
+        Self::with(Reason::HeaderMalformed, error.to_string())
     }
 }

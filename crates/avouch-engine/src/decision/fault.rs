@@ -45,7 +45,10 @@ pub(super) fn of(verdict: &Verdict) -> Option<(Reason, Duration)> {
     let reason = *verdict.reasons().first()?;
     let wait = match reason {
         Reason::ReplayStartRule => AFTER_START,
-        Reason::ReplayShareFull | Reason::ReplayTableFull | Reason::ReplayStoreUnreachable => AFTER_FAULT,
+        Reason::ReplayShareFull
+        | Reason::ReplayTableFull
+        | Reason::ReplayStoreUnreachable
+        | Reason::SequenceTableFull => AFTER_FAULT,
         _ => return None,
     };
     Some((reason, wait))

@@ -404,6 +404,7 @@ mod tests {
             Reason::ReplayTableFull,
             Reason::ReplayStartRule,
             Reason::ReplayStoreUnreachable,
+            Reason::SequenceTableFull,
         ] {
             let decision = decided(&sample(TEMPORARY).with_reason(reason), &Policy::model(), ENFORCE);
             assert_eq!((decision.action, decision.rule.clone()), (Action::Unavailable, None));
@@ -421,11 +422,12 @@ mod tests {
         decided(verdict, &policy, Terms { on_fault: OnFault::Anonymous, ..terms })
     }
 
-    const FAULTS: [Reason; 4] = [
+    const FAULTS: [Reason; 5] = [
         Reason::ReplayShareFull,
         Reason::ReplayTableFull,
         Reason::ReplayStartRule,
         Reason::ReplayStoreUnreachable,
+        Reason::SequenceTableFull,
     ];
 
     #[test]

@@ -62,6 +62,10 @@ pub enum Cause {
     DirectoryUnreachable,
     /// What was fetched is no key directory.
     DirectoryUnusable,
+    /// A registration entity gave no answer.
+    EntityUnreachable,
+    /// What a registration entity gave is no answer to the question.
+    EntityUnusable,
 }
 
 /// Whether trying again later can help.
@@ -84,7 +88,9 @@ impl Cause {
             | Self::Unreachable
             | Self::Budget
             | Self::DirectoryUnreachable
-            | Self::DirectoryUnusable => Persistence::Temporary,
+            | Self::DirectoryUnusable
+            | Self::EntityUnreachable
+            | Self::EntityUnusable => Persistence::Temporary,
             Self::Bogus | Self::Indeterminate => Persistence::Permanent,
         }
     }

@@ -48,7 +48,15 @@ pub(crate) fn prove_by_directory(
         |candidate: &Candidate<'_>, own: &mut Trail| prove_one(candidate, request, evidence, rules, now, own);
     let (at, key) = first_that_holds(candidates, trail, prove)?;
     let mechanism = Mechanism::WebBotAuth;
-    Ok(Proof { mechanism, key, candidate: Some(at), published: true, testing: false, root: None })
+    Ok(Proof {
+        mechanism,
+        key,
+        candidate: Some(at),
+        published: true,
+        testing: false,
+        root: None,
+        counted: None,
+    })
 }
 
 /// The domain's record can revoke everything of the domain. Where the DNS is out of order, the directory, which is

@@ -10,6 +10,7 @@ mod pass;
 mod proof;
 mod questions;
 mod registered;
+mod registry;
 mod roots;
 mod signed;
 mod test_keys;
@@ -21,7 +22,8 @@ pub use answer::{Answer, Cause, Dnssec, Persistence};
 pub use held::{Held, MAX_ASN_AGE, MAX_RANGES_AGE};
 pub use network::Network;
 pub use proof::Proof;
-pub use questions::{DirectoryQuestion, NetworkQuestion, Questions};
+pub use questions::{DirectoryQuestion, EntityQuestion, NetworkQuestion, Questions};
+pub use registry::Registered;
 pub use roots::{BatchRoot, CertifiedRoot, KnownRoots, NoRoots};
 pub use test_keys::is_public_test_key;
 pub use token::Issued;
@@ -64,6 +66,9 @@ pub struct Evidence {
     pub network: Network,
     /// The keys that stand at the URL of a Web Bot Auth signature. Their DNSSEC standing says nothing.
     pub directory: Answer<Arc<Directory>>,
+    /// What the registration entity says of the agent; absent where it knows none of this name. Its DNSSEC standing
+    /// says nothing.
+    pub registered: Answer<Arc<Registered>>,
     /// The epoch read before anything was looked up.
     pub epoch: Epoch,
 }

@@ -70,7 +70,7 @@ pub(crate) fn vouched(
         trail.not_checked.push(Unchecked::Body);
     }
     let mechanism = Mechanism::PrivacyPass;
-    Ok(Proof { mechanism, key: None, candidate: None, published: true, testing, root: None })
+    Ok(Proof { mechanism, key: None, candidate: None, published: true, testing, root: None, counted: None })
 }
 
 impl From<Unrecognised> for Shortfall {

@@ -1,5 +1,6 @@
 //! What signatures prove: the checks of a signed claim in their order, cheap ones first.
 
+use super::registry::{Counted, prove_registered_agent};
 use super::roots::{BatchRoot, CertifiedRoot, KnownRoots};
 use super::token::issued;
 use super::{Answer, Evidence, Records, Shortfall, Trail};
@@ -11,7 +12,7 @@ use avouch_wire::delegation::Token;
 use avouch_wire::key::{Fingerprint, PublicKey};
 use avouch_wire::record::Live;
 use avouch_wire::saip::{
-    BatchProof, Form, Header, Mode, RequestParts, Signed, batch_tbs, rcert_tbs, request_string,
+    BatchProof, Form, Header, Mode, RequestParts, Seal, Signed, batch_tbs, rcert_tbs, request_string,
 };
 use avouch_wire::time::Time;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct Proof {
     pub(crate) testing: bool,
     /// The root of the batch that its certificate is of, where others of the batch may follow and it was not known.
     pub(crate) root: Option<Box<CertifiedRoot>>,
+    /// In registry mode, whose requests are counted and how far; such a proof has no key of its own.
+    pub(crate) counted: Option<Box<Counted>>,
 }
 
 /// The signed timestamp must lie within the window.
@@ -101,7 +104,18 @@ pub(crate) fn prove(
             trail.record(CheckName::Signature, holds)?;
             let key = Some(*key.fingerprint());
             let mechanism = Mechanism::SaipStateless;
-            Proof { mechanism, key, candidate: None, published: false, testing: false, root: None }
+            Proof {
+                mechanism,
+                key,
+                candidate: None,
+                published: false,
+                testing: false,
+                root: None,
+                counted: None,
+            }
+        }
+        (Mode::Registry(registry), Some(domain)) => {
+            prove_registered_agent(&signing, (registry, domain), evidence, now, trail)?
         }
         (mode, _) => {
             let records = decisive(evidence, now, trail)?;
@@ -120,9 +134,9 @@ pub(crate) fn prove(
 }
 
 /// A signed request, ready for its strings to be rebuilt.
-struct Signing<'a> {
-    header: &'a Header<'a>,
-    signed: &'a Signed<'a>,
+pub(super) struct Signing<'a> {
+    pub(super) header: &'a Header<'a>,
+    pub(super) signed: &'a Signed<'a>,
     parts: RequestParts<'a>,
 }
 
@@ -151,6 +165,8 @@ impl Signing<'_> {
             Mode::Direct => {
                 (Mechanism::SaipDirect, trail.record(CheckName::Signature, self.signer(records, now))?)
             }
+            // Not reached: what a registration entity vouches for is proved by itself.
+            Mode::Registry(_) => return Err(Shortfall::Failed(Reason::KeyMismatch)),
             Mode::Stateless { key } => {
                 let key = carried_key(key)?;
                 let live = records.published.keys(now).find(|live| *live.value == key);
@@ -161,7 +177,7 @@ impl Signing<'_> {
         };
         trail.valid_until(live.until);
         let (key, testing) = (Some(*live.value.fingerprint()), live.testing);
-        Ok(Proof { mechanism, key, candidate: None, published: true, testing, root })
+        Ok(Proof { mechanism, key, candidate: None, published: true, testing, root, counted: None })
     }
 
     /// The key that travels along is the one the token names: that is a matter of reading the claim.
@@ -178,7 +194,7 @@ impl Signing<'_> {
         trail.record(CheckName::Signature, self.holds(&key))?;
         let key = Some(*key.fingerprint());
         let mechanism = Mechanism::DelegationToken;
-        Ok(Proof { mechanism, key, candidate: None, published: true, testing, root: None })
+        Ok(Proof { mechanism, key, candidate: None, published: true, testing, root: None, counted: None })
     }
 
     /// The published key that certified the rolling one.
@@ -253,13 +269,22 @@ impl Signing<'_> {
 
     /// Whether the request's signature holds under this key.
     fn holds(&self, key: &PublicKey) -> Result<(), Shortfall> {
-        if key.key_type() != self.signed.algorithm {
+        let Seal::Signature { algorithm, signature } = self.signed.seal else {
+            return Err(Shortfall::Failed(Reason::AlgorithmMismatch));
+        };
+        if key.key_type() != algorithm {
             return Err(Shortfall::Failed(Reason::AlgorithmMismatch));
         }
+        let message = self.string(Some(key.fingerprint()));
+        let holds = key.verify(&message, &signature.octets());
+        holds.map_err(|_| Shortfall::Failed(Reason::SignatureInvalid))
+    }
+
+    /// What signature or MAC cover.
+    pub(super) fn string(&self, key: Option<&Fingerprint>) -> Vec<u8> {
         let mut message = Vec::with_capacity(MESSAGE);
-        request_string(&mut message, self.header, self.signed, key.fingerprint(), self.parts);
-        let signature = self.signed.signature.octets();
-        key.verify(&message, &signature).map_err(|_| Shortfall::Failed(Reason::SignatureInvalid))
+        request_string(&mut message, self.header, self.signed, key, self.parts);
+        message
     }
 }
 
@@ -313,7 +338,7 @@ pub(super) fn decisive<'e>(
 }
 
 /// No name above (and in stateless mode the agent's own) holds an empty `pk`.
-fn not_revoked(evidence: &Evidence, now: Time, trail: &mut Trail) -> Result<(), Shortfall> {
+pub(super) fn not_revoked(evidence: &Evidence, now: Time, trail: &mut Trail) -> Result<(), Shortfall> {
     let mut result = Ok(());
     for answer in &evidence.revocations {
         answer.until().into_iter().for_each(|until| trail.valid_until(until));

@@ -1,11 +1,15 @@
 //! What has to be looked up for a claim.
 
+use super::{Answer, Records};
 use crate::claim::Claim;
 use avouch_wire::delegation::{Subject, Token};
+use avouch_wire::entity::epoch_of;
 use avouch_wire::name::{AgentId, Domain, NameError, ancestors};
-use avouch_wire::saip::Mode;
+use avouch_wire::saip::{Form, Header, Mode, Signed};
+use avouch_wire::time::Time;
 use avouch_wire::web_bot_auth::{Agent, Discovery};
 use std::iter;
+use std::sync::Arc;
 
 /// The agent id that stands for the domain itself.
 const DOMAIN_ITSELF: &str = "_";
@@ -21,6 +25,24 @@ pub struct Questions {
     pub network: Option<NetworkQuestion>,
     /// Which keys to fetch.
     pub directory: Option<DirectoryQuestion>,
+    /// What to ask a registration entity; only after [`Questions::record`] named it.
+    pub entity: Option<Box<EntityQuestion>>,
+}
+
+/// What to ask a registration entity: the key of an agent, for this site and one epoch. Only entities that the operator
+/// configured are asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EntityQuestion {
+    /// The entity.
+    pub entity: Domain<'static>,
+    /// The authority of the site.
+    pub audience: String,
+    /// The agent's domain.
+    pub domain: Domain<'static>,
+    /// The agent.
+    pub agent: AgentId<'static>,
+    /// The epoch that the request was signed in.
+    pub epoch: u64,
 }
 
 /// Where keys of Web Bot Auth signatures stand.
@@ -77,6 +99,17 @@ impl Questions {
         names.filter(move |name| Some(*name) != decisive)
     }
 
+    /// Whether what stands at [`Questions::record`] is worth asking further for: a live key, or the registration entity
+    /// of the claim.
+    #[must_use]
+    pub fn lead_on(&self, record: &Answer<Arc<Records>>, now: Time) -> bool {
+        let Some(records) = record.found(now) else { return false };
+        match &self.entity {
+            None => records.published.keys(now).next().is_some(),
+            Some(question) => records.published.entities(now).any(|live| *live.value == question.entity),
+        }
+    }
+
     /// The questions of a claim.
     ///
     /// # Errors
@@ -107,6 +140,7 @@ impl Questions {
             name: Some(AgentId::parse(DOMAIN_ITSELF)?.record_name(&agent.domain)?),
             by_domain: true,
             directory: Some(directory),
+            entity: None,
             network: Self::of_others(claim)?.network,
         })
     }
@@ -126,6 +160,7 @@ impl Questions {
             by_domain: true,
             network: matches!(subject, Subject::Asn(_)).then_some(origins),
             directory: None,
+            entity: None,
         })
     }
 
@@ -133,9 +168,10 @@ impl Questions {
         let Some(header) = claim.header() else { return Ok(Self::of_crawler(claim)) };
         let Some(domain) = &header.domain else { return Ok(Self::of_crawler(claim)) };
         let Some(signed) = &header.signed else { return Self::of_bare_claim(domain) };
-        // A key that travels along must stand at the domain's own name.
-        let by_domain = matches!(signed.mode, Mode::Stateless { .. });
-        Ok(Self { name: Some(header.agent.record_name(domain)?), by_domain, ..Self::default() })
+        // A key that travels along must stand at the domain's own name, and a registration entity be named there.
+        let by_domain = matches!(signed.mode, Mode::Stateless { .. } | Mode::Registry(_));
+        let entity = EntityQuestion::of(header, signed, domain).map(Box::new);
+        Ok(Self { name: Some(header.agent.record_name(domain)?), by_domain, entity, ..Self::default() })
     }
 
     fn of_bare_claim(domain: &Domain<'_>) -> Result<Self, NameError> {
@@ -155,6 +191,20 @@ impl Questions {
             crawler: Some(crawler.name().into()),
         });
         Self { network, ..Self::default() }
+    }
+}
+
+impl EntityQuestion {
+    /// The question of a header in registry mode.
+    fn of(header: &Header<'_>, signed: &Signed<'_>, domain: &Domain<'_>) -> Option<Self> {
+        let (Mode::Registry(registry), Form::Full(aud)) = (&signed.mode, signed.form) else { return None };
+        Some(Self {
+            entity: registry.entity.clone().into_owned(),
+            audience: aud.to_owned(),
+            domain: domain.clone().into_owned(),
+            agent: header.agent.clone().into_owned(),
+            epoch: epoch_of(signed.timestamp),
+        })
     }
 }
 

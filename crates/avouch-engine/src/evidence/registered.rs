@@ -42,7 +42,15 @@ pub(crate) fn prove_registered(
     let prove = |presented: &Presented<'_>, own: &mut Trail| prove_one(presented, request, now, own);
     let (at, key) = first_that_holds(partner.candidates.iter().enumerate(), trail, prove)?;
     let mechanism = Mechanism::HttpSignature;
-    Ok(Proof { mechanism, key, candidate: Some(at), published: true, testing: false, root: None })
+    Ok(Proof {
+        mechanism,
+        key,
+        candidate: Some(at),
+        published: true,
+        testing: false,
+        root: None,
+        counted: None,
+    })
 }
 
 fn prove_one(

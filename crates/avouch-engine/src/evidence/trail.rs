@@ -26,6 +26,8 @@ impl Shortfall {
             Cause::Indeterminate => Reason::DnssecIndeterminate,
             Cause::DirectoryUnreachable => Reason::DirectoryUnreachable,
             Cause::DirectoryUnusable => Reason::DirectoryUnusable,
+            Cause::EntityUnreachable => Reason::EntityUnreachable,
+            Cause::EntityUnusable => Reason::EntityUnusable,
         };
         Self::Unknown(reason, cause.persistence())
     }

@@ -15,6 +15,40 @@ pub struct Nonce<'a> {
     until: u64,
     share: Share<'a>,
     challenge: Option<ContextKeyId>,
+    sequence: Option<Sequence<'a>>,
+}
+
+/// How far an agent of a registration entity has counted: to be looked at and moved together with the nonce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sequence<'a> {
+    /// The instance of the agent that [`Nonce::key`] stands for; empty where it has none.
+    pub instance: &'a str,
+    /// The number of this request.
+    pub number: u64,
+    /// The least that counts.
+    pub floor: u64,
+    /// How far ahead of the last one it may lie.
+    pub window: u64,
+}
+
+impl Sequence<'_> {
+    /// Whether the number may follow `last`, the last one of this instance that was accepted, if one is remembered.
+    ///
+    /// # Errors
+    /// [`NotCommitted::SequenceBehind`], [`NotCommitted::SequenceAhead`].
+    pub const fn follows(&self, last: Option<u64>) -> Result<(), NotCommitted> {
+        if self.number < self.floor {
+            return Err(NotCommitted::SequenceBehind);
+        }
+        let Some(last) = last else { return Ok(()) };
+        if self.number <= last {
+            return Err(NotCommitted::SequenceBehind);
+        }
+        // The beginning that was agreed counts as the one before it, where that is further.
+        let before = self.floor.saturating_sub(1);
+        let from = if before > last { before } else { last };
+        if self.number - from > self.window { Err(NotCommitted::SequenceAhead) } else { Ok(()) }
+    }
 }
 
 /// Whose share of the replay table a nonce is counted against.
@@ -47,13 +81,24 @@ impl<'a> Nonce<'a> {
         (timestamp, until): (u64, u64),
         share: Share<'a>,
     ) -> Self {
-        Self { key, nonce, timestamp, until, share, challenge: None }
+        Self { key, nonce, timestamp, until, share, challenge: None, sequence: None }
     }
 
     /// The same, made for a challenge by this key, which was drawn at the start of this verifier, or of what a group
     /// of them remembers: nobody who has forgotten it can have accepted it.
     pub(super) const fn answering(self, key: ContextKeyId) -> Self {
         Self { challenge: Some(key), ..self }
+    }
+
+    /// The same, of a request that is counted.
+    pub(super) const fn counted(self, sequence: Sequence<'a>) -> Self {
+        Self { sequence: Some(sequence), ..self }
+    }
+
+    /// How far the agent has counted, in registry mode.
+    #[must_use]
+    pub const fn sequence(&self) -> Option<Sequence<'a>> {
+        self.sequence
     }
 
     /// The key of the challenge that it was made for, if it was made for one.
@@ -160,6 +205,12 @@ pub enum NotCommitted {
     /// The table cannot know whether it held it: signed before the table was started, or before
     /// what it forgot when the clock was set back.
     StartRule,
+    /// The sequence number does not go forward.
+    SequenceBehind,
+    /// The sequence number leaves out more than it may.
+    SequenceAhead,
+    /// The table of sequence numbers, or the domain's part of it, is full.
+    SequencesFull,
     /// The table could not be reached or written, or is closed.
     StoreUnreachable,
 }
@@ -169,6 +220,9 @@ impl NotCommitted {
         match self {
             Self::Replayed => Shortfall::Failed(Reason::Replayed),
             Self::Expired => Shortfall::Failed(Reason::Expired),
+            Self::SequenceBehind => Shortfall::Failed(Reason::SequenceBehind),
+            Self::SequenceAhead => Shortfall::Failed(Reason::SequenceAhead),
+            Self::SequencesFull => Shortfall::Unknown(Reason::SequenceTableFull, Persistence::Temporary),
             Self::ShareFull => Shortfall::Unknown(Reason::ReplayShareFull, Persistence::Temporary),
             Self::TableFull => Shortfall::Unknown(Reason::ReplayTableFull, Persistence::Temporary),
             Self::StartRule => Shortfall::Unknown(Reason::ReplayStartRule, Persistence::Temporary),

@@ -89,6 +89,7 @@ checks! {
     Authority, "authority", "was it signed for this site, and is the site ours?";
     DnsKey, "dns-key", "is there a live key at the name that decides?";
     DirectoryKey, "directory-key", "does the directory that the signature names list its key?";
+    EntityKey, "entity-key", "does the registration entity know the agent, and give its key?";
     RegisteredKey, "registered-key", "does the registered key count now?";
     Coverage, "coverage", "does a signature under a registered key cover what it has to?";
     Revocation, "revocation", "does no name above revoke it?";

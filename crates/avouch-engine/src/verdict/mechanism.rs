@@ -9,6 +9,8 @@ pub enum Mechanism {
     SaipDirect,
     /// A key that travels with the request.
     SaipStateless,
+    /// A key that a registration entity derived for this site.
+    SaipRegistry,
     /// An HTTP message signature by a key that the site's operator registered.
     HttpSignature,
     /// A Web Bot Auth signature, by a key of the domain's directory or record.
@@ -31,10 +33,11 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// Every mechanism.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::SaipRolling,
         Self::SaipDirect,
         Self::SaipStateless,
+        Self::SaipRegistry,
         Self::HttpSignature,
         Self::WebBotAuth,
         Self::DelegationToken,
@@ -53,6 +56,7 @@ impl Mechanism {
             Self::SaipRolling => "saip-rolling",
             Self::SaipDirect => "saip-direct",
             Self::SaipStateless => "saip-stateless",
+            Self::SaipRegistry => "saip-registry",
             Self::HttpSignature => "http-signature",
             Self::WebBotAuth => "web-bot-auth",
             Self::DelegationToken => "delegation-token",

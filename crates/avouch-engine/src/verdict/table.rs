@@ -6,6 +6,7 @@
 //! | a key that no domain vouches for signed the request | 0 | pseudonymous |
 //! | the key is published for testing only, and everything holds | 0 | anonymous |
 //! | every signature holds under a published key, bound to this site, and the request is new | 3 | verified |
+//! | a MAC holds under a key of a registration entity that the domain names, made for this site, and the request is new and in sequence | 3 | verified |
 //! | a signature without a nonce holds under a key of the domain's directory, bound to this site | 3 | verified |
 //! | a signature holds under a key that the operator registered, bound to this site, and is new if it has a nonce | 3 | verified |
 //! | every signature holds under the key that a token of the domain names, and the request is new | 3 | verified |
@@ -129,6 +130,9 @@ impl Conclusion {
             Self::Proved(Mechanism::DelegationToken, _)
             | Self::Unbound(Mechanism::DelegationToken, _)
             | Self::Consistent(Mechanism::DelegationToken) => Reason::DelegationVerified,
+            Self::Proved(Mechanism::SaipRegistry, _) | Self::Unbound(Mechanism::SaipRegistry, _) => {
+                Reason::RegistryVerified
+            }
             Self::Proved(..) | Self::Unbound(..) => Reason::SignatureVerified,
             Self::Consistent(Mechanism::ForwardAddress) => Reason::AddressOfDomain,
             Self::Consistent(Mechanism::DelegationRecord) => Reason::NetworkDelegated,

@@ -78,6 +78,7 @@ mod tests {
             published,
             testing: false,
             root: None,
+            counted: None,
         })))
     }
 

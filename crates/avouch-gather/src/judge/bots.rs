@@ -180,6 +180,7 @@ impl World {
             bots: Some(self.rules),
             passes: None,
             registered: Arc::default(),
+            entities: None,
             named: std::collections::BTreeSet::new(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

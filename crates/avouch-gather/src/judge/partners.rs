@@ -42,6 +42,7 @@ impl World {
             catalogue: Arc::new(Catalogue::built_in().unwrap()),
             bots: Some(BotRules::default()),
             registered: Arc::default(),
+            entities: None,
             passes: None,
             named: BTreeSet::new(),
         };

@@ -108,6 +108,7 @@ impl World {
             bots: Some(BotRules::default()),
             passes: None,
             registered: Arc::default(),
+            entities: None,
             named: std::collections::BTreeSet::new(),
         };
         Self { judge, clock, site, signers }

@@ -327,6 +327,7 @@ impl World {
             bots: Some(BotRules::default()),
             passes: None,
             registered: Arc::clone(&self.registered),
+            entities: None,
             named: BTreeSet::new(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -11,12 +11,14 @@
 //! In files: `nonces` is what the judge uses, one table for most signatures, two for those that last longer, and one
 //! for what this start asked for;
 //! `shard` holds the slots, `shares` counts who holds how much, `mark` is the start rule, `saved` the table between a
-//! clean stop and the next start, `group` what several nodes share.
+//! clean stop and the next start, `group` what several nodes share, `sequences` how far agents of registration entities
+//! have counted.
 
 mod group;
 mod mark;
 mod nonces;
 mod saved;
+mod sequences;
 mod shard;
 mod shares;
 

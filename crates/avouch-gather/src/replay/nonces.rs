@@ -7,9 +7,10 @@
 //! What answers a challenge that was drawn at this start has a table of its own, which needs no file, no mark and no
 //! start rule: no earlier start can have accepted it, and no later one will.
 
+use super::sequences::Sequences;
 use super::{Entry, PAST, Scale, Settings, Stats, StoreError, Table};
 use crate::clock::Clock;
-use avouch_engine::pipeline::{NotCommitted, Share};
+use avouch_engine::pipeline::{NotCommitted, Sequence, Share};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -43,12 +44,16 @@ pub struct Used<'a> {
     pub share: Share<'a>,
     /// Whether it was made for something that was drawn at this start; it then lasts for [`PAST`] seconds at most.
     pub of_this_start: bool,
+    /// How far the agent has counted, in registry mode; it is looked at and moved together with the nonce.
+    pub sequence: Option<Sequence<'a>>,
 }
 
 /// The tables of all lifetimes, the shortest first, and that of this start. See [`Table`] for the contract, which holds for each.
 pub struct Nonces {
     tables: [Table; 3],
     of_this_start: Table,
+    sequences: Sequences,
+    clock: Arc<dyn Clock>,
 }
 
 impl Nonces {
@@ -69,22 +74,37 @@ impl Nonces {
         Ok(Self {
             tables: [short, longer(HOUR)?, longer(DAY)?],
             of_this_start: Table::open_at(THIS_START, &own, Arc::clone(&clock))?,
+            sequences: Sequences::new(),
+            clock,
         })
     }
 
-    /// Enters a nonce, once.
+    /// Enters a nonce, once, and moves the sequence that it belongs to.
     ///
     /// # Errors
     /// [`NotCommitted`], which leaves the tables as they were.
     pub fn commit(&self, used: Used<'_>) -> Result<(), NotCommitted> {
-        let Used { key, nonce, signed, until, share, of_this_start } = used;
+        let Used { key, nonce, signed, until, share, of_this_start, sequence } = used;
         let lasts = until.saturating_sub(signed);
         let mut tables = match of_this_start {
             true => std::slice::from_ref(&self.of_this_start).iter(),
             false => self.tables.iter(),
         };
         let table = tables.find(|table| lasts <= PAST * table.unit);
-        table.ok_or(NotCommitted::Expired)?.commit(Entry { key, nonce, ts: signed, share })
+        let table = table.ok_or(NotCommitted::Expired)?;
+        let enter = || table.commit(Entry { key, nonce, ts: signed, share });
+        match sequence {
+            None => enter(),
+            Some(sequence) => {
+                self.sequences.commit((key, sequence, share), self.clock.now().seconds(), enter)
+            }
+        }
+    }
+
+    /// How many instances of agents are remembered that count their requests.
+    #[must_use]
+    pub fn sequences(&self) -> usize {
+        self.sequences.len()
     }
 
     fn all(&self) -> impl Iterator<Item = &Table> {
@@ -143,7 +163,15 @@ mod tests {
 
     fn by<'a>(domain: &'a str, nonce: &'a [u8], signed: u64, lasts: u64) -> Used<'a> {
         let share = Share::Domain { domain, named: false };
-        Used { key: &[7; 32], nonce, signed, until: signed + lasts, share, of_this_start: false }
+        Used {
+            key: &[7; 32],
+            nonce,
+            signed,
+            until: signed + lasts,
+            share,
+            of_this_start: false,
+            sequence: None,
+        }
     }
 
     fn used(nonce: &[u8], signed: u64, lasts: u64) -> Used<'_> {

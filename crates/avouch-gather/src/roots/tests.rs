@@ -125,6 +125,7 @@ fn site() -> Site {
         bots: None,
         passes: None,
         registered: Arc::default(),
+        entities: None,
         named: BTreeSet::new(),
     }
 }

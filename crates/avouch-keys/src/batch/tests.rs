@@ -50,7 +50,7 @@ fn hand_in(batches: &BatchSigner, path: &str) -> Result<Pending, BatchError> {
 fn size(header: &str) -> u64 {
     match Header::parse(header).unwrap().signed.unwrap().mode {
         Mode::Rolling { proof, .. } => proof.map_or(1, |proof| proof.size()),
-        Mode::Direct | Mode::Stateless { .. } => unreachable!("rolling"),
+        Mode::Direct | Mode::Stateless { .. } | Mode::Registry(_) => unreachable!("rolling"),
     }
 }
 
@@ -74,6 +74,7 @@ fn judge(header: &str, path: &str, published: &PublicKey) -> Box<Verdict> {
         bots: None,
         passes: None,
         registered: Arc::default(),
+        entities: None,
         named: BTreeSet::new(),
     };
     let record = format!("v=saip1; k=p256; pk={}", b64u::encode(published.octets()));

@@ -3,7 +3,7 @@
 use avouch_wire::b64u::{self, Text};
 use avouch_wire::content::ContentDigest;
 use avouch_wire::key::KeyType;
-use avouch_wire::saip::{BatchProof, Form, Mode, Signed, rcert_tbs, request_string};
+use avouch_wire::saip::{BatchProof, Form, Mode, Seal, Signed, rcert_tbs, request_string};
 use avouch_wire::time::Time;
 
 use super::{Draft, RequestToSign, SignError, Signer, Speaker};
@@ -43,7 +43,7 @@ impl Signer {
         let signed = draft.signed(&rolling, Mode::Direct);
         let (header, audience) = (self.speaker.header(None), request.authority.as_str());
         let (mut string, mut tbs) = (Vec::new(), Vec::new());
-        request_string(&mut string, &header, &signed, rolling.public().fingerprint(), draft.parts());
+        request_string(&mut string, &header, &signed, Some(rolling.public().fingerprint()), draft.parts());
         rcert_tbs(&mut tbs, &header, &signed, audience, rolling.public().octets(), draft.parts());
         let request = Uncertified {
             speaker: self.speaker.clone(),
@@ -67,11 +67,13 @@ impl Uncertified {
         let signed = Signed {
             mode: Mode::Rolling { key: &self.key, certificate: Text::of(certificate, certified), proof },
             form: Form::Full(&self.audience),
-            algorithm: self.algorithm,
             timestamp: self.timestamp,
             nonce: &self.nonce,
             content: self.content.map(|digest| Text::of(&digest.0, content)),
-            signature: Text::of(&self.signature, signature),
+            seal: Seal::Signature {
+                algorithm: self.algorithm,
+                signature: Text::of(&self.signature, signature),
+            },
         };
         self.speaker.header(Some(signed)).to_string()
     }

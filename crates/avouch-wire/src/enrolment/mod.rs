@@ -42,11 +42,12 @@ mod tests {
         let digest = token_digest(&text).unwrap();
         assert_ne!(token_digest(&token_text(&[8; 32])).unwrap(), digest);
         for near in [
-            &text.replacen('a', "", 1),
-            &text.replace("avouch-enrol-", "avouch-enrol"),
+            text.split_at(1).1,
+            text.split_at(55).0,
             &format!("{text}="),
             &format!("{text} "),
             &text.to_uppercase(),
+            "",
         ] {
             assert_eq!(token_digest(near), None, "{near}");
         }

@@ -1,6 +1,6 @@
 //! The strings that signatures cover.
 
-use super::{Form, Header, Signed};
+use super::{Form, Header, Mode, Registry, Signed};
 use crate::context;
 use crate::key::Fingerprint;
 
@@ -16,12 +16,12 @@ pub struct RequestParts<'a> {
 /// Writes the canonical string of a request into `out`, which is emptied first.
 ///
 /// `key` is the key that verifies the signature; naming it keeps a signature from being adopted
-/// by another key. The draft form names neither key nor site and has no context string.
+/// by another key. There is none in registry mode. The draft form names neither key nor site and has no context string.
 pub fn request_string(
     out: &mut Vec<u8>,
     header: &Header<'_>,
     signed: &Signed<'_>,
-    key: &Fingerprint,
+    key: Option<&Fingerprint>,
     request: RequestParts<'_>,
 ) {
     out.clear();
@@ -36,15 +36,22 @@ pub fn request_string(
         );
     };
     let content = signed.content.map_or("", |digest| digest.as_str());
+    let key = key.map(Fingerprint::b64u);
+    let (mut buffer, registry) = ([0; 20], registry(&signed.mode));
+    let sequence = registry.map_or(&[][..], |registry| decimal(registry.sequence, &mut buffer));
     write(
         out,
         &[
             context::REQUEST,
             b"alg=",
-            signed.algorithm.algorithm().as_bytes(),
+            signed.seal.algorithm().as_bytes(),
             b";key=",
-            &key.b64u(),
-            b";re=;seq=;dom=",
+            key.as_ref().map_or(&[], |key| &key[..]),
+            b";re=",
+            registry.map_or(&[], |registry| registry.entity_text.as_bytes()),
+            b";seq=",
+            sequence,
+            b";dom=",
             header.domain_text.as_bytes(),
             b";id=",
             agent,
@@ -88,6 +95,13 @@ pub fn rcert_tbs(
     lp16(out, aud.as_bytes());
     lp16(out, request.method.as_bytes());
     lp32(out, request.path.as_bytes());
+}
+
+const fn registry<'m, 'a>(mode: &'m Mode<'a>) -> Option<&'m Registry<'a>> {
+    match mode {
+        Mode::Registry(registry) => Some(registry),
+        Mode::Rolling { .. } | Mode::Direct | Mode::Stateless { .. } => None,
+    }
 }
 
 fn write(out: &mut Vec<u8>, parts: &[&[u8]]) {
@@ -143,10 +157,25 @@ mod tests {
         let header = Header::parse(&text).unwrap();
         let mut out = Vec::new();
         let key = Fingerprint::of_spki(b"");
-        request_string(&mut out, &header, header.signed.as_ref().unwrap(), &key, REQUEST);
+        request_string(&mut out, &header, header.signed.as_ref().unwrap(), Some(&key), REQUEST);
         let expected = "avouch request v1\0alg=ed25519;key=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU;re=;seq=;\
             dom=Acme.example;id=bot;inst=m1;ts=17;nonce=0123456789abcdef;aud=shop.example;\
             cd=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA;method=GET;path=/a;b=c?d";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn registry_mode_names_the_entity_as_sent_and_no_key() {
+        let sig = crate::b64u::encode(&[1; 32]);
+        let text = format!(
+            "dom=\"acme.example\";id=\"bot\";alg=\"hmac-sha256\";ts=\"17\";nonce=\"0123456789abcdef\";\
+             aud=\"shop.example\";re=\"Re.example\";seq=\"0\";sig=\"{sig}\""
+        );
+        let header = Header::parse(&text).unwrap();
+        let mut out = Vec::new();
+        request_string(&mut out, &header, header.signed.as_ref().unwrap(), None, REQUEST);
+        let expected = "avouch request v1\0alg=hmac-sha256;key=;re=Re.example;seq=0;dom=acme.example;id=bot;inst=;\
+            ts=17;nonce=0123456789abcdef;aud=shop.example;cd=;method=GET;path=/a;b=c?d";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
@@ -159,7 +188,7 @@ mod tests {
             &mut out,
             &header,
             header.signed.as_ref().unwrap(),
-            &Fingerprint::of_spki(b""),
+            Some(&Fingerprint::of_spki(b"")),
             REQUEST,
         );
         assert_eq!(

@@ -51,9 +51,6 @@ pub enum HeaderError {
     /// `rproof` is no proof.
     #[error("{} {_0}", Value::Rproof)]
     Proof(ProofError),
-    /// A mode this version does not verify.
-    #[error("{0} asks for a mode that this version does not verify")]
-    Unsupported(Value),
 }
 
 /// How the signature is tied to the long-term key.
@@ -75,6 +72,62 @@ pub enum Mode<'a> {
         /// The key, base64url.
         key: &'a str,
     },
+    /// A key that a registration entity shares with the agent, and what is derived of it with the verifier.
+    Registry(Registry<'a>),
+}
+
+/// What a header in registry mode says beside the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registry<'a> {
+    /// The registration entity.
+    pub entity: Domain<'a>,
+    /// `re` exactly as sent, as it enters the string under the MAC.
+    pub entity_text: &'a str,
+    /// The sequence number.
+    pub sequence: u64,
+}
+
+/// What makes the request one that its sender meant: `alg` and `sig`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seal<'a> {
+    /// A signature.
+    Signature {
+        /// The algorithm, which must be that of the key that verifies it.
+        algorithm: KeyType,
+        /// Over the request string.
+        signature: Text<'a, 64>,
+    },
+    /// HMAC-SHA-256 over the request string: in registry mode, and in no other.
+    Mac(Text<'a, 32>),
+}
+
+impl<'a> Seal<'a> {
+    /// The name of a MAC in `alg`.
+    pub const HMAC: &'static str = "hmac-sha256";
+
+    /// A signature that is still to be made.
+    #[must_use]
+    pub const fn unsigned(algorithm: KeyType) -> Self {
+        Self::Signature { algorithm, signature: Text::UNSIGNED }
+    }
+
+    /// The name of the algorithm, as written.
+    #[must_use]
+    pub const fn algorithm(&self) -> &'static str {
+        match self {
+            Self::Signature { algorithm, .. } => algorithm.algorithm(),
+            Self::Mac(_) => Self::HMAC,
+        }
+    }
+
+    /// The value of `sig`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'a str {
+        match self {
+            Self::Signature { signature, .. } => signature.as_str(),
+            Self::Mac(mac) => mac.as_str(),
+        }
+    }
 }
 
 /// Which string is signed.
@@ -93,16 +146,14 @@ pub struct Signed<'a> {
     pub mode: Mode<'a>,
     /// Which string is signed.
     pub form: Form<'a>,
-    /// The algorithm, which must be that of the key that verifies `signature`.
-    pub algorithm: KeyType,
     /// Unix seconds.
     pub timestamp: u64,
     /// 16–64 octets of the base64url alphabet.
     pub nonce: &'a str,
     /// The digest of the content, where it is covered.
     pub content: Option<Text<'a, 32>>,
-    /// The signature over the request string.
-    pub signature: Text<'a, 64>,
+    /// The signature or MAC over the request string.
+    pub seal: Seal<'a>,
 }
 
 impl Signed<'_> {
@@ -186,16 +237,17 @@ impl<'a> Values<'a> {
         if form == Form::Draft {
             self.refuse(&[Rpk, Rcert, Rproof, Re, Seq, Inst, Cd])?;
         }
+        let mode = self.mode()?;
+        let alg = self.require(Alg)?;
         Ok(Some(Signed {
-            mode: self.mode()?,
             form,
-            algorithm: self.algorithm()?,
             timestamp: parse_timestamp(self.require(Ts)?).ok_or(HeaderError::Form(Ts))?,
             nonce: Some(self.require(Nonce)?)
                 .filter(|nonce| is_nonce(nonce))
                 .ok_or(HeaderError::Form(Nonce))?,
             content: self.get(Cd).map(|digest| octets(Cd, digest)).transpose()?,
-            signature: octets(Sig, self.require(Sig)?)?,
+            seal: self.seal(&mode, alg)?,
+            mode,
         }))
     }
 
@@ -203,7 +255,10 @@ impl<'a> Values<'a> {
         use Value::{Pk, Rcert, Re, Rpk, Rproof, Seq};
         if self.get(Re).is_some() || self.get(Seq).is_some() {
             self.refuse(&[Rpk, Rcert, Rproof, Pk])?;
-            return Err(HeaderError::Unsupported(Re));
+            let entity_text = self.require(Re)?;
+            let entity = Domain::parse(entity_text).map_err(|error| HeaderError::Name(Re, error))?;
+            let sequence = parse_sequence(self.require(Seq)?).ok_or(HeaderError::Form(Seq))?;
+            return Ok(Mode::Registry(Registry { entity, entity_text, sequence }));
         }
         if self.get(Rpk).is_some() || self.get(Rcert).is_some() {
             self.refuse(&[Pk])?;
@@ -219,11 +274,19 @@ impl<'a> Values<'a> {
         }
     }
 
-    fn algorithm(&self) -> Result<KeyType, HeaderError> {
-        let name = self.require(Value::Alg)?;
+    /// Registry mode has a MAC, and nothing else has one.
+    fn seal(&self, mode: &Mode<'_>, alg: &str) -> Result<Seal<'a>, HeaderError> {
+        let sig = self.require(Value::Sig)?;
+        match (mode, alg == Seal::HMAC) {
+            (Mode::Registry(_), true) => return Ok(Seal::Mac(octets(Value::Sig, sig)?)),
+            (Mode::Registry(_), false) => return Err(HeaderError::Form(Value::Alg)),
+            (_, true) => return Err(HeaderError::Missing(Value::Re)),
+            (_, false) => {}
+        }
         let kinds = [KeyType::Ed25519, KeyType::P256];
-        let kind = kinds.into_iter().find(|kind| kind.algorithm() == name);
-        kind.ok_or(HeaderError::Form(Value::Alg))
+        let algorithm = kinds.into_iter().find(|kind| kind.algorithm() == alg);
+        let algorithm = algorithm.ok_or(HeaderError::Form(Value::Alg))?;
+        Ok(Seal::Signature { algorithm, signature: octets(Value::Sig, sig)? })
     }
 }
 
@@ -239,6 +302,12 @@ fn parse_timestamp(text: &str) -> Option<u64> {
         return None;
     }
     text.bytes().try_fold(0, |number, octet| Some(number * 10 + digit(octet)?))
+}
+
+/// Reads a number below 2^64 without sign or leading zero.
+fn parse_sequence(text: &str) -> Option<u64> {
+    let is_plain = text == "0" || !text.starts_with('0') && text.bytes().all(|octet| octet.is_ascii_digit());
+    if is_plain { text.parse().ok() } else { None }
 }
 
 fn is_nonce(text: &str) -> bool {
@@ -270,7 +339,7 @@ impl fmt::Display for Header<'_> {
         put(Value::Id, self.agent.as_str())?;
         put(Value::Inst, self.instance_text())?;
         let Some(signed) = &self.signed else { return Ok(()) };
-        put(Value::Alg, signed.algorithm.algorithm())?;
+        put(Value::Alg, signed.seal.algorithm())?;
         put(Value::Ts, &signed.timestamp.to_string())?;
         put(Value::Nonce, signed.nonce)?;
         if let Form::Full(aud) = signed.form {
@@ -286,9 +355,13 @@ impl fmt::Display for Header<'_> {
                 proof.map_or(Ok(()), |proof| put(Value::Rproof, proof.as_str()))?;
             }
             Mode::Stateless { key } => put(Value::Pk, key)?,
+            Mode::Registry(Registry { entity_text, sequence, .. }) => {
+                put(Value::Re, entity_text)?;
+                put(Value::Seq, &sequence.to_string())?;
+            }
             Mode::Direct => {}
         }
-        put(Value::Sig, signed.signature.as_str())
+        put(Value::Sig, signed.seal.as_str())
     }
 }
 
@@ -384,7 +457,7 @@ mod tests {
         assert_eq!(with("0123456789abcdef", "0123456789abcde+"), Err(Form(Value::Nonce)));
         assert_eq!(with("0123456789abcdef", &"a".repeat(65)), Err(Form(Value::Nonce)));
         assert_eq!(with("ed25519", "ED25519"), Err(Form(Value::Alg)));
-        assert_eq!(with("ed25519", "hmac-sha256"), Err(Form(Value::Alg)));
+        assert_eq!(with("ed25519", "hmac-sha256"), Err(Missing(Value::Re)));
         assert_eq!(with("; alg=\"ed25519\"", ""), Err(Missing(Value::Alg)));
         assert_eq!(with("id=\"crawler-7\"; ", ""), Err(Missing(Value::Id)));
         assert_eq!(with("dom=\"acme.example\"; ", ""), Err(Missing(Value::Dom)));
@@ -398,7 +471,7 @@ mod tests {
 
     #[test]
     fn modes_and_forms_do_not_mix() {
-        use HeaderError::{Missing, Mixed, Proof, Unsupported};
+        use HeaderError::{Missing, Mixed, Proof};
         let key = b64u::encode(&[2; 32]);
         let certificate = b64u::encode(&[3; 64]);
         let parse = |text: &str| Header::parse(text).map(drop);
@@ -419,13 +492,59 @@ mod tests {
             Err(Mixed(Value::Rproof))
         );
         assert_eq!(parse(&format!("dom=\"acme.example\"; id=\"a\"{proof}")), Err(Mixed(Value::Rproof)));
-        assert_eq!(parse(&full("; re=\"re.example\"; seq=\"1\"")), Err(Unsupported(Value::Re)));
         let draft = |extra: &str| full(extra).replace(" aud=\"www.shop.example\";", "");
         assert_eq!(parse(&draft("")), Ok(()));
         assert_eq!(parse(&draft("; inst=\"m\"")), Err(Mixed(Value::Inst)));
         assert_eq!(parse(&draft(&proof)), Err(Mixed(Value::Rproof)));
         assert_eq!(parse(&draft(&rolling)), Err(Mixed(Value::Rpk)));
         assert_eq!(parse("dom=\"acme.example\"; id=\"a\"; ts=\"1\""), Err(Mixed(Value::Ts)));
+    }
+
+    #[test]
+    fn registry_mode_is_read_and_refuses_its_near_misses() {
+        use HeaderError::{Form, Missing, Mixed, Name, Repeated};
+        let mac = b64u::encode(&[1; 32]);
+        let good = format!(
+            "dom=\"acme.example\"; id=\"a\"; inst=\"m1\"; alg=\"hmac-sha256\"; ts=\"1790000000\"; \
+             nonce=\"0123456789abcdef\"; aud=\"www.shop.example\"; re=\"Re.example\"; seq=\"7\"; sig=\"{mac}\""
+        );
+        let header = Header::parse(&good).unwrap();
+        let signed = header.signed.as_ref().unwrap();
+        let Mode::Registry(registry) = &signed.mode else { panic!("registry mode") };
+        assert_eq!((registry.entity.as_str(), registry.entity_text), ("re.example", "Re.example"));
+        assert_eq!((registry.sequence, signed.seal), (7, Seal::Mac(Text::parse(&mac).unwrap())));
+        assert_eq!(header.to_string(), good);
+        let with = |from: &str, to: &str| {
+            assert!(good.contains(from), "{from}");
+            Header::parse(&good.replace(from, to)).map(drop)
+        };
+        for sequence in ["0", "18446744073709551615"] {
+            assert_eq!(with("seq=\"7\"", &format!("seq=\"{sequence}\"")), Ok(()), "{sequence}");
+        }
+        for sequence in ["00", "07", "+7", "-1", "7a", "18446744073709551616"] {
+            assert_eq!(
+                with("seq=\"7\"", &format!("seq=\"{sequence}\"")),
+                Err(Form(Value::Seq)),
+                "{sequence}"
+            );
+        }
+        assert_eq!(with("seq=\"7\"; ", ""), Err(Missing(Value::Seq)));
+        assert_eq!(with("seq=\"7\"", "seq=\"7\"; seq=\"7\""), Err(Repeated(Value::Seq)));
+        assert_eq!(with("re=\"Re.example\"; ", ""), Err(Missing(Value::Re)));
+        assert_eq!(with("re=\"Re.example\"; seq=\"7\"; ", ""), Err(Missing(Value::Re)));
+        assert_eq!(with("Re.example", "example"), Err(Name(Value::Re, NameError::SingleLabel)));
+        assert_eq!(with("dom=\"acme.example\"; ", ""), Err(Missing(Value::Dom)));
+        for alg in ["ed25519", "ecdsa-p256-sha256", "hmac-sha512", "HMAC-SHA256"] {
+            assert_eq!(with("hmac-sha256", alg), Err(Form(Value::Alg)), "{alg}");
+        }
+        assert_eq!(with(&mac, &b64u::encode(&[1; 64])), Err(Form(Value::Sig)), "the length of a signature");
+        assert_eq!(with(&mac, &b64u::encode(&[1; 31])), Err(Form(Value::Sig)));
+        assert_eq!(with(" aud=\"www.shop.example\";", ""), Err(Mixed(Value::Re)), "the draft form");
+        let key = b64u::encode(&[2; 32]);
+        for (name, value) in [(Value::Pk, &key), (Value::Rpk, &key), (Value::Rcert, &key)] {
+            let mixed = format!("seq=\"7\"; {name}=\"{value}\"");
+            assert_eq!(with("seq=\"7\"", &mixed), Err(Mixed(name)), "{name}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod values;
 
 pub use batch::{BatchProof, MAX_BATCH, ProofError, batch_tbs};
 pub use canonical::{RequestParts, rcert_tbs, request_string};
-pub use header::{Form, Header, HeaderError, Mode, Signed, WINDOW_AFTER, WINDOW_BEFORE};
+pub use header::{Form, Header, HeaderError, Mode, Registry, Seal, Signed, WINDOW_AFTER, WINDOW_BEFORE};
 pub use values::{MAX_HEADER, MAX_UNKNOWN, Value};
 
 /// The field name, in lower case.

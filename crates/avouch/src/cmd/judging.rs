@@ -194,6 +194,7 @@ impl Judging {
             bots: Some(BotRules { refuse_test_keys: false, ..BotRules::default() }),
             passes: None,
             registered: Arc::new(self.registered_keys()?),
+            entities: None,
             named: named.map(|domain| domain.registrable().to_owned()).collect(),
         })
     }

@@ -107,6 +107,7 @@ impl Ours {
             bots: Some(BotRules::default()),
             passes: None,
             registered: Arc::default(),
+            entities: None,
             named: BTreeSet::new(),
         };
         self.0.judge(&request.unwrap(), &site).await.reasons()[0].to_string()

@@ -63,7 +63,7 @@ fn node(clock: &Arc<ManualClock>) -> Nonces {
 
 fn used(nonce: &[u8], signed: u64) -> Used<'_> {
     let share = Share::Domain { domain: "bot.example", named: true };
-    Used { key: &[7; 32], nonce, signed, until: signed + 300, share, of_this_start: false }
+    Used { key: &[7; 32], nonce, signed, until: signed + 300, share, of_this_start: false, sequence: None }
 }
 
 fn commit(node: &Nonces, group: &Group, nonce: u8, signed: u64, now: u64) -> Result<(), NotCommitted> {
