@@ -74,6 +74,7 @@ fn seen(world: &World, site: SocketAddr, agent: &str) -> String {
 }
 
 /// Asks until the site is told this, which takes no longer than a record may be kept, and what it takes to publish it.
+#[expect(clippy::disallowed_methods, reason = "nobody says when a cache forgets")]
 fn becomes(world: &World, site: SocketAddr, agent: &str, told: &str) {
     let mut last = String::new();
     for _ in 0..(TTL + 3) * 4 {
