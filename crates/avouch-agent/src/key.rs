@@ -35,6 +35,9 @@ pub enum OpenError {
         /// What is wrong with it.
         source: PassphraseError,
     },
+    /// The system gives no thread for a key that takes its time.
+    #[error("no thread to sign by: {0}")]
+    Thread(std::io::Error),
 }
 
 /// Opens the key of a configuration.
@@ -46,7 +49,11 @@ pub(crate) fn open(identity: &config::Identity) -> Result<SecretKey, OpenError> 
     Ok(identity.key.open(words.as_ref())?)
 }
 
-fn passphrase(path: &Path) -> Result<Passphrase, OpenError> {
+/// Reads a passphrase.
+///
+/// # Errors
+/// [`OpenError`].
+pub(crate) fn passphrase(path: &Path) -> Result<Passphrase, OpenError> {
     let failed = |source| OpenError::Read { path: path.to_owned(), source };
     // Taken whole at once, so that no copy of it is left behind.
     let mut content = Vec::with_capacity(usize::try_from(MAX_FILE).unwrap_or(0));

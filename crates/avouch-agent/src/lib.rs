@@ -49,6 +49,7 @@ mod registration;
 mod run;
 mod signer;
 mod site;
+mod standing;
 
 pub use agent::{Agent, Fields, RequestError};
 pub use authority::{AuthorityError, authority_root};

@@ -7,4 +7,5 @@ mod health;
 mod https;
 mod library;
 mod service;
+mod tpm;
 mod world;
