@@ -2,6 +2,7 @@
 //! is told.
 
 mod egress;
+mod enrolment;
 mod forwarding;
 mod health;
 mod https;
