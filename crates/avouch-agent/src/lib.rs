@@ -8,7 +8,7 @@
 //! Out of scope: how signatures are made and keys kept (`avouch-keys`), TLS itself (`avouch-tls`), judging requests
 //! (`avouch-gateway`).
 //!
-//! Limits: `[limits]`, each with its default in [`config::Limits`]; heads of 64 KiB; 256 idle connections to sites, 16
+//! Limits: `[limits]`, each with its default in [`config::Limits`]; heads of 64 KiB; 1,024 idle connections to sites, 512
 //! to one; four addresses of a host.
 //!
 //! Specifications: RFC 9110 section 7.6 and RFC 9112 section 3.2 (proxies), RFC 9209 (`Proxy-Status`),
