@@ -60,7 +60,7 @@ pub(crate) struct Identity {
 #[derive(Debug)]
 enum Keyed {
     /// Each request takes a signature of its own.
-    Each(Signer),
+    Each(Box<Signer>),
     /// It takes its time, and one signature certifies the rolling keys of all requests that wait.
     Batches(BatchSigner, KeyType),
 }
@@ -77,7 +77,7 @@ impl Identity {
             Mode::Rolling(key_type) if signer.key().is_in_tpm() => {
                 Keyed::Batches(BatchSigner::start(signer).map_err(OpenError::Thread)?, key_type)
             }
-            Mode::Rolling(_) | Mode::Direct | Mode::Stateless => Keyed::Each(signer),
+            Mode::Rolling(_) | Mode::Direct | Mode::Stateless => Keyed::Each(Box::new(signer)),
         };
         Ok(Self { keyed, mode: config.mode, directory: config.directory.clone() })
     }

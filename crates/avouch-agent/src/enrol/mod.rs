@@ -69,8 +69,8 @@ pub enum Step {
     Key {
         /// Where it is.
         place: String,
-        /// Its public half.
-        public: PublicKey,
+        /// Its type and fingerprint.
+        key: String,
         /// Whether it was made just now.
         made: bool,
     },
@@ -94,9 +94,9 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Key { place, public, made } => {
+            Self::Key { place, key, made } => {
                 let done = if *made { "made the key" } else { "the key is there:" };
-                write!(f, "{done} {place}, {} {}", public.key_type().name(), public.fingerprint())
+                write!(f, "{done} {place}, {key}")
             }
             Self::Enrolled => f.write_str("the registrar has enrolled the agent"),
             Self::Pending(detail) => write!(f, "the registrar waits for an approval: {detail}"),
@@ -186,7 +186,7 @@ pub async fn enrol(
     let making = tokio::task::spawn_blocking(move || key::make_or_open(&own));
     let (key, made) = making.await.map_err(|_| EnrolError::Broken)??;
     let public = key.public().clone();
-    tell(&Step::Key { place: identity.key.to_string(), public: public.clone(), made });
+    tell(&Step::Key { place: identity.key.to_string(), key: record::shown(&public), made });
     at.ask(key, &enrolment, &mut tell).await?;
     at.look(&place, &public, &mut tell).await
 }
