@@ -1,10 +1,11 @@
 //! An agent whose key a TPM holds: here swtpm, behind a relay where it is to be as slow as a chip.
 
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use testkit::peers::{Peers, require};
 use testkit::swtpm::{Slow, Swtpm};
+use tokio::time::Instant;
 
 use super::world::{Agent, World, run};
 
