@@ -6,6 +6,7 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot set up its world has nothing to say")]
 
+mod agent;
 mod asked;
 mod attack;
 mod audit;
@@ -26,7 +27,7 @@ pub use player::play;
 type Group = (&'static str, fn() -> Vec<Figure>);
 
 /// The groups of figures, in the order of the page.
-const GROUPS: [Group; 10] = [
+const GROUPS: [Group; 11] = [
     ("check", || vec![check::whole(&world::World::new())]),
     ("batch", || vec![batch::known_root()]),
     ("bot", || vec![bot::whole()]),
@@ -37,6 +38,7 @@ const GROUPS: [Group; 10] = [
     ("gateway", gateway::figures),
     ("asked", asked::figures),
     ("attack", attack::figures),
+    ("agent", agent::figures),
 ];
 
 /// Every figure, or those of the named groups.

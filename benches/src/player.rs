@@ -1,7 +1,7 @@
 //! Processes that play a part in a benchmark (this program again), so that what the kernel charges them with is
 //! theirs alone.
 
-use crate::{asked, attack, gateway};
+use crate::{agent, asked, attack, gateway};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -34,6 +34,8 @@ pub fn play(words: &[String]) -> bool {
         "verifier" => runtime.block_on(asked::verifier(words)),
         "hyper" => runtime.block_on(listen(asked::bare())),
         "site" => runtime.block_on(attack::site(words)),
+        "agent" => runtime.block_on(agent::agent(words)),
+        "accepting" => runtime.block_on(agent::gateway(words)),
         "attacker" => runtime.block_on(attack::attack(words)),
         part => unreachable!("nobody plays {part}"),
     }

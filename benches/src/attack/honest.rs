@@ -75,7 +75,7 @@ impl Honest {
 }
 
 /// Sends each request when it is due; how long those took that were answered with 200, from when they were due.
-async fn client(
+pub(crate) async fn client(
     address: SocketAddr,
     requests: Vec<Vec<u8>>,
     first: Instant,

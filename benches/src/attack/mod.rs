@@ -24,6 +24,7 @@ use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
 pub(crate) use attacker::play as attack;
+pub(crate) use honest::client;
 
 /// Honest agents.
 const AGENTS: usize = 8;

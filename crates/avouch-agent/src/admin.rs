@@ -36,7 +36,8 @@ impl Service for Admin {
             "/readyz" => self.readiness(),
             "/status" => said(StatusCode::OK, "application/json", self.status() + "\n"),
             "/metrics" => {
-                let text = self.agent.figures().text(&self.watch.known());
+                let failing = self.agent.desk().standing().failing();
+                let text = self.agent.figures().text(&self.watch.known(), failing.as_ref());
                 said(StatusCode::OK, "text/plain; version=0.0.4", text)
             }
             _ => {
@@ -47,15 +48,18 @@ impl Service for Admin {
 }
 
 impl Admin {
-    /// Not ready is an agent whose signatures would be refused. What is not known is no reason not to be.
+    /// Not ready is an agent whose key does not sign, or whose signatures would be refused. What is not known is no reason
+    /// not to be.
     fn readiness(&self) -> Response<Answer> {
         let known = self.watch.known();
-        let is_ready = known.iter().all(|known| known.state.registered() != Some(false));
+        let failing = self.agent.desk().standing().failing();
+        let is_ready = failing.is_none() && known.iter().all(|known| known.state.registered() != Some(false));
         let open = known.iter().filter(|known| known.state.registered() != Some(true));
         let shown = |known: &Registration| {
             format!("{}: {}\n", known.place.as_deref().unwrap_or_default(), known.detail)
         };
-        let details: String = open.map(shown).collect();
+        let failing = failing.map(|failing| format!("the key does not sign: {}\n", failing.detail));
+        let details: String = failing.into_iter().chain(open.map(shown)).collect();
         match is_ready {
             true => said(StatusCode::OK, TEXT, format!("ready\n{details}")),
             false => said(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("not ready\n{details}")),
@@ -81,6 +85,7 @@ impl Admin {
                 "type": public.key_type().name(),
                 "fingerprint": public.fingerprint().to_string(),
                 "public": b64u::encode(public.octets()),
+                "failing": self.agent.desk().standing().failing(),
             },
             "registration": self.watch.known(),
             "destinations": destinations,

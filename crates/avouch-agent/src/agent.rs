@@ -134,6 +134,10 @@ impl Agent {
         &self.0.figures
     }
 
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.0.desk
+    }
+
     pub(crate) fn identity(&self) -> &Identity {
         self.0.desk.identity()
     }

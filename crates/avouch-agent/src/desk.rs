@@ -1,17 +1,30 @@
-//! Where signatures are made: a bounded number at once, each by a thread that may block.
+//! Where signatures are made.
 //!
-//! This file alone knows how a signature comes about. A key in hardware takes its time, and a queue that makes many
-//! signatures of one takes this place without anybody else noticing.
+//! This file alone knows how a signature comes about. A key in memory signs each request by itself, on a bounded number
+//! of threads. A key in a TPM takes its time, one signature after the other: what SAIP certifies by it goes into batches,
+//! for which no thread waits, and whatever else it signs has one thread. Nothing waits longer than `[limits] wait` for its
+//! turn, nor longer for its signature.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use avouch_gather::clock::Clock;
+use avouch_keys::KeyError;
+use avouch_keys::batch::Pending;
+use avouch_wire::time::Time;
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::{Limits, Protocols};
-use crate::identity::{Identity, SignError};
+use crate::identity::{Identity, SAIP, SignError, not_in_batch};
 use crate::question::Question;
+use crate::standing::Standing;
+
+/// How often a key in a TPM is tried out that has signed nothing meanwhile.
+const TRY: Duration = Duration::from_secs(30);
+
+/// The same while it does not sign, so that signing goes on soon after it could.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 /// Why there is no signature.
 #[derive(Debug, thiserror::Error)]
@@ -21,18 +34,34 @@ pub enum DeskError {
         "more requests are to be signed than the key signs; `[limits] waiting` and `wait` say how many wait, and how long"
     )]
     Busy,
+    /// The key does not sign.
+    #[error("{0}")]
+    Key(KeyError),
+    /// The key was at work, and made no signature in time.
+    #[error("the key made no signature within {} ms (`[limits] wait`): see whether its TPM answers", .0.as_millis())]
+    Late(Duration),
     /// The request cannot be signed.
     #[error("{0}")]
-    Sign(#[from] SignError),
+    Sign(SignError),
     /// The thread ended without a result; a defect of avouch.
     #[error("signing broke off")]
     Broken,
 }
 
+impl From<SignError> for DeskError {
+    fn from(error: SignError) -> Self {
+        error.of_key().map_or(Self::Sign(error), Self::Key)
+    }
+}
+
+/// The fields that sign a request.
+type Signed = Vec<(&'static str, String)>;
+
 /// Signs, a bounded number at once.
 pub(crate) struct Desk {
     identity: Arc<Identity>,
     clock: Arc<dyn Clock>,
+    standing: Standing,
     /// Places for those that are signed and those that wait.
     room: Semaphore,
     /// Threads.
@@ -42,11 +71,14 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn new(identity: Identity, clock: Arc<dyn Clock>, limits: &Limits) -> Self {
+        // More threads would only stand in each other's way, and in that of the batches.
+        let hands = if identity.is_in_tpm() { 1 } else { limits.signatures };
         Self {
             identity: Arc::new(identity),
             clock,
+            standing: Standing::default(),
             room: Semaphore::new(limits.signatures.saturating_add(limits.waiting)),
-            hands: Arc::new(Semaphore::new(limits.signatures)),
+            hands: Arc::new(Semaphore::new(hands)),
             wait: limits.wait,
         }
     }
@@ -55,22 +87,77 @@ impl Desk {
         &self.identity
     }
 
+    /// Whether the key signs.
+    pub(crate) const fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
     /// The fields that sign a request. Every call makes a signature of its own, with its own nonce.
-    pub(crate) async fn sign(
-        &self,
-        by: Protocols,
-        question: Question,
-    ) -> Result<Vec<(&'static str, String)>, DeskError> {
+    pub(crate) async fn sign(&self, by: Protocols, question: Question) -> Result<Signed, DeskError> {
         let _place = self.room.try_acquire().map_err(|_| DeskError::Busy)?;
-        let hand = tokio::time::timeout(self.wait, Arc::clone(&self.hands).acquire_owned()).await;
+        let signed = self.make(by, question).await;
+        self.standing.learn(&signed, self.clock.now());
+        signed
+    }
+
+    /// Tries a key in a TPM out from time to time, for it may go away and come back while nothing is sent.
+    pub(crate) async fn keep_up(&self) {
+        if !self.identity.is_in_tpm() {
+            return;
+        }
+        let mut tried = Instant::now();
+        loop {
+            tokio::time::sleep(TRY_AGAIN).await;
+            let is_due = tried.elapsed() >= TRY && !self.standing.has_signed();
+            if is_due || self.standing.failing().is_some() {
+                let trial = self.by_hand(Instant::now() + self.wait, |identity, now| identity.try_out(now));
+                self.standing.learn(&trial.await, self.clock.now());
+            }
+            if tried.elapsed() >= TRY {
+                tried = Instant::now();
+            }
+        }
+    }
+
+    async fn make(&self, by: Protocols, question: Question) -> Result<Signed, DeskError> {
+        let until = Instant::now() + self.wait;
+        let pending = match by.saip {
+            true => self.identity.hand_in(&question, self.clock.now())?,
+            false => None,
+        };
+        let rest = Protocols { saip: by.saip && pending.is_none(), ..by };
+        if pending.is_some() && rest.is_none() {
+            return self.certified(until, pending).await;
+        }
+        let by_hand = self.by_hand(until, move |identity, now| identity.sign(rest, &question, now));
+        let (mut signed, more) = tokio::try_join!(self.certified(until, pending), by_hand)?;
+        signed.extend(more);
+        Ok(signed)
+    }
+
+    /// Waits for the certificate of a batch.
+    async fn certified(&self, until: Instant, pending: Option<Pending>) -> Result<Signed, DeskError> {
+        let Some(pending) = pending else { return Ok(Vec::new()) };
+        let header = timeout_at(until, pending).await.map_err(|_| DeskError::Late(self.wait))?;
+        Ok(vec![(SAIP, header.map_err(not_in_batch)?)])
+    }
+
+    /// Waits for a thread, and has it do something with the key.
+    async fn by_hand<T: Send + 'static>(
+        &self,
+        until: Instant,
+        work: impl FnOnce(&Identity, Time) -> Result<T, SignError> + Send + 'static,
+    ) -> Result<T, DeskError> {
+        let hand = timeout_at(until, Arc::clone(&self.hands).acquire_owned()).await;
         let hand = hand.map_err(|_| DeskError::Busy)?.map_err(|_| DeskError::Broken)?;
         let (identity, clock) = (Arc::clone(&self.identity), Arc::clone(&self.clock));
         let signing = tokio::task::spawn_blocking(move || {
             // Held by the thread: whoever asked may be gone before it is done.
             let _hand = hand;
-            identity.sign(by, &question, clock.now())
+            work(&identity, clock.now())
         });
-        Ok(signing.await.map_err(|_| DeskError::Broken)??)
+        let signed = timeout(self.wait, signing).await.map_err(|_| DeskError::Late(self.wait))?;
+        Ok(signed.map_err(|_| DeskError::Broken)??)
     }
 }
 

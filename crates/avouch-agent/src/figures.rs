@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::registration::Registration;
+use crate::standing::Failing;
 
 /// Counts since the start.
 #[derive(Debug, Default)]
@@ -39,8 +40,8 @@ impl Count {
 }
 
 impl Figures {
-    /// All of them, with whether the key is published where sites look for it; no line where that is not known.
-    pub(crate) fn text(&self, known: &[Registration]) -> String {
+    /// All of them, with whether the key signs, and is published where sites look for it; no line where that is not known.
+    pub(crate) fn text(&self, known: &[Registration], failing: Option<&Failing>) -> String {
         let mut text = String::from(
             "# HELP avouch_agent_requests_total Requests of programs, by what became of them.\n# TYPE avouch_agent_requests_total counter\n",
         );
@@ -63,6 +64,10 @@ impl Figures {
             let name = format!("avouch_agent_{name}");
             let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {}", count.get());
         }
+        let name = "avouch_agent_key_signs";
+        let help = "Whether the agent's key made its last signature.";
+        let signs = u8::from(failing.is_none());
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {signs}");
         let name = "avouch_agent_registered";
         let help =
             "Whether the agent's key is published where sites look for it; absent while that is not known.";

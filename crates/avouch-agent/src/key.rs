@@ -5,8 +5,11 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use avouch_keys::SecretKey;
+use avouch_keys::entropy::SystemEntropy;
 use avouch_keys::passphrase::{Passphrase, PassphraseError};
-use avouch_keys::store::StoreError;
+use avouch_keys::store::{self, Locator, Problem, Protection, StoreError};
+use avouch_keys::tpm::Tpm;
+use avouch_wire::key::KeyType;
 
 use crate::config;
 
@@ -35,6 +38,9 @@ pub enum OpenError {
         /// What is wrong with it.
         source: PassphraseError,
     },
+    /// The system gives no thread for a key that takes its time.
+    #[error("no thread to sign by: {0}")]
+    Thread(std::io::Error),
 }
 
 /// Opens the key of a configuration.
@@ -44,6 +50,33 @@ pub enum OpenError {
 pub(crate) fn open(identity: &config::Identity) -> Result<SecretKey, OpenError> {
     let words = identity.passphrase_file.as_deref().map(passphrase).transpose()?;
     Ok(identity.key.open(words.as_ref())?)
+}
+
+/// Opens the key of a configuration, or makes it where there is none: in its TPM, or in its file, encrypted where the
+/// configuration names a passphrase. Says whether it was made.
+///
+/// # Errors
+/// [`OpenError`].
+pub(crate) fn make_or_open(identity: &config::Identity) -> Result<(SecretKey, bool), OpenError> {
+    match make(identity) {
+        Err(OpenError::Store(StoreError { problem: Problem::Exists, .. })) => Ok((open(identity)?, false)),
+        made => Ok((made?, true)),
+    }
+}
+
+fn make(identity: &config::Identity) -> Result<SecretKey, OpenError> {
+    let path = match &identity.key {
+        Locator::Tpm { path, device } => return Ok(store::create_in(&Tpm::at(device), path)?),
+        Locator::File(path) => path,
+    };
+    let at = |problem| StoreError { path: path.clone(), problem };
+    if path.symlink_metadata().is_ok() {
+        return Err(at(Problem::Exists).into());
+    }
+    let words = identity.passphrase_file.as_deref().map(passphrase).transpose()?;
+    let key = SecretKey::generate(KeyType::Ed25519, &mut SystemEntropy).map_err(|error| at(error.into()))?;
+    store::create(path, &key, words.as_ref().map_or(Protection::None, Protection::Passphrase))?;
+    Ok(key)
 }
 
 fn passphrase(path: &Path) -> Result<Passphrase, OpenError> {

@@ -1,14 +1,14 @@
 //! The client side: programs that know nothing of signatures send signed requests.
 //!
 //! In scope: a forward proxy that signs, ports that lead to one site each, a signing service for programs that send
-//! their requests themselves ([`Running`]); the library that it is made of ([`Agent`]), and what an operator
-//! sees of both: health, figures, and whether the DNS publishes the key. Requests to the destinations of a
-//! [configuration](config::Config) say who sends them; all others go out without a name.
+//! their requests themselves ([`Running`]); the library that it is made of ([`Agent`]), what an operator sees of both:
+//! health, figures, and whether the DNS publishes the key; and how the key comes there ([`enrol`]). Requests to
+//! the destinations of a [configuration](config::Config) say who sends them; all others go out without a name.
 //!
 //! Out of scope: how signatures are made and keys kept (`avouch-keys`), TLS itself (`avouch-tls`), judging requests
 //! (`avouch-gateway`).
 //!
-//! Limits: `[limits]`, each with its default in [`config::Limits`]; heads of 64 KiB; 256 idle connections to sites, 16
+//! Limits: `[limits]`, each with its default in [`config::Limits`]; heads of 64 KiB; 1,024 idle connections to sites, 512
 //! to one; four addresses of a host.
 //!
 //! Specifications: RFC 9110 section 7.6 and RFC 9112 section 3.2 (proxies), RFC 9209 (`Proxy-Status`),
@@ -33,6 +33,7 @@ mod carrier;
 pub mod config;
 mod desk;
 mod egress;
+pub mod enrol;
 mod figures;
 mod hygiene;
 mod identity;
@@ -49,6 +50,7 @@ mod registration;
 mod run;
 mod signer;
 mod site;
+mod standing;
 
 pub use agent::{Agent, Fields, RequestError};
 pub use authority::{AuthorityError, authority_root};

@@ -53,8 +53,13 @@ pub enum LoadError {
 
 /// What opens TLS to sites.
 pub(crate) fn connector(config: &Config) -> Result<Connector, LoadError> {
+    connector_by(config.roots.as_deref())
+}
+
+/// What opens TLS to whoever has a certificate by these roots, or by the system's.
+pub(crate) fn connector_by(roots: Option<&Path>) -> Result<Connector, LoadError> {
     let protocols = [Protocol::Http1];
-    match &config.roots {
+    match roots {
         Some(path) => Ok(Connector::trusting(&read(path)?, &protocols)?),
         None => Ok(Connector::system(&protocols)?),
     }

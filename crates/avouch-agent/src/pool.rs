@@ -13,9 +13,10 @@ use crate::site::Site;
 /// How long one is kept; below the 60 seconds of most servers, so that the agent is the side that closes.
 const IDLE: Duration = Duration::from_secs(50);
 
-/// How many are kept of one site, and of all.
-const OF_SITE: usize = 16;
-const OF_ALL: usize = 256;
+/// How many are kept of one site, and of all. A batch sends hundreds of requests to one site at the same moment, again
+/// and again; connections made anew for each would use up the ports of the machine, which rest for a minute each.
+const OF_SITE: usize = 512;
+const OF_ALL: usize = 1_024;
 
 /// A connection that can carry a request.
 pub(crate) type Sender = http1::SendRequest<Outgoing>;

@@ -190,6 +190,7 @@ impl Running {
             running.tasks.spawn(listen::accept(listener, everyone(), room(OPERATORS), admin));
         }
         running.tasks.spawn(watch.keep_up());
+        running.tasks.spawn(async move { agent.desk().keep_up().await });
         Ok(running)
     }
 

@@ -2,9 +2,11 @@
 //! is told.
 
 mod egress;
+mod enrolment;
 mod forwarding;
 mod health;
 mod https;
 mod library;
 mod service;
+mod tpm;
 mod world;

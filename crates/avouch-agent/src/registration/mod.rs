@@ -1,7 +1,7 @@
 //! Where the agent's key is published: looked up at the start, and again from time to time.
 
 mod directory;
-mod record;
+pub(crate) mod record;
 #[cfg(test)]
 mod tests;
 
@@ -67,7 +67,7 @@ pub(crate) enum State {
 }
 
 /// What one look came to.
-struct Found(State, String);
+pub(crate) struct Found(pub(crate) State, pub(crate) String);
 
 impl State {
     /// Whether the key is published; `None` where that is not known.
@@ -141,8 +141,7 @@ impl Watch {
         match place {
             Where::Nowhere => None,
             Where::Record(place) => {
-                let shown = format!("{} {}", self.key.key_type().name(), self.key.fingerprint());
-                Some(record::look(&self.dns, place, &shown, now).await)
+                Some(record::look(&self.dns, place, &record::shown(&self.key), now).await)
             }
             Where::Directory(discovery, url) => {
                 let thumbprint = Thumbprint::of(&self.key);

@@ -2,13 +2,19 @@
 
 use avouch_dns::Dns;
 use avouch_gather::examination::Examination;
+use avouch_wire::key::PublicKey;
 use avouch_wire::record::Place;
 use avouch_wire::time::Time;
 
 use super::{Found, State};
 
+/// A key as an examination shows it.
+pub(crate) fn shown(key: &PublicKey) -> String {
+    format!("{} {}", key.key_type().name(), key.fingerprint())
+}
+
 /// Looks whether the record publishes `key`, written as an examination shows it.
-pub(super) async fn look(dns: &Dns, place: &Place, key: &str, now: Time) -> Found {
+pub(crate) async fn look(dns: &Dns, place: &Place, key: &str, now: Time) -> Found {
     let seen = Examination::of(dns, place, now).await;
     if let Some(above) = seen.names.iter().find(|examined| examined.revoked) {
         return Found(State::Revoked, format!("{} revokes it", above.name));

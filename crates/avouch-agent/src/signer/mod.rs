@@ -127,6 +127,7 @@ impl Signer {
             Err(DeskError::Sign(error @ (SignError::Target(_) | SignError::Saip(_) | SignError::Bot(_)))) => {
                 Err(Fault::Unsignable(error.to_string()))
             }
+            Err(error @ (DeskError::Key(_) | DeskError::Late(_))) => Err(Fault::Key(error.to_string())),
             Err(DeskError::Busy) => Err(Fault::Busy),
             Err(DeskError::Broken) => Err(Fault::Defect),
         }

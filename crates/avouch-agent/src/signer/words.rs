@@ -40,6 +40,8 @@ pub(crate) enum Fault {
     Unsignable(String),
     #[error("more requests are to be signed than the key signs; ask again")]
     Busy,
+    #[error("not signed: {0}")]
+    Key(String),
     #[error("signing broke off; a defect of avouch")]
     Defect,
 }
@@ -56,7 +58,7 @@ impl Fault {
             Self::Broken | Self::Json(_) | Self::Question(_) | Self::Content | Self::Unsignable(_) => {
                 StatusCode::BAD_REQUEST
             }
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Key(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Defect => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

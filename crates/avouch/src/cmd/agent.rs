@@ -2,13 +2,18 @@
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output;
+use crate::{files, output};
 use avouch_agent::config::{Config, HostPattern};
+use avouch_agent::enrol::{EnrolError, Enrolment, Registrar, Token, enrol};
 use avouch_agent::{LoadError, OpenError, Running, StartError, authority_root};
 use avouch_gather::clock::SystemClock;
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Seconds that an enrolment may wait: a week.
+const MAX_WAIT: u64 = 7 * 24 * 3600;
 
 /// Sign the requests of programs that know nothing of signatures
 #[derive(Debug, Args)]
@@ -22,6 +27,7 @@ enum Verb {
     Run(Run),
     Check(Check),
     Ca(Ca),
+    Enrol(Enrol),
 }
 
 /// Run the agent until it is told to stop
@@ -64,12 +70,40 @@ struct Ca {
     config: PathBuf,
 }
 
+/// Have the registrar of the domain publish the agent's key, and wait until the DNS shows it
+///
+/// Makes the key if there is none yet. Each step can be taken again: what was cut off is run again, and uses up no more of
+/// the token. Ends with 0 once the record is there, 1 if the registrar refuses, 4 if it may come yet: an approval is
+/// waited for, or something cannot be reached.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Example:
+  avouch agent enrol --config /etc/avouch/agent.toml \\
+    --registrar https://registrar.acme.example --token-file enrol.token")]
+struct Enrol {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The registrar: https, or http on this machine
+    #[arg(long, value_name = "URL", value_parser = registrar)]
+    registrar: Registrar,
+    /// A file whose one line is the token that the owner of the domain gave you
+    #[arg(long, value_name = "FILE")]
+    token_file: PathBuf,
+    /// PEM file of the roots that the registrar's certificate leads to [default: `roots` of the configuration, or those of the system]
+    #[arg(long, value_name = "FILE")]
+    roots: Option<PathBuf>,
+    /// Seconds to wait for the approval, and for the DNS
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(..=MAX_WAIT))]
+    wait: u64,
+}
+
 impl Agent {
     pub(super) async fn run(self) -> Result<Exit, Failure> {
         match self.verb {
             Verb::Run(run) => run.run().await,
             Verb::Check(check) => check.run(),
             Verb::Ca(ca) => ca.run(),
+            Verb::Enrol(enrol) => enrol.run().await,
         }
     }
 }
@@ -103,6 +137,42 @@ impl Ca {
         output::octets(root.as_bytes())?;
         Ok(Exit::Positive)
     }
+}
+
+impl Enrol {
+    async fn run(self) -> Result<Exit, Failure> {
+        let config = load(&self.config)?;
+        let Some(token) = Token::parse(&files::read_text(&self.token_file)?) else {
+            let what = format!("{}: holds no token", self.token_file.display());
+            return Err(Failure::configuration(what)
+                .fix("write into it what the owner of the domain gave you: avouch-enrol-…"));
+        };
+        let Self { registrar, roots, wait, .. } = self;
+        let enrolment = Enrolment { registrar, token, roots, wait: Duration::from_secs(wait) };
+        let told = enrol(&config, enrolment, &SystemClock::new(), |step| output::talk(step)).await;
+        match told {
+            Ok(()) => Ok(Exit::Positive),
+            Err(EnrolError::Refused { reason, detail }) => {
+                output::talk(format_args!("the registrar refuses ({reason}): {detail}"));
+                Ok(Exit::Negative)
+            }
+            Err(EnrolError::Revoked(detail)) => {
+                output::talk(format_args!("the DNS revokes the agent: {detail}"));
+                Ok(Exit::Negative)
+            }
+            Err(EnrolError::Load(error)) => Err(not_loaded(error)),
+            Err(error @ (EnrolError::NoName | EnrolError::Foreign(_))) => Err(Failure::configuration(error)),
+            Err(error @ EnrolError::NotYet(_)) => {
+                Err(Failure::unknown(error).fix("run this again: nothing is done twice"))
+            }
+            Err(error @ EnrolError::Key(_)) => Err(Failure::unknown(error)),
+            Err(error @ EnrolError::Broken) => Err(Failure::bug(error)),
+        }
+    }
+}
+
+fn registrar(text: &str) -> Result<Registrar, String> {
+    Registrar::parse(text).map_err(|error| error.to_string())
 }
 
 fn load(path: &Path) -> Result<Config, Failure> {
