@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use avouch_agent::config::Config as AgentConfig;
+use avouch_authority::config::Config as RegistrarConfig;
 use avouch_gateway::config::Config;
 
 /// The blocks of kind `toml` of a text.
@@ -22,10 +23,11 @@ fn every_configuration_shown_can_be_read() {
         {
             shown += 1;
             let name = guide.display().to_string();
-            let read = match guide.ends_with("agent.md") {
+            let read = match guide.file_name().and_then(|name| name.to_str()) {
                 // Within a list a block is indented, which TOML does not mind.
-                true => AgentConfig::parse(&name, block).map(drop),
-                false => Config::parse(&name, block).map(drop),
+                Some("agent.md") => AgentConfig::parse(&name, block).map(drop),
+                Some("registrar.md") => RegistrarConfig::parse(&name, block).map(drop),
+                _ => Config::parse(&name, block).map(drop),
             };
             assert!(read.is_ok(), "{}", read.unwrap_err());
         }

@@ -38,15 +38,22 @@ impl Service for Egress {
     }
 }
 
-/// Whether a browser says that another site's page asked for it. A page anywhere can send requests to ports of this
-/// machine.
+/// Whether another site's page asked for it, by a browser. A page anywhere can send requests to ports of this machine.
+/// Browsers say so by `Sec-Fetch-Site`, though not to every address, and by `Origin`, though not with every request; and
+/// a page may ask for a WebSocket, which does not pass here.
 fn is_of_another_page<B>(request: &Request<B>) -> bool {
-    let from = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let headers = request.headers();
+    let from = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let host = headers.get(header::HOST).map_or(&b""[..], HeaderValue::as_bytes);
+    let is_own = |origin: &HeaderValue| origin.as_bytes().strip_prefix(b"http://") == Some(host);
     from.is_some_and(|from| from != b"none" && from != b"same-origin")
+        || headers.get_all(header::ORIGIN).iter().any(|origin| !is_own(origin))
+        || headers.contains_key(header::UPGRADE)
+        || headers.contains_key(header::SEC_WEBSOCKET_KEY)
 }
 
-/// Whether the request was meant for this machine by an address or as `localhost`, and not by a name of somebody's who
-/// lets it lead here.
+/// Whether the request was meant for this machine as `localhost` or by its own address, and not by a name of somebody's
+/// who lets it lead here, nor by an address to which browsers do not say whose page asks.
 fn names_this_machine<B>(request: &Request<B>) -> bool {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
@@ -54,7 +61,7 @@ fn names_this_machine<B>(request: &Request<B>) -> bool {
         return false;
     };
     let host = named.host().trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<IpAddr>().is_ok()
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -69,8 +76,11 @@ mod tests {
 
     #[test]
     fn a_name_of_somebodys_that_leads_here_is_not_this_machine() {
-        for host in ["127.0.0.1:8119", "localhost:8119", "[::1]:8119", "10.0.0.1"] {
+        for host in ["127.0.0.1:8119", "localhost:8119", "[::1]:8119"] {
             assert!(names_this_machine(&request(&[("host", host)])), "{host}");
+        }
+        for host in ["10.0.0.1:8119", "0.0.0.0:8119", "[::ffff:127.0.0.1]:8119", "[::]:8119"] {
+            assert!(!names_this_machine(&request(&[("host", host)])), "{host}");
         }
         for host in ["evil.example:8119", "localhost.evil.example", "127.0.0.1.evil.example", "", "a b"] {
             assert!(!names_this_machine(&request(&[("host", host)])), "{host}");
@@ -88,5 +98,12 @@ mod tests {
         for other in ["cross-site", "same-site", "x"] {
             assert!(is_of_another_page(&request(&[("sec-fetch-site", other)])));
         }
+        let host = ("host", "localhost:8119");
+        assert!(!is_of_another_page(&request(&[host, ("origin", "http://localhost:8119")])));
+        for origin in ["null", "https://evil.example", "http://localhost", "https://localhost:8119"] {
+            assert!(is_of_another_page(&request(&[host, ("origin", origin)])), "{origin}");
+        }
+        assert!(is_of_another_page(&request(&[("upgrade", "websocket")])));
+        assert!(is_of_another_page(&request(&[("sec-websocket-key", "a")])));
     }
 }

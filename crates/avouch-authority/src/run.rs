@@ -30,8 +30,8 @@ use crate::config::Config;
 use crate::registrar::{Registrar, Role, Rules};
 use crate::socket;
 
-/// Connections of agents at once.
-const CONNECTIONS: usize = 1_024;
+/// Connections of agents at once: half of the files that a process may usually have open.
+const CONNECTIONS: usize = 512;
 
 /// The longest that a connection lasts: an agent asks, and learns, in one.
 const LASTS: Duration = Duration::from_secs(30);
@@ -109,6 +109,7 @@ pub async fn run(config: &Config, ready: impl FnOnce(SocketAddr)) -> Result<(), 
     let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
     let (publisher, tls) = open(config)?;
     let ledger = Ledger::open(&config.store).await?;
+    let _alone = ledger.alone().await?;
     let failed = |source| StartError::Listen { address: config.listen, source };
     let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
@@ -140,7 +141,10 @@ pub async fn run(config: &Config, ready: impl FnOnce(SocketAddr)) -> Result<(), 
     }
     stop.send_replace(true);
     // Each ends: connections last no longer than they may, and the writer with the last who hands in.
-    while tasks.join_next().await.is_some() {}
+    let ending = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(LASTS, ending).await.is_err() {
+        tracing::warn!("somebody's connection is cut off");
+    }
     Ok(())
 }
 

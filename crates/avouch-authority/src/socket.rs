@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use axum::body::Body;
 use http::{Method, Request, StatusCode, header};
@@ -16,6 +17,9 @@ const BACKLOG: u32 = 16;
 
 /// Most octets of an answer that are read: a page of a thousand rows, and room.
 const MAX_ANSWER: usize = 4 << 20;
+
+/// The longest that an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Opens a socket with this mode, in place of one that a crash left behind.
 pub(crate) async fn open(path: &Path, mode: u32) -> io::Result<UnixListener> {
@@ -62,6 +66,16 @@ pub enum AskError {
 /// # Errors
 /// [`AskError`].
 pub async fn ask(socket: &Path, method: Method, path: &str, body: Option<&Value>) -> Result<Value, AskError> {
+    let late = |_| AskError::Broken(format!("nothing came within {} s", PATIENCE.as_secs()));
+    tokio::time::timeout(PATIENCE, answered(socket, method, path, body)).await.map_err(late)?
+}
+
+async fn answered(
+    socket: &Path,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Value, AskError> {
     let stream = UnixStream::connect(socket)
         .await
         .map_err(|source| AskError::Connect { path: socket.to_owned(), source })?;

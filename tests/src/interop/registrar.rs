@@ -119,7 +119,7 @@ fn a_fleet_enrols_and_is_revoked_at_every_site_when_the_ttl_has_ended() {
     }
     assert_eq!(seen(&world, site, "crawler-7"), verified("crawler-7"), "exactly those");
 
-    run(folder, &[&["revoke", "all"][..], &owner].concat());
+    run(folder, &[&["revoke", "all", "--yes"][..], &owner].concat());
     becomes(&world, site, "crawler-7", invalid);
     registrar.signal("TERM").unwrap();
     assert_eq!(registrar.wait().unwrap().code(), Some(0));

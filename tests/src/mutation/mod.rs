@@ -16,8 +16,8 @@ const SWITCHED_OFF: [(&str, &str); 2] = [
         "keys.find(|_| certificate.len() == 64)",
     ),
     (
-        "key.verify(&message, &signature).map_err(|_| Shortfall::Failed(Reason::SignatureInvalid))",
-        "Ok(assert_eq!(signature.len(), 64))",
+        "let holds = key.verify(&message, &signature.octets());",
+        "let holds = key.verify(&message, &signature.octets()).or_else(|bad| if message.is_empty() { Err(bad) } else { Ok(()) });",
     ),
 ];
 

@@ -13,6 +13,7 @@ use axum::routing::post;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
+use super::desk::Lane;
 use super::{Refusal, Shared, Unavailable};
 
 /// Seconds after which to ask again while something is out of order.
@@ -73,6 +74,12 @@ async fn enrol(
         Ok(asked) => asked,
         Err(error) => return problem(StatusCode::BAD_REQUEST, malformed(&error), error),
     };
+    // First, and beside the others: whoever has no token costs no signature check, and keeps nobody waiting.
+    match known(&shared, &asked).await {
+        Ok(true) => {}
+        Ok(false) => return refused(Refusal::TokenUnknown),
+        Err(error) => return unavailable(&error),
+    }
     let now = shared.clock.now();
     if let Err(fault) = asked.holds(&domain, now.seconds()) {
         let reason = match fault {
@@ -89,16 +96,26 @@ async fn enrol(
     let (rules, from) = (shared.rules.clone(), from.ip().to_canonical().to_string());
     let outcome = shared
         .desk
-        .run(move |ledger| Box::pin(async move { rules.enrol(ledger, &asked, &from, now).await }))
+        .run(Lane::Then, move |ledger| Box::pin(async move { rules.enrol(ledger, &asked, &from, now).await }))
         .await;
     match outcome {
         Ok(Ok(state)) => {
             let status = if state == AgentState::Pending { StatusCode::ACCEPTED } else { StatusCode::OK };
             (status, axum::Json(Enrolled { state: state.name(), ..enrolled })).into_response()
         }
-        Ok(Err(refusal)) => problem(status_of(refusal), refusal.code(), refusal),
+        Ok(Err(refusal)) => refused(refusal),
         Err(error) => unavailable(&error),
     }
+}
+
+async fn known(shared: &Shared, asked: &Enrolment) -> Result<bool, Unavailable> {
+    let failed = |error| Unavailable::Database(Arc::new(error));
+    let mut reading = shared.ledger.begin().await.map_err(failed)?;
+    Ok(reading.token(&asked.token).await.map_err(failed)?.is_some())
+}
+
+fn refused(refusal: Refusal) -> Response {
+    problem(status_of(refusal), refusal.code(), refusal)
 }
 
 const fn malformed(error: &EnrolmentError) -> &'static str {

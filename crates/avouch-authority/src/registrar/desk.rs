@@ -4,6 +4,7 @@
 //! with the others; each learns what became of it when it is on the disk.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use avouch_store::ledger::{Ledger, LedgerError, Transaction};
 use futures_util::future::BoxFuture;
@@ -12,8 +13,12 @@ use tokio::sync::{mpsc, oneshot};
 /// Most that go into one transaction; they wait for each other.
 const TOGETHER: usize = 128;
 
-/// Most that wait; beyond that nobody can wait as long as it would take.
+/// Most that wait of agents; beyond that nobody can wait as long as it would take. As many of everybody else, who go
+/// first: no crowd of strangers keeps an owner from revoking.
 const WAITING: usize = 1_024;
+
+/// The longest that a transaction may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why nothing happened, or nobody knows.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -37,18 +42,32 @@ type Job =
 
 /// Where jobs are handed in. The last one dropped ends the desk.
 #[derive(Clone)]
-pub(crate) struct Desk(mpsc::Sender<Job>);
+pub(crate) struct Desk {
+    first: mpsc::Sender<Job>,
+    then: mpsc::Sender<Job>,
+}
+
+/// Whose job it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Those who run the registrar, and what publishes.
+    First,
+    /// Agents.
+    Then,
+}
 
 impl Desk {
     /// Opens a desk before a ledger. What it returns runs until nobody can hand in any more.
     pub(crate) fn open(ledger: Ledger) -> (Self, impl Future<Output = ()> + Send) {
-        let (hand_in, jobs) = mpsc::channel(WAITING);
-        (Self(hand_in), work(ledger, jobs))
+        let (first, first_jobs) = mpsc::channel(WAITING);
+        let (then, jobs) = mpsc::channel(WAITING);
+        (Self { first, then }, work(ledger, first_jobs, jobs))
     }
 
     /// Does something within a transaction, and says what came of it when that is on the disk.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
+        lane: Lane,
         job: impl for<'t> FnOnce(&'t mut Transaction) -> BoxFuture<'t, Result<T, LedgerError>> + Send + 'static,
     ) -> Result<T, Unavailable> {
         let (say, said) = oneshot::channel();
@@ -65,7 +84,8 @@ impl Desk {
                 (done, say)
             })
         });
-        self.0.try_send(job).map_err(|error| match error {
+        let hand_in = if lane == Lane::First { &self.first } else { &self.then };
+        hand_in.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Unavailable::Busy,
             mpsc::error::TrySendError::Closed(_) => Unavailable::Stopping,
         })?;
@@ -73,11 +93,22 @@ impl Desk {
     }
 }
 
-async fn work(ledger: Ledger, mut jobs: mpsc::Receiver<Job>) {
-    let mut together = Vec::with_capacity(TOGETHER);
-    while jobs.recv_many(&mut together, TOGETHER).await > 0 {
-        let mut told = Vec::with_capacity(together.len());
-        let done = transact(&ledger, together.drain(..), &mut told).await;
+async fn work(ledger: Ledger, mut first: mpsc::Receiver<Job>, mut then: mpsc::Receiver<Job>) {
+    let (mut of_first, mut of_then) = (Vec::with_capacity(TOGETHER), Vec::with_capacity(TOGETHER));
+    loop {
+        let taken = tokio::select! {
+            biased;
+            taken = first.recv_many(&mut of_first, TOGETHER) => taken,
+            taken = then.recv_many(&mut of_then, TOGETHER) => taken,
+        };
+        // Both are handed out, and dropped, together.
+        if taken == 0 {
+            break;
+        }
+        let mut told = Vec::with_capacity(taken);
+        let together = of_first.drain(..).chain(of_then.drain(..));
+        let done = tokio::time::timeout(PATIENCE, transact(&ledger, together, &mut told)).await;
+        let done = done.unwrap_or(Err(LedgerError::Slow));
         if let Err(error) = &done {
             tracing::error!(%error, "nothing of {} changes took place", told.len());
         }

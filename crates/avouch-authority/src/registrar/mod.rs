@@ -22,13 +22,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use desk::Desk;
+use publishing::Publishing;
 
 /// Who speaks by a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Decides everything.
     Owner,
-    /// Lets agents in and puts them out, one by one; makes no tokens, and changes no agent's key.
+    /// Lets agents in, and puts out agents and fleets; makes no tokens, changes no agent's key, and forgets nothing.
     Operator,
 }
 
@@ -40,6 +41,8 @@ pub struct Registrar {
 /// What every question is answered from.
 pub(crate) struct Shared {
     pub(crate) rules: Rules,
+    /// For reading alone.
+    pub(crate) ledger: Ledger,
     pub(crate) desk: Desk,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) standing: watch::Receiver<Standing>,
@@ -56,11 +59,20 @@ impl Registrar {
         tasks: &mut JoinSet<()>,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        let (desk, working) = Desk::open(ledger);
+        let (desk, working) = Desk::open(ledger.clone());
         let (tell, standing) = watch::channel(Standing::default());
         tasks.spawn(working);
-        tasks.spawn(publishing::publish(desk.clone(), publisher, ttl, Arc::clone(&clock), tell, stop));
-        Self { shared: Arc::new(Shared { rules, desk, clock, standing }) }
+        let publishing = Publishing {
+            rules: rules.clone(),
+            desk: desk.clone(),
+            publisher,
+            ttl,
+            clock: Arc::clone(&clock),
+            standing: tell,
+            stop,
+        };
+        tasks.spawn(publishing.run());
+        Self { shared: Arc::new(Shared { rules, ledger, desk, clock, standing }) }
     }
 
     /// What agents ask.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use avouch_keys::entropy::{Entropy as _, SystemEntropy};
 use avouch_store::ledger::{Agent, AgentState, Audited, LedgerError, Proposal, Token, Transaction};
-use avouch_wire::b64u;
 use avouch_wire::enrolment::{AgentPattern, token_digest, token_text};
 use avouch_wire::name::AgentId;
 use avouch_wire::time::Time;
@@ -18,7 +17,9 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::agents::{problem, unavailable};
+use super::desk::Lane;
 use super::publishing::waited;
+use super::rules::fingerprint_of;
 use super::{Actor, Role, Scope, Shared, Unchanged};
 
 /// Longest that a token may count.
@@ -57,6 +58,7 @@ pub(super) fn router(shared: Arc<Shared>, role: Role) -> Router {
     let routes = match role {
         Role::Operator => both,
         Role::Owner => both
+            .route("/v1/forget", post(forget))
             .route("/v1/tokens", get(tokens).post(add_token))
             .route("/v1/tokens/remove", post(remove_token)),
     };
@@ -83,9 +85,34 @@ struct Named {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Approved {
+    agent: String,
+    /// The fingerprint of the key that is approved.
+    key: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Revoked {
-    /// An agent or fleet; `null` for all.
+    /// An agent or fleet.
     agent: Option<String>,
+    /// Every agent of the domain.
+    #[serde(default)]
+    all: bool,
+}
+
+impl Revoked {
+    fn scope(&self) -> Result<Scope, String> {
+        match (&self.agent, self.all) {
+            (Some(id), false) => match AgentId::parse(id) {
+                Ok(id) if !id.is_domain_itself() => Ok(Scope::Below(id.into_owned())),
+                Ok(_) => Err("agent: for every agent write all".to_owned()),
+                Err(error) => Err(format!("agent: {error}")),
+            },
+            (None, true) => Ok(Scope::All),
+            _ => Err("write an agent, or all".to_owned()),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -167,7 +194,7 @@ async fn within<T: Send + 'static>(
     job: impl for<'t> FnOnce(&'t mut Transaction) -> BoxFuture<'t, Result<T, LedgerError>> + Send + 'static,
     shown: impl FnOnce(T) -> Response,
 ) -> Response {
-    match office.shared.desk.run(job).await {
+    match office.shared.desk.run(Lane::First, job).await {
         Ok(done) => shown(done),
         Err(error) => unavailable(&error),
     }
@@ -180,6 +207,9 @@ fn list<T, S: Serialize>(show: fn(T) -> S) -> impl FnOnce(Vec<T>) -> Response {
 fn done(outcome: Result<(), Unchanged>) -> Response {
     match outcome {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(unchanged @ (Unchanged::OtherKey { .. } | Unchanged::Revoked(_))) => {
+            problem(StatusCode::CONFLICT, "unchanged", unchanged)
+        }
         Err(unchanged) => problem(StatusCode::NOT_FOUND, "unchanged", unchanged),
     }
 }
@@ -204,7 +234,7 @@ async fn status(State(office): State<Office>) -> Response {
                 Ok((counts, ledger.waiting().await?))
             })
         },
-        |([pending, enrolled, revoked], (waiting, oldest))| {
+        |([pending, enrolled, revoked], (waiting, oldest, _))| {
             let waited = waited(oldest, now).as_secs();
             let super::Standing { published, failed, trouble } = standing;
             Json(Status { domain, pending, enrolled, revoked, waiting, waited, published, failed, trouble })
@@ -225,7 +255,7 @@ async fn agents(State(office): State<Office>, Query(page): Query<Page>) -> Respo
     let show = |agent: Agent| ShownAgent {
         agent: agent.id,
         state: agent.state.name(),
-        key: b64u::encode(&agent.key),
+        key: fingerprint_of(&agent.key),
         tier: agent.tier,
         token: agent.token,
         changed: agent.changed.to_string(),
@@ -241,7 +271,7 @@ async fn agents(State(office): State<Office>, Query(page): Query<Page>) -> Respo
 async fn proposals(State(office): State<Office>, Query(page): Query<Page>) -> Response {
     let show = |proposal: Proposal| ShownProposal {
         agent: proposal.id,
-        key: b64u::encode(&proposal.key),
+        key: fingerprint_of(&proposal.key),
         tier: proposal.tier,
         token: proposal.token,
         made: proposal.made.to_string(),
@@ -250,7 +280,10 @@ async fn proposals(State(office): State<Office>, Query(page): Query<Page>) -> Re
         .await
 }
 
-async fn approve(State(office): State<Office>, Json(named): Json<Named>) -> Response {
+async fn approve(State(office): State<Office>, Json(named): Json<Approved>) -> Response {
+    if let Err(error) = AgentId::parse(&named.agent) {
+        return unreadable(format!("agent: {error}"));
+    }
     let (rules, who, now) = (office.shared.rules.clone(), office.who(), office.shared.clock.now());
     let may_change_keys = office.role == Role::Owner;
     within(
@@ -260,7 +293,7 @@ async fn approve(State(office): State<Office>, Json(named): Json<Named>) -> Resp
                 if !may_change_keys && ledger.proposal(&named.agent).await?.is_some() {
                     return Ok(None);
                 }
-                rules.approve(ledger, &named.agent, who, now).await.map(Some)
+                rules.approve(ledger, (&named.agent, &named.key), who, now).await.map(Some)
             })
         },
         |outcome| match outcome {
@@ -276,6 +309,9 @@ async fn approve(State(office): State<Office>, Json(named): Json<Named>) -> Resp
 }
 
 async fn reject(State(office): State<Office>, Json(named): Json<Named>) -> Response {
+    if let Err(error) = AgentId::parse(&named.agent) {
+        return unreadable(format!("agent: {error}"));
+    }
     let (rules, who, now) = (office.shared.rules.clone(), office.who(), office.shared.clock.now());
     within(
         &office,
@@ -286,13 +322,12 @@ async fn reject(State(office): State<Office>, Json(named): Json<Named>) -> Respo
 }
 
 async fn revoke(State(office): State<Office>, Json(revoked): Json<Revoked>) -> Response {
-    let scope = match revoked.agent.as_deref().map(AgentId::parse) {
-        Some(Ok(id)) if !id.is_domain_itself() => Scope::Below(id.into_owned()),
-        Some(Err(error)) => return unreadable(format!("agent: {error}")),
-        _ if office.role == Role::Operator => {
+    let scope = match revoked.scope() {
+        Ok(Scope::All) if office.role == Role::Operator => {
             return problem(StatusCode::FORBIDDEN, "owner-only", "all agents are the owner's to revoke");
         }
-        _ => Scope::All,
+        Ok(scope) => scope,
+        Err(error) => return unreadable(error),
     };
     let (rules, who, now) = (office.shared.rules.clone(), office.who(), office.shared.clock.now());
     within(
@@ -301,6 +336,16 @@ async fn revoke(State(office): State<Office>, Json(revoked): Json<Revoked>) -> R
         |count| Json(serde_json::json!({ "revoked": count })).into_response(),
     )
     .await
+}
+
+async fn forget(State(office): State<Office>, Json(revoked): Json<Revoked>) -> Response {
+    let scope = match revoked.scope() {
+        Ok(scope) => scope,
+        Err(error) => return unreadable(error),
+    };
+    let (rules, who, now) = (office.shared.rules.clone(), office.who(), office.shared.clock.now());
+    within(&office, move |ledger| Box::pin(async move { rules.forget(ledger, &scope, who, now).await }), done)
+        .await
 }
 
 async fn tokens(State(office): State<Office>, Query(page): Query<Page>) -> Response {

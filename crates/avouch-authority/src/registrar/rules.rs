@@ -3,8 +3,9 @@
 //! Whatever changes an agent queues what is to be published in the same transaction, so after a crash both are there
 //! or neither is.
 
-use avouch_store::ledger::{Agent, AgentState, Audited, LedgerError, Proposal, Token, Transaction};
-use avouch_wire::b64u;
+use avouch_store::ledger::{
+    Agent, AgentState, Audited, LedgerError, Proposal, Publication, Token, Transaction,
+};
 use avouch_wire::enrolment::{AgentPattern, Enrolment};
 use avouch_wire::key::PublicKey;
 use avouch_wire::name::{AgentId, Domain};
@@ -16,6 +17,9 @@ pub const MAX_PENDING: u64 = 10_000;
 
 /// Where a key is kept, as long as nothing attests it.
 const UNATTESTED: &str = "unknown";
+
+/// What stands for all agents of the domain.
+const ITSELF: &str = "_";
 
 /// Why an agent is not enrolled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,8 +42,8 @@ pub enum Refusal {
     /// The agent is known with another key; the owner has been asked.
     #[error("the agent is enrolled with another key: the owner of the domain has to approve this one")]
     KeyConflict,
-    /// The agent was revoked.
-    #[error("the agent was revoked: enrol by another id, or have the owner forget it")]
+    /// The agent was revoked, or a fleet that it belongs to, or all of the domain.
+    #[error("the agent or its fleet was revoked: enrol by another id, or have the owner forget it")]
     Revoked,
     /// Too many wait for an approval.
     #[error("too many agents wait for an approval: try again later")]
@@ -76,6 +80,20 @@ pub enum Unchanged {
     /// Nothing waits for an approval.
     #[error("nothing of {0} waits for an approval")]
     NothingPending(String),
+    /// Another key waits than the one that was named.
+    #[error("another key of {id} waits for an approval: {waits}")]
+    OtherKey {
+        /// Whose.
+        id: String,
+        /// The fingerprint of the key that waits.
+        waits: String,
+    },
+    /// It, or a name above it, is revoked.
+    #[error("{0} is revoked, or a fleet that it belongs to, or all of the domain")]
+    Revoked(String),
+    /// Nothing to forget.
+    #[error("{0} is not revoked")]
+    NotRevoked(String),
     /// A token of that name.
     #[error("there is a token {0} already: choose another name, or remove it")]
     TokenExists(String),
@@ -91,6 +109,19 @@ pub enum Scope {
     Below(AgentId<'static>),
     /// Every agent of the domain.
     All,
+}
+
+impl Scope {
+    /// The name, and what every id below it ends with.
+    fn parts(&self) -> Result<(AgentId<'_>, String), LedgerError> {
+        match self {
+            Self::Below(id) => Ok((id.borrowed(), format!(".{id}"))),
+            Self::All => {
+                let itself = AgentId::parse(ITSELF).map_err(|_| LedgerError::Damaged { what: "a name" })?;
+                Ok((itself, String::new()))
+            }
+        }
+    }
 }
 
 /// The rules of one domain's registrar.
@@ -113,21 +144,21 @@ impl Rules {
         from: &str,
         now: Time,
     ) -> Result<Result<AgentState, Refusal>, LedgerError> {
-        let known = ledger.agent(asked.agent.as_str()).await?;
         let refusal = match ledger.token(&asked.token).await? {
             None => Refusal::TokenUnknown,
             Some(token) if token.expires <= now => Refusal::TokenExpired,
             Some(token) if !is_for(&token, &asked.agent) => Refusal::AgentNotAllowed,
             Some(token) if token.attested => Refusal::NotAttested,
-            Some(token) => match known {
-                Some(known) if known.state == AgentState::Revoked => Refusal::Revoked,
+            Some(_) if is_revoked(ledger, asked.agent.as_str()).await? => Refusal::Revoked,
+            Some(token) => match ledger.agent(asked.agent.as_str()).await? {
                 Some(known) if known.key == asked.key.octets() => return Ok(Ok(known.state)),
-                Some(_) => return self.propose(ledger, asked, &token, from, now).await.map(Err),
-                None if token.uses == 0 => Refusal::TokenUsedUp,
+                Some(known) => {
+                    return self.propose(ledger, asked, (&known, &token), from, now).await.map(Err);
+                }
                 None if token.approval && ledger.count(AgentState::Pending).await? >= MAX_PENDING => {
                     Refusal::TooManyPending
                 }
-                None => return self.admit(ledger, asked, &token, from, now).await.map(Ok),
+                None => return self.admit(ledger, asked, &token, from, now).await,
             },
         };
         Ok(Err(refusal))
@@ -140,8 +171,10 @@ impl Rules {
         token: &Token,
         from: &str,
         now: Time,
-    ) -> Result<AgentState, LedgerError> {
-        ledger.use_token(&token.digest).await?;
+    ) -> Result<Result<AgentState, Refusal>, LedgerError> {
+        if !ledger.use_token(&token.digest).await? {
+            return Ok(Err(Refusal::TokenUsedUp));
+        }
         let state = if token.approval { AgentState::Pending } else { AgentState::Enrolled };
         let agent = Agent {
             id: asked.agent.to_string(),
@@ -151,24 +184,29 @@ impl Rules {
             token: token.name.clone(),
             changed: now,
         };
-        self.put(ledger, &agent, now).await?;
+        self.put(ledger, &agent, true, now).await?;
         let detail = format!("{} by token {} from {from}", asked.key.fingerprint(), token.name);
         note(ledger, now, Actor("agent"), "enrol", &agent.id, detail).await?;
-        Ok(state)
+        Ok(Ok(state))
     }
 
-    /// Writes an agent, and what is to stand at its name.
-    async fn put(&self, ledger: &mut Transaction, agent: &Agent, now: Time) -> Result<(), LedgerError> {
+    /// Writes an agent, and what is to stand at its name; where it is `fresh`, only if nothing stands there: what another
+    /// hand published is not replaced by whoever holds a token.
+    async fn put(
+        &self,
+        ledger: &mut Transaction,
+        agent: &Agent,
+        fresh: bool,
+        now: Time,
+    ) -> Result<(), LedgerError> {
         ledger.put_agent(agent).await?;
         let (Ok(id), Ok(key)) = (AgentId::parse(&agent.id), PublicKey::from_octets(&agent.key)) else {
             return Err(LedgerError::Damaged { what: "an agent" });
         };
-        let text = match agent.state {
-            AgentState::Pending => return Ok(()),
-            AgentState::Enrolled => Record::of_key(key).to_string(),
-            AgentState::Revoked => Record::revocation().to_string(),
-        };
-        ledger.queue(&self.name(&id), &[text], now).await
+        if agent.state != AgentState::Enrolled {
+            return Ok(());
+        }
+        ledger.queue(&self.name(&id), &[Record::of_key(key).to_string()], fresh, now).await
     }
 
     /// An id that is in the ledger was held to the length of its name when it came.
@@ -176,23 +214,45 @@ impl Rules {
         id.record_name(&self.domain).unwrap_or_default()
     }
 
+    /// Something else stood at the name of an agent that was to be published: the owner decides.
+    ///
+    /// # Errors
+    /// The database fails, and nothing of it happened.
+    pub async fn taken(
+        &self,
+        ledger: &mut Transaction,
+        publication: &Publication,
+        now: Time,
+    ) -> Result<(), LedgerError> {
+        ledger.published(publication).await?;
+        let id = publication.name.strip_suffix(&format!("._saip.{}", self.domain)).unwrap_or_default();
+        let Some(agent) = ledger.agent(id).await?.filter(|agent| agent.state == AgentState::Enrolled) else {
+            return Ok(());
+        };
+        ledger.put_agent(&Agent { state: AgentState::Pending, changed: now, ..agent }).await?;
+        let detail = "something else stands there, which an approval replaces".to_owned();
+        note(ledger, now, Actor("registrar"), "name-taken", id, detail).await
+    }
+
+    /// Notes the other key that an enrolled agent asks for, once, which takes a use of the token: the owner decides about
+    /// one at a time.
     async fn propose(
         &self,
         ledger: &mut Transaction,
         asked: &Enrolment,
-        token: &Token,
+        (known, token): (&Agent, &Token),
         from: &str,
         now: Time,
     ) -> Result<Refusal, LedgerError> {
-        let proposal = Proposal {
-            id: asked.agent.to_string(),
-            key: asked.key.octets().to_vec(),
-            tier: UNATTESTED.to_owned(),
-            token: token.name.clone(),
-            made: now,
-        };
-        // One that stands already was noted when it came; another takes its place, and the owner sees the last.
-        if ledger.proposal(&proposal.id).await?.is_none_or(|standing| standing.key != proposal.key) {
+        let is_open = known.state == AgentState::Enrolled && ledger.proposal(&known.id).await?.is_none();
+        if is_open && ledger.use_token(&token.digest).await? {
+            let proposal = Proposal {
+                id: asked.agent.to_string(),
+                key: asked.key.octets().to_vec(),
+                tier: UNATTESTED.to_owned(),
+                token: token.name.clone(),
+                made: now,
+            };
             let detail = format!("{} by token {} from {from}", asked.key.fingerprint(), token.name);
             note(ledger, now, Actor("agent"), "ask-for-key", &proposal.id, detail).await?;
             ledger.put_proposal(&proposal).await?;
@@ -200,30 +260,36 @@ impl Rules {
         Ok(Refusal::KeyConflict)
     }
 
-    /// Approves an agent that waits, or the other key that one asked for; the key it had counts no more.
+    /// Approves an agent that waits, or the other key that one asked for, if that is the key of this fingerprint; the key
+    /// it had counts no more.
     ///
     /// # Errors
     /// The database fails, and nothing of it happened.
     pub async fn approve(
         &self,
         ledger: &mut Transaction,
-        id: &str,
+        (id, fingerprint): (&str, &str),
         by: Actor<'_>,
         now: Time,
     ) -> Result<Result<(), Unchanged>, LedgerError> {
         let Some(agent) = ledger.agent(id).await? else { return Ok(Err(Unchanged::NoAgent(id.to_owned()))) };
-        let approved = match ledger.proposal(id).await? {
-            Some(Proposal { key, tier, token, .. }) if agent.state != AgentState::Revoked => {
-                ledger.remove_proposal(id).await?;
-                Agent { state: AgentState::Enrolled, key, tier, token, changed: now, ..agent }
+        let approved = match (agent.state, ledger.proposal(id).await?) {
+            (AgentState::Enrolled, Some(Proposal { key, tier, token, .. })) => {
+                Agent { key, tier, token, changed: now, ..agent }
             }
-            _ if agent.state == AgentState::Pending => {
-                Agent { state: AgentState::Enrolled, changed: now, ..agent }
-            }
+            (AgentState::Pending, _) => Agent { state: AgentState::Enrolled, changed: now, ..agent },
             _ => return Ok(Err(Unchanged::NothingPending(id.to_owned()))),
         };
-        self.put(ledger, &approved, now).await?;
-        note(ledger, now, by, "approve", id, b64u::encode(&approved.key)).await?;
+        let waits = fingerprint_of(&approved.key);
+        if waits != fingerprint {
+            return Ok(Err(Unchanged::OtherKey { id: id.to_owned(), waits }));
+        }
+        if is_revoked(ledger, id).await? {
+            return Ok(Err(Unchanged::Revoked(id.to_owned())));
+        }
+        ledger.remove_proposal(id).await?;
+        self.put(ledger, &approved, false, now).await?;
+        note(ledger, now, by, "approve", id, waits).await?;
         Ok(Ok(()))
     }
 
@@ -251,7 +317,7 @@ impl Rules {
     }
 
     /// Revokes: an empty key is published at the name, which takes away every key there and below it; how many agents
-    /// that were. A name that never enrolled is revoked, too: what stands there may be by another hand.
+    /// that were. A name that never enrolled is revoked, too, and stays so: neither it nor anything below it enrols.
     ///
     /// # Errors
     /// The database fails, and nothing of it happened.
@@ -262,22 +328,59 @@ impl Rules {
         by: Actor<'_>,
         now: Time,
     ) -> Result<u64, LedgerError> {
-        let itself = AgentId::parse("_").map_err(|_| LedgerError::Damaged { what: "a name" })?;
-        let (id, suffix) = match scope {
-            Scope::Below(id) => (id.borrowed(), format!(".{id}")),
-            Scope::All => (itself, String::new()),
-        };
+        let (id, suffix) = scope.parts()?;
         let mut revoked = ledger.revoke_below(&suffix, now).await?;
-        if let Some(agent) =
-            ledger.agent(id.as_str()).await?.filter(|agent| agent.state != AgentState::Revoked)
-        {
-            ledger.put_agent(&Agent { state: AgentState::Revoked, changed: now, ..agent }).await?;
-            revoked += 1;
-        }
+        let agent = match ledger.agent(id.as_str()).await? {
+            Some(agent) => {
+                revoked += u64::from(agent.state != AgentState::Revoked);
+                Agent { state: AgentState::Revoked, changed: now, ..agent }
+            }
+            None => Agent {
+                id: id.to_string(),
+                state: AgentState::Revoked,
+                key: Vec::new(),
+                tier: UNATTESTED.to_owned(),
+                token: String::new(),
+                changed: now,
+            },
+        };
+        ledger.put_agent(&agent).await?;
         ledger.remove_proposal(id.as_str()).await?;
-        ledger.queue(&self.name(&id), &[Record::revocation().to_string()], now).await?;
+        ledger.queue(&self.name(&id), &[Record::revocation().to_string()], false, now).await?;
         note(ledger, now, by, "revoke", id.as_str(), format!("{revoked} agents")).await?;
         Ok(revoked)
+    }
+
+    /// Forgets what was revoked, so that it can enrol again. Agents below it stay revoked, each by a record of its own
+    /// that is published before the one above them goes.
+    ///
+    /// # Errors
+    /// The database fails, and nothing of it happened.
+    pub async fn forget(
+        &self,
+        ledger: &mut Transaction,
+        scope: &Scope,
+        by: Actor<'_>,
+        now: Time,
+    ) -> Result<Result<(), Unchanged>, LedgerError> {
+        let (id, suffix) = scope.parts()?;
+        let known = ledger.agent(id.as_str()).await?;
+        if known.is_none_or(|agent| agent.state != AgentState::Revoked) {
+            return Ok(Err(Unchanged::NotRevoked(id.to_string())));
+        }
+        ledger.remove_agent(id.as_str()).await?;
+        let mut after = String::new();
+        loop {
+            let below = ledger.below(&suffix, &after).await?;
+            let Some(last) = below.last() else { break };
+            last.clone_into(&mut after);
+            for id in below.iter().filter_map(|id| AgentId::parse(id).ok()) {
+                ledger.queue(&self.name(&id), &[Record::revocation().to_string()], false, now).await?;
+            }
+        }
+        ledger.queue(&self.name(&id), &[], false, now).await?;
+        note(ledger, now, by, "forget", id.as_str(), String::new()).await?;
+        Ok(Ok(()))
     }
 
     /// Adds a token.
@@ -316,6 +419,22 @@ impl Rules {
         note(ledger, now, by, "remove-token", name, String::new()).await?;
         Ok(Ok(()))
     }
+}
+
+/// Whether the name, one above it, or the whole domain is revoked.
+async fn is_revoked(ledger: &mut Transaction, id: &str) -> Result<bool, LedgerError> {
+    let above = std::iter::successors(Some(id), |id| id.split_once('.').map(|(_, above)| above));
+    for name in above.chain([ITSELF]) {
+        if ledger.agent(name).await?.is_some_and(|agent| agent.state == AgentState::Revoked) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// How a key is shown to people who compare it; `-` where there is none.
+pub(super) fn fingerprint_of(key: &[u8]) -> String {
+    PublicKey::from_octets(key).map_or_else(|_| "-".to_owned(), |key| key.fingerprint().to_string())
 }
 
 fn is_for(token: &Token, agent: &AgentId<'_>) -> bool {

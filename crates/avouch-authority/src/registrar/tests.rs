@@ -131,6 +131,10 @@ impl Asked {
         enrol(&self.key, &domain(), agent, digest, SystemClock::new().now()).unwrap().write(&self.token)
     }
 
+    fn fingerprint(&self) -> String {
+        self.key.public().fingerprint().to_string()
+    }
+
     fn name(&self) -> String {
         format!("{}.{ZONE}", self.agent)
     }
@@ -196,10 +200,84 @@ async fn a_fleet_is_revoked_by_one_record_and_the_domain_by_another() {
         assert_eq!(primary.dig(&format!("gptbot.{ZONE}"), "TXT").unwrap(), REVOKED);
         assert_eq!(house.status().await["enrolled"], 1);
 
-        let all = json!({ "agent": null }).to_string();
+        let all = json!({ "all": true }).to_string();
         assert_eq!(ask(house.operator, "POST", "/v1/revoke", &all).await.0, 403, "the owner's alone");
         assert_eq!(ask(house.owner, "POST", "/v1/revoke", &all).await.1, json!({"revoked": 1}));
     }
+}
+
+#[tokio::test]
+async fn what_is_revoked_does_not_come_back_by_a_token() {
+    let Some((primary, folder)) = primaries().pop() else { return };
+    let house = House::open(&folder.path().join("db"), &primary).await;
+    let token = house.token("wide", json!({ "agents": "*.b" })).await;
+    assert_eq!(house.enrol(&Asked::new("x.f.b", &token)).await.0, 200);
+    let scope = |id: &str| json!({ "agent": id }).to_string();
+    assert_eq!(ask(house.owner, "POST", "/v1/revoke", &scope("f.b")).await.1, json!({"revoked": 1}));
+    // The fleet's own name, a member that never was, and the member that was.
+    for agent in ["f.b", "new.f.b", "x.f.b"] {
+        let (status, told) = house.enrol(&Asked::new(agent, &token)).await;
+        assert_eq!((status, told["reason"].as_str()), (403, Some("revoked")), "{agent}");
+    }
+    assert_eq!(house.enrol(&Asked::new("y.g.b", &token)).await.0, 200, "beside it");
+    house.published().await;
+    assert_eq!(primary.dig(&format!("f.b.{ZONE}"), "TXT").unwrap(), REVOKED);
+
+    assert_eq!(ask(house.operator, "POST", "/v1/forget", &scope("f.b")).await.0, 403, "the owner's alone");
+    assert_eq!(ask(house.owner, "POST", "/v1/forget", &scope("f.b")).await.0, 204);
+    assert_eq!(ask(house.owner, "POST", "/v1/forget", &scope("f.b")).await.0, 404);
+    house.published().await;
+    assert_eq!(primary.dig(&format!("f.b.{ZONE}"), "TXT").unwrap(), "");
+    assert_eq!(primary.dig(&format!("x.f.b.{ZONE}"), "TXT").unwrap(), REVOKED, "by a record of its own");
+    assert_eq!(house.enrol(&Asked::new("new.f.b", &token)).await.0, 200);
+    assert_eq!(house.enrol(&Asked::new("x.f.b", &token)).await.0, 403);
+    for wrong in
+        [json!({}), json!({ "agent": null }), json!({ "agent": "_" }), json!({ "agent": "a", "all": true })]
+    {
+        assert_eq!(ask(house.owner, "POST", "/v1/revoke", &wrong.to_string()).await.0, 400, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn what_another_hand_published_is_not_replaced_by_a_token() {
+    for (primary, folder) in primaries() {
+        let key = TsigKey::open(&primary.key("registrar")).unwrap();
+        let by_hand = Publisher::new(primary.address(), ZONE, key).unwrap();
+        let name = format!("a.gptbot.{ZONE}");
+        let texts = vec!["v=saip1; pk=".to_owned()];
+        let change = avouch_dns::publish::Change { name: name.clone(), texts, ttl: 5 };
+        by_hand.publish(&[change], SystemClock::new().now()).await.unwrap();
+
+        let house = House::open(&folder.path().join("db"), &primary).await;
+        let token = house.token("fleet", json!({})).await;
+        let (asked, other) = (Asked::new("a.gptbot", &token), Asked::new("b.gptbot", &token));
+        assert_eq!(house.enrol(&asked).await.0, 200);
+        assert_eq!(house.enrol(&other).await.0, 200);
+        house.published().await;
+        assert_eq!(primary.dig(&name, "TXT").unwrap(), REVOKED, "it stays");
+        assert_eq!(primary.dig(&other.name(), "TXT").unwrap(), other.record());
+        assert_eq!(house.enrol(&asked).await.1["state"], "pending", "the owner decides");
+        let approve = json!({ "agent": "a.gptbot", "key": asked.fingerprint() }).to_string();
+        assert_eq!(ask(house.owner, "POST", "/v1/approve", &approve).await.0, 204);
+        house.published().await;
+        assert_eq!(primary.dig(&name, "TXT").unwrap(), asked.record());
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_gone_or_used_up_asks_for_no_other_key() {
+    let Some((primary, folder)) = primaries().pop() else { return };
+    let house = House::open(&folder.path().join("db"), &primary).await;
+    let token = house.token("once", json!({ "uses": 1 })).await;
+    assert_eq!(house.enrol(&Asked::new("a.gptbot", &token)).await.0, 200);
+    assert_eq!(house.enrol(&Asked::new("a.gptbot", &token)).await.0, 409);
+    assert_eq!(ask(house.owner, "GET", "/v1/proposals", "").await.1, json!([]), "it was used up");
+    let token = house.token("more", json!({})).await;
+    assert_eq!(house.enrol(&Asked::new("a.gptbot", &token)).await.0, 409);
+    assert_eq!(ask(house.owner, "GET", "/v1/proposals", "").await.1.as_array().unwrap().len(), 1);
+    let named = json!({ "name": "more" }).to_string();
+    assert_eq!(ask(house.owner, "POST", "/v1/tokens/remove", &named).await.0, 204);
+    assert_eq!(ask(house.owner, "GET", "/v1/proposals", "").await.1, json!([]), "it went with its token");
 }
 
 #[tokio::test]
@@ -218,12 +296,17 @@ async fn who_waits_for_an_approval_is_not_published_before() {
         pending.as_array().unwrap().iter().map(|agent| agent["agent"].as_str().unwrap()).collect();
     assert_eq!(ids, ["a.gptbot", "b.gptbot"]);
     assert_eq!(primary.serial().unwrap(), before);
-    let named = |id: &str| json!({ "agent": id }).to_string();
-    assert_eq!(ask(house.operator, "POST", "/v1/approve", &named("a.gptbot")).await.0, 204);
-    assert_eq!(ask(house.operator, "POST", "/v1/reject", &named("b.gptbot")).await.0, 204);
+    let approve = |id: &str, asked: &Asked| json!({ "agent": id, "key": asked.fingerprint() }).to_string();
+    let other = ask(house.operator, "POST", "/v1/approve", &approve("a.gptbot", &rejected)).await;
+    assert_eq!(other.0, 409, "the key of somebody else: {}", other.1);
+    assert_eq!(ask(house.operator, "POST", "/v1/approve", &approve("a.gptbot", &asked)).await.0, 204);
+    let reject = json!({ "agent": "b.gptbot" }).to_string();
+    assert_eq!(ask(house.operator, "POST", "/v1/reject", &reject).await.0, 204);
     for id in ["a.gptbot", "b.gptbot", "c.gptbot"] {
-        assert_eq!(ask(house.operator, "POST", "/v1/approve", &named(id)).await.0, 404, "{id}");
+        assert_eq!(ask(house.operator, "POST", "/v1/approve", &approve(id, &asked)).await.0, 404, "{id}");
     }
+    let nul = json!({ "agent": "a\u{0}", "key": "" }).to_string();
+    assert_eq!(ask(house.operator, "POST", "/v1/approve", &nul).await.0, 400);
     house.published().await;
     assert_eq!(primary.dig(&asked.name(), "TXT").unwrap(), asked.record());
     assert_eq!(primary.dig(&rejected.name(), "TXT").unwrap(), "");
@@ -238,19 +321,20 @@ async fn another_key_of_a_known_agent_waits_for_the_owner() {
     let (first, second) = (Asked::new("a.gptbot", &token), Asked::new("a.gptbot", &token));
     assert_eq!(house.enrol(&first).await.0, 200);
     house.published().await;
-    for _ in 0..2 {
-        let (status, told) = house.enrol(&second).await;
+    let third = Asked::new("a.gptbot", &token);
+    for asked in [&second, &second, &third] {
+        let (status, told) = house.enrol(asked).await;
         assert_eq!((status, told["reason"].as_str()), (409, Some("key-conflict")));
     }
     assert_eq!(primary.dig(&first.name(), "TXT").unwrap(), first.record(), "the first key stays");
-    let named = json!({ "agent": "a.gptbot" }).to_string();
-    assert_eq!(
-        ask(house.operator, "POST", "/v1/approve", &named).await.0,
-        403,
-        "not an operator's to approve"
-    );
-    assert_eq!(ask(house.owner, "GET", "/v1/proposals", "").await.1.as_array().unwrap().len(), 1);
-    assert_eq!(ask(house.owner, "POST", "/v1/approve", &named).await.0, 204);
+    let approve = |asked: &Asked| json!({ "agent": "a.gptbot", "key": asked.fingerprint() }).to_string();
+    let by_operator = ask(house.operator, "POST", "/v1/approve", &approve(&second)).await;
+    assert_eq!(by_operator.0, 403, "not an operator's to approve");
+    let proposals = ask(house.owner, "GET", "/v1/proposals", "").await.1;
+    assert_eq!(proposals.as_array().unwrap().len(), 1);
+    assert_eq!(proposals[0]["key"], second.fingerprint(), "the first that asked, not the last");
+    assert_eq!(ask(house.owner, "POST", "/v1/approve", &approve(&third)).await.0, 409);
+    assert_eq!(ask(house.owner, "POST", "/v1/approve", &approve(&second)).await.0, 204);
     house.published().await;
     assert_eq!(primary.dig(&first.name(), "TXT").unwrap(), second.record());
     assert_eq!(house.enrol(&second).await.0, 200);
@@ -363,11 +447,14 @@ async fn a_name_that_the_server_refuses_keeps_no_other_from_being_published() {
     let Some((primary, folder)) = primaries().pop() else { return };
     let house = House::open(&folder.path().join("db"), &primary).await;
     let token = house.token("fleet", json!({})).await;
-    // The domain's own record is none of the names that the key may change.
-    let all = json!({ "agent": null }).to_string();
-    assert_eq!(ask(house.owner, "POST", "/v1/revoke", &all).await.0, 200);
+    // Both in one message.
+    primary.signal("STOP").unwrap();
     let asked = Asked::new("a.gptbot", &token);
     assert_eq!(house.enrol(&asked).await.0, 200);
+    // The domain's own record is none of the names that the key may change.
+    let all = json!({ "all": true }).to_string();
+    assert_eq!(ask(house.owner, "POST", "/v1/revoke", &all).await.0, 200);
+    primary.signal("CONT").unwrap();
     let standing = async {
         while primary.dig(&asked.name(), "TXT").unwrap() != asked.record() {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -83,6 +83,20 @@ pub enum PublishError {
 }
 
 impl PublishError {
+    /// Whether another choice of names may go through: it is about one of them, or about their number.
+    #[must_use]
+    pub const fn is_about_names(&self) -> bool {
+        match self {
+            Self::Change { .. } | Self::TooMany => true,
+            Self::Refused { refusal, .. } => {
+                matches!(refusal, Refusal::Policy | Refusal::Changed | Refusal::NotZone | Refusal::Other(_))
+            }
+            // Knot says so of a key that may not change one of them.
+            Self::Signature { fault, .. } => matches!(fault, SignatureFault::Key),
+            Self::Unreachable { .. } | Self::Answer { .. } => false,
+        }
+    }
+
     /// Whether the same changes may go through later, without anybody doing anything about it.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
@@ -227,6 +241,14 @@ impl Publisher {
         now: Time,
     ) -> Result<(), PublishError> {
         self.send(seen, changes, now).await
+    }
+
+    /// What stands at a name now, as the server has it.
+    ///
+    /// # Errors
+    /// As [`Standing::ask`].
+    pub async fn standing(&self, name: &str) -> Result<Standing, crate::direct::AskError> {
+        Standing::ask(self.server, name).await
     }
 
     async fn send(&self, seen: &[Standing], changes: &[Change], now: Time) -> Result<(), PublishError> {

@@ -19,6 +19,12 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// That nothing stands there.
+    #[must_use]
+    pub fn nothing(name: &str) -> Option<Self> {
+        Some(Self { name: absolute(name).ok()?, records: Vec::new(), ttl: 0 })
+    }
+
     /// Asks the server itself.
     ///
     /// # Errors

@@ -2,8 +2,8 @@
 //!
 //! One contract for SQLite and PostgreSQL. Everything happens in a [`Transaction`]: what was written in it is there
 //! when [`Transaction::commit`] has returned, after a crash of this machine too (SQLite with a write-ahead log that is
-//! synchronised at each commit), and nothing of it otherwise. Several transactions at once are kept apart by the
-//! database; a registrar uses one at a time, so that its rules see what they decide upon.
+//! synchronised at each commit), and nothing of it otherwise. A registrar's rules decide upon what they have
+//! read, so one registrar uses a database at a time ([`Ledger::alone`]), and one transaction after the other.
 
 mod open;
 mod rows;
@@ -12,6 +12,6 @@ mod schema;
 mod tests;
 mod transaction;
 
-pub use open::{Ledger, LedgerError};
+pub use open::{Alone, Ledger, LedgerError};
 pub use rows::{Agent, AgentState, Audited, Proposal, Publication, Token};
 pub use transaction::Transaction;

@@ -1,17 +1,22 @@
 //! Opening a database.
 
-use std::path::Path;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers};
-use sqlx::{AnyPool, AssertSqlSafe};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyPool, AssertSqlSafe};
 
 use super::schema::{MIGRATIONS, of_postgres};
 use super::transaction::Transaction;
 
 /// Connections to the database: one writes, the others read lists.
-const CONNECTIONS: u32 = 4;
+const CONNECTIONS: u32 = 8;
+
+/// The number of the lock in PostgreSQL: `avouch` and a one, in octets.
+const ADVISORY_LOCK: i64 = 0x61_76_6f_75_63_68_01;
 
 /// Why the database does not do what is asked of it.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +24,20 @@ pub enum LedgerError {
     /// Not the address of a database.
     #[error("{0:?} is no database: write sqlite:PATH, or postgres://USER@HOST/NAME")]
     Address(String),
+    /// Another registrar uses it.
+    #[error("another registrar uses the database: stop it, or name another database")]
+    InUse,
+    /// The lock beside the database cannot be had.
+    #[error("cannot lock {}: {source}", path.display())]
+    Lock {
+        /// Which file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// It does not answer in time.
+    #[error("the database does not answer in time")]
+    Slow,
     /// A newer avouch has been here.
     #[error("the database has schema {found}, and this version knows {known}: use the version that wrote it")]
     Newer {
@@ -42,6 +61,15 @@ pub enum LedgerError {
 #[derive(Clone, Debug)]
 pub struct Ledger {
     pool: AnyPool,
+    /// Where it is.
+    url: Arc<str>,
+}
+
+/// Held by whoever alone may use a database; it ends with this.
+#[derive(Debug)]
+pub struct Alone {
+    _file: Option<File>,
+    _connection: Option<PoolConnection<Any>>,
 }
 
 impl Ledger {
@@ -73,7 +101,7 @@ impl Ledger {
                 })
             }),
         };
-        let ledger = Self { pool: pool.connect_with(options).await? };
+        let ledger = Self { pool: pool.connect_with(options).await?, url: url.into() };
         ledger.migrate(is_postgres).await?;
         Ok(ledger)
     }
@@ -84,6 +112,31 @@ impl Ledger {
     /// The database cannot be reached.
     pub async fn begin(&self) -> Result<Transaction, LedgerError> {
         Ok(Transaction(self.pool.begin().await?))
+    }
+
+    /// Has it for oneself, among all who ask so: the rules of a registrar rest on what they have read.
+    ///
+    /// # Errors
+    /// [`LedgerError::InUse`].
+    pub async fn alone(&self) -> Result<Alone, LedgerError> {
+        if let Some(path) = self.url.strip_prefix("sqlite:") {
+            let path = PathBuf::from(format!("{path}.lock"));
+            let failed = |source| LedgerError::Lock { path: path.clone(), source };
+            let file =
+                File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+            return match file.try_lock() {
+                Ok(()) => Ok(Alone { _file: Some(file), _connection: None }),
+                Err(TryLockError::WouldBlock) => Err(LedgerError::InUse),
+                Err(TryLockError::Error(source)) => Err(failed(source)),
+            };
+        }
+        // PostgreSQL keeps the lock for as long as the connection is there.
+        let mut connection = self.pool.acquire().await?;
+        let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(ADVISORY_LOCK);
+        match lock.fetch_one(&mut *connection).await? {
+            true => Ok(Alone { _file: None, _connection: Some(connection) }),
+            false => Err(LedgerError::InUse),
+        }
     }
 
     /// Closes it, once nothing is under way any more.

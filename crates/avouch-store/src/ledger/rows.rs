@@ -94,6 +94,8 @@ pub struct Publication {
     pub name: String,
     /// The TXT records; none removes whatever stands there.
     pub texts: Vec<String>,
+    /// Whether it is to stand there only if nothing does: nobody here has published at the name yet.
+    pub fresh: bool,
     /// When it is to be tried.
     pub due: Time,
     /// How often it was tried.

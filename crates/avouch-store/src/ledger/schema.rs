@@ -30,6 +30,7 @@ pub(super) const MIGRATIONS: [&[&str]; 1] = [&[
         seq BIGINT PRIMARY KEY,
         name TEXT NOT NULL,
         texts TEXT NOT NULL,
+        fresh BIGINT NOT NULL,
         queued BIGINT NOT NULL,
         due BIGINT NOT NULL,
         tries BIGINT NOT NULL)",

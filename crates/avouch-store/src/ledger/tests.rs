@@ -96,11 +96,11 @@ async fn what_is_not_committed_did_not_happen() {
         let ledger = Ledger::open(url).await.unwrap();
         let mut begun = ledger.begin().await.unwrap();
         begun.put_agent(&agent("a", AgentState::Enrolled)).await.unwrap();
-        begun.queue("a._saip.acme.example", &["v=saip1".to_owned()], NOW).await.unwrap();
+        begun.queue("a._saip.acme.example", &["v=saip1".to_owned()], false, NOW).await.unwrap();
         drop(begun);
         let mut read = ledger.begin().await.unwrap();
         assert_eq!(read.agent("a").await.unwrap(), None);
-        assert_eq!(read.waiting().await.unwrap(), (0, None));
+        assert_eq!(read.waiting().await.unwrap(), (0, None, 0));
     }
 }
 
@@ -125,9 +125,9 @@ async fn the_last_that_was_queued_for_a_name_is_published_and_none_is_lost() {
         let mut open = Ledger::open(url).await.unwrap().begin().await.unwrap();
         let name = "a._saip.acme.example";
         let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
-        open.queue(name, &texts(&["v=saip1; pk=old"]), NOW).await.unwrap();
+        open.queue(name, &texts(&["v=saip1; pk=old"]), true, NOW).await.unwrap();
         let under_way = open.due(NOW, 10).await.unwrap().remove(0);
-        open.queue(name, &texts(&["v=saip1; pk=new", "v=saip1; pk=newer"]), NOW).await.unwrap();
+        open.queue(name, &texts(&["v=saip1; pk=new", "v=saip1; pk=newer"]), false, NOW).await.unwrap();
         open.published(&under_way).await.unwrap();
         open.postponed(&under_way, Time::MAX).await.unwrap();
         let due = open.due(NOW, 10).await.unwrap();
@@ -137,13 +137,14 @@ async fn the_last_that_was_queued_for_a_name_is_published_and_none_is_lost() {
         open.postponed(&due[0], later).await.unwrap();
         assert_eq!(open.due(NOW, 10).await.unwrap(), []);
         assert_eq!(open.due(later, 10).await.unwrap()[0].tries, 1);
-        open.queue("b._saip.acme.example", &[], NOW).await.unwrap();
+        open.queue("b._saip.acme.example", &[], true, NOW).await.unwrap();
         assert_eq!(open.due(NOW, 10).await.unwrap()[0].texts, texts(&[]), "nothing is to stand there");
-        assert_eq!(open.waiting().await.unwrap(), (2, Some(NOW)));
+        assert_eq!(open.waiting().await.unwrap(), (2, Some(NOW), 1));
+        assert!(open.due(NOW, 10).await.unwrap()[0].fresh && !open.due(later, 10).await.unwrap()[0].fresh);
         for due in open.due(later, 1).await.unwrap().into_iter().chain(open.due(later, 10).await.unwrap()) {
             open.published(&due).await.unwrap();
         }
-        assert_eq!(open.waiting().await.unwrap(), (0, None));
+        assert_eq!(open.waiting().await.unwrap(), (0, None, 0));
     }
 }
 
@@ -161,6 +162,9 @@ async fn a_fleet_is_revoked_with_all_below_it_and_nothing_beside_it() {
         let revoked = open.agents(Some(AgentState::Revoked), "").await.unwrap();
         let ids: Vec<_> = revoked.iter().map(|agent| agent.id.as_str()).collect();
         assert_eq!(ids, ["a.gpt_bot", "a.gptbot", "b.c.gptbot"]);
+        assert_eq!(open.below(".gptbot", "").await.unwrap(), ["a.gptbot", "b.c.gptbot"]);
+        assert_eq!(open.below(".gptbot", "a.gptbot").await.unwrap(), ["b.c.gptbot"]);
+        assert_eq!(open.below("", "").await.unwrap().len(), 6);
         assert_eq!(open.revoke_below("", NOW).await.unwrap(), 3);
         assert_eq!(open.count(AgentState::Revoked).await.unwrap(), 6);
     }
@@ -182,6 +186,19 @@ async fn a_schema_of_tomorrow_is_not_touched_and_no_address_is_told() {
         Ledger::open("sqlite:/nowhere/registrar.db").await.unwrap_err(),
         LedgerError::Database(_)
     ));
+}
+
+#[tokio::test]
+async fn one_registrar_uses_a_database_at_a_time() {
+    let databases = databases();
+    for url in &databases.urls {
+        let (first, second) = (Ledger::open(url).await.unwrap(), Ledger::open(url).await.unwrap());
+        let alone = first.alone().await.unwrap();
+        assert!(matches!(second.alone().await.unwrap_err(), LedgerError::InUse), "{url}");
+        drop(alone);
+        first.close().await;
+        second.alone().await.unwrap();
+    }
 }
 
 #[tokio::test]

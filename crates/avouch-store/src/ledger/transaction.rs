@@ -70,11 +70,13 @@ impl Transaction {
         Ok(used.bind(digest.to_vec()).execute(&mut *self.0).await?.rows_affected() == 1)
     }
 
-    /// Removes a token; `false` where there is none of this name.
+    /// Removes a token, with what was asked for by it; `false` where there is none of this name.
     ///
     /// # Errors
     /// As [`Transaction::token`].
     pub async fn remove_token(&mut self, name: &str) -> Result<bool, LedgerError> {
+        let asked = sqlx::query("DELETE FROM proposal WHERE token = $1").bind(name.to_owned());
+        asked.execute(&mut *self.0).await?;
         let removed = sqlx::query("DELETE FROM token WHERE name = $1").bind(name.to_owned());
         Ok(removed.execute(&mut *self.0).await?.rows_affected() == 1)
     }
@@ -159,6 +161,18 @@ impl Transaction {
         Ok(revoked.execute(&mut *self.0).await?.rows_affected())
     }
 
+    /// Ids that end with this, which begins with a dot, by id, after `after`; all, where it is empty.
+    ///
+    /// # Errors
+    /// As [`Transaction::token`].
+    pub async fn below(&mut self, suffix: &str, after: &str) -> Result<Vec<String>, LedgerError> {
+        let found = sqlx::query_scalar(
+            "SELECT id FROM agent WHERE id LIKE $1 ESCAPE '!' AND id > $2 ORDER BY id LIMIT $3",
+        );
+        let pattern = format!("%{}", suffix.replace('_', "!_"));
+        Ok(found.bind(pattern).bind(after.to_owned()).bind(PAGE).fetch_all(&mut *self.0).await?)
+    }
+
     /// The other key that an agent asked for.
     ///
     /// # Errors
@@ -202,17 +216,29 @@ impl Transaction {
         Ok(())
     }
 
-    /// Queues what is to stand at a name, in place of what was queued for it.
+    /// Queues what is to stand at a name, in place of what was queued for it; where it is `fresh`, only if nothing
+    /// stands there.
     ///
     /// # Errors
     /// As [`Transaction::token`].
-    pub async fn queue(&mut self, name: &str, texts: &[String], now: Time) -> Result<(), LedgerError> {
+    pub async fn queue(
+        &mut self,
+        name: &str,
+        texts: &[String],
+        fresh: bool,
+        now: Time,
+    ) -> Result<(), LedgerError> {
         // Added first, so that its number is another than that of the one it replaces, which may be under way.
         let put = sqlx::query(
-            "INSERT INTO publication (seq, name, texts, queued, due, tries)
-             SELECT COALESCE(MAX(seq), 0) + 1, $1, $2, $3, $3, 0 FROM publication",
+            "INSERT INTO publication (seq, name, texts, fresh, queued, due, tries)
+             SELECT COALESCE(MAX(seq), 0) + 1, $1, $2, $3, $4, $4, 0 FROM publication",
         );
-        put.bind(name.to_owned()).bind(texts.join("\n")).bind(millis(now)).execute(&mut *self.0).await?;
+        put.bind(name.to_owned())
+            .bind(texts.join("\n"))
+            .bind(i64::from(fresh))
+            .bind(millis(now))
+            .execute(&mut *self.0)
+            .await?;
         let earlier = sqlx::query(
             "DELETE FROM publication WHERE name = $1 AND seq < (SELECT MAX(seq) FROM publication)",
         );
@@ -230,16 +256,20 @@ impl Transaction {
         found.fetch_all(&mut *self.0).await?.iter().map(publication).collect()
     }
 
-    /// How many wait to be published, and since when the oldest does.
+    /// How many wait to be published, since when the oldest does, and how many were tried in vain.
     ///
     /// # Errors
     /// As [`Transaction::token`].
-    pub async fn waiting(&mut self) -> Result<(u64, Option<Time>), LedgerError> {
-        let row =
-            sqlx::query("SELECT COUNT(*) AS waiting, COALESCE(MIN(queued), -1) AS oldest FROM publication");
+    pub async fn waiting(&mut self) -> Result<(u64, Option<Time>, u64), LedgerError> {
+        let row = sqlx::query(
+            "SELECT COUNT(*) AS waiting, COALESCE(MIN(queued), -1) AS oldest,
+             COUNT(CASE WHEN tries > 0 THEN 1 END) AS tried FROM publication",
+        );
         let row = row.fetch_one(&mut *self.0).await?;
-        let (waiting, oldest): (i64, i64) = (row.try_get("waiting")?, row.try_get("oldest")?);
-        Ok((waiting.unsigned_abs(), u64::try_from(oldest).ok().map(Time::from_millis)))
+        let (waiting, oldest, tried): (i64, i64, i64) =
+            (row.try_get("waiting")?, row.try_get("oldest")?, row.try_get("tried")?);
+        let oldest = u64::try_from(oldest).ok().map(Time::from_millis);
+        Ok((waiting.unsigned_abs(), oldest, tried.unsigned_abs()))
     }
 
     /// It stands there now. One that was queued for the name meanwhile stays.
@@ -357,6 +387,7 @@ fn publication(row: &AnyRow) -> Result<Publication, LedgerError> {
         seq: row.try_get("seq")?,
         name: row.try_get("name")?,
         texts: texts.lines().map(str::to_owned).collect(),
+        fresh: flag(row, "fresh")?,
         due: time(row, "due")?,
         tries: number(row, "tries")?,
     })

@@ -29,6 +29,7 @@ enum Verb {
     Proposals(office::Proposals),
     Approve(office::Approve),
     Reject(office::Reject),
+    Forget(office::Forget),
     Token(token::Tokens),
     Audit(office::Audit),
 }
@@ -64,6 +65,7 @@ impl Registrar {
             Verb::Proposals(proposals) => proposals.run().await,
             Verb::Approve(approve) => approve.run().await,
             Verb::Reject(reject) => reject.run().await,
+            Verb::Forget(forget) => forget.run().await,
             Verb::Token(tokens) => tokens.run().await,
             Verb::Audit(audit) => audit.run().await,
         }

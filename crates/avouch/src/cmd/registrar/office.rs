@@ -134,11 +134,12 @@ impl Agents {
             match self.json {
                 true => output::json(&agent)?,
                 false => output::data(format_args!(
-                    "{:<32} {:<9} since {}, by token {}, key {}",
+                    "{:<32} {:<9} since {} by token {:<16} {} ({})",
                     text(&agent, "agent"),
                     text(&agent, "state"),
                     text(&agent, "changed"),
                     text(&agent, "token"),
+                    text(&agent, "key"),
                     text(&agent, "tier")
                 ))?,
             }
@@ -163,7 +164,7 @@ impl Proposals {
             match self.json {
                 true => output::json(&proposal)?,
                 false => output::data(format_args!(
-                    "{:<32} asked {} by token {} for the key {}",
+                    "{:<32} asked {} by token {:<16} for {}",
                     text(&proposal, "agent"),
                     text(&proposal, "made"),
                     text(&proposal, "token"),
@@ -177,18 +178,24 @@ impl Proposals {
 
 /// Approve an agent that waits, or the other key that one asks for
 ///
-/// The key an agent had before counts no more once its record has changed. Ends with 1 if nothing waited.
+/// Compare the fingerprint with the agent's own (`avouch key show`): whoever has the token can ask in its name. The key an
+/// agent had before counts no more once its record has changed. Ends with 1 if nothing waited.
 #[derive(Debug, Args)]
+#[command(after_long_help = "Example:
+  avouch registrar approve nyc-042.gptbot sha256:…")]
 pub(super) struct Approve {
     #[command(flatten)]
     office: Office,
     /// The agent's id within the domain
     agent: String,
+    /// The fingerprint of the key that is approved, as `agents` and `proposals` show it
+    key: String,
 }
 
 impl Approve {
     pub(super) async fn run(&self) -> Result<Exit, Failure> {
-        let told = self.office.ask(Method::POST, "/v1/approve", Some(json!({ "agent": self.agent }))).await?;
+        let approved = json!({ "agent": self.agent, "key": self.key });
+        let told = self.office.ask(Method::POST, "/v1/approve", Some(approved)).await?;
         Ok(Exit::from_answer(told.is_some()))
     }
 }
@@ -243,22 +250,47 @@ impl Audit {
 
 /// Revoke an agent, a fleet, or every agent of the domain, at the registrar
 ///
-/// An empty key is published at the name, which takes away every key there and below it. Verifiers learn of it when what
-/// they know has ended: after the TTL of the records, 300 s unless the registrar says otherwise.
+/// An empty key is published at the name, which takes away every key there and below it; nothing there enrols again
+/// unless it is forgotten. Verifiers learn of it when what they know has ended: after the TTL of the records, 300 s
+/// unless the registrar says otherwise. `avouch registrar status` says whether the name server has it.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   avouch revoke nyc-042.gptbot@openai.example
   avouch revoke gptbot@openai.example    # the fleet: every agent below this name
-  avouch revoke all")]
+  avouch revoke all --yes")]
 pub(crate) struct Revoke {
     #[command(flatten)]
     office: Office,
     /// AGENT@DOMAIN, FLEET@DOMAIN, or all
     #[arg(value_name = "WHOM", value_parser = whom)]
     whom: Whom,
+    /// All agents of the domain, really
+    #[arg(long)]
+    yes: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Forget what was revoked, so that it can enrol again
+///
+/// Its record goes. Agents below a fleet that is forgotten stay revoked, each by a record of its own. Ends with 1 if it is
+/// not revoked.
+#[derive(Debug, Args)]
+pub(super) struct Forget {
+    #[command(flatten)]
+    office: Office,
+    /// The id of an agent or fleet within the domain, or all
+    whom: String,
+}
+
+impl Forget {
+    pub(super) async fn run(&self) -> Result<Exit, Failure> {
+        let forgotten =
+            if self.whom == "all" { json!({ "all": true }) } else { json!({ "agent": self.whom }) };
+        let told = self.office.ask(Method::POST, "/v1/forget", Some(forgotten)).await?;
+        Ok(Exit::from_answer(told.is_some()))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -280,8 +312,11 @@ fn whom(text: &str) -> Result<Whom, String> {
 
 impl Revoke {
     pub(in crate::cmd) async fn run(&self) -> Result<Exit, Failure> {
-        let agent = match &self.whom {
-            Whom::All => None,
+        let revoked = match &self.whom {
+            Whom::All if !self.yes => {
+                return Err(Failure::usage("every agent of the domain would be revoked").fix("add --yes"));
+            }
+            Whom::All => json!({ "all": true }),
             Whom::Below(identity) => {
                 let status = self.office.ask(Method::GET, "/v1/status", None).await?.unwrap_or_default();
                 let domain = text(&status, "domain");
@@ -289,16 +324,18 @@ impl Revoke {
                     return Err(Failure::configuration(format_args!("this registrar is that of {domain}"))
                         .fix("`--socket` names another"));
                 }
-                identity.agent.as_ref().map(ToString::to_string)
+                json!({ "agent": identity.agent.as_ref().map(ToString::to_string) })
             }
         };
-        let told = self.office.ask(Method::POST, "/v1/revoke", Some(json!({ "agent": agent }))).await?;
+        let told = self.office.ask(Method::POST, "/v1/revoke", Some(revoked)).await?;
         let told = told.unwrap_or_default();
         if self.json {
             output::json(&told)?;
         } else {
             let count = told.get("revoked").and_then(Value::as_u64).unwrap_or(0);
-            output::data(format_args!("revoked, with {count} agents that were known here"))?;
+            output::data(format_args!(
+                "revoked, with {count} agents that were known here; the name server hears of it now"
+            ))?;
         }
         Ok(Exit::Positive)
     }
