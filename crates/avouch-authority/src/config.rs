@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use avouch_wire::name::Domain;
-use avouch_wire::settings::{Fault, Problems, Reader, Table, Value};
+use avouch_wire::settings::{Fault, Problems, Quoted, Reader, Table, Value};
 
 /// TTL of records, in seconds: how long a revocation takes at most to be known everywhere.
 const TTL: u32 = 300;
@@ -174,19 +174,24 @@ impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "domain = \"{}\"\nlisten = \"{}\"", self.domain, self.listen)?;
         if let Some((certificate, key)) = &self.tls {
-            writeln!(f, "\n[tls]\ncert = {certificate:?}\nkey = {key:?}")?;
+            writeln!(f, "\n[tls]\ncert = {}\nkey = {}", file(certificate), file(key))?;
         }
         let (before, host) = self.store.split_once('@').unwrap_or(("", &self.store));
         let shown = match before.rsplit_once(':') {
             Some((user, _)) if user.contains("//") => format!("{user}:…@{host}"),
             _ => self.store.clone(),
         };
-        writeln!(f, "\n[store]\nurl = {shown:?}")?;
+        writeln!(f, "\n[store]\nurl = {}", Quoted(shown))?;
         let Publish { server, zone, tsig, ttl } = &self.publish;
-        writeln!(f, "\n[publish]\nserver = \"{server}\"\nzone = {zone:?}\ntsig = {tsig:?}\nttl = {ttl}")?;
-        writeln!(f, "\n[owner]\nsocket = {:?}", self.owner)?;
-        self.operator.iter().try_for_each(|operator| writeln!(f, "\n[operator]\nsocket = {operator:?}"))
+        writeln!(f, "\n[publish]\nserver = \"{server}\"\nzone = {}", Quoted(zone))?;
+        writeln!(f, "tsig = {}\nttl = {ttl}", file(tsig))?;
+        writeln!(f, "\n[owner]\nsocket = {}", file(&self.owner))?;
+        self.operator.iter().try_for_each(|path| writeln!(f, "\n[operator]\nsocket = {}", file(path)))
     }
+}
+
+fn file(path: &Path) -> Quoted<std::path::Display<'_>> {
+    Quoted(path.display())
 }
 
 #[cfg(test)]
@@ -214,6 +219,8 @@ mod tests {
         assert_eq!(config.operator, Some("/run/o".into()));
         assert_eq!(Config::parse("f", &config.to_string()).unwrap(), config);
         assert!(matches!(Config::load(&folder.path().join("none")), Err(ConfigError::Read { .. })));
+        let odd = Config::parse("f", &LEAST.replace("'tsig.key'", r#""a\"b\u007F\\""#)).unwrap();
+        assert_eq!(Config::parse("f", &odd.to_string()).unwrap(), odd, "whatever its paths hold");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Tests of every octet of a text.
+//! Tests of every octet of a text, and texts put one behind the other.
 
 /// As many octets as common processors compare at once.
 const BLOCK: usize = 16;
@@ -26,6 +26,14 @@ pub(crate) fn span(octets: &[u8], is: impl Fn(u8) -> bool) -> usize {
 #[inline]
 fn block_holds(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> bool {
     block.iter().fold(true, |all, octet| all & is(*octet))
+}
+
+/// Two octets of length, then the octets. Longer ones than 65,535 cannot be told apart by their
+/// length, so they are cut to nothing that was ever signed: the length saturates and the octets
+/// follow whole, which no signer produces.
+pub(crate) fn lp16(out: &mut Vec<u8>, octets: &[u8]) {
+    out.extend_from_slice(&u16::try_from(octets.len()).unwrap_or(u16::MAX).to_be_bytes());
+    out.extend_from_slice(octets);
 }
 
 /// 0x01 in each octet of a word.

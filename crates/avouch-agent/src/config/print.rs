@@ -3,6 +3,8 @@
 use core::fmt;
 use std::fmt::Display;
 
+use avouch_wire::settings::{List, Quoted};
+
 use super::identity::MODES;
 use super::{Config, Limits};
 
@@ -77,35 +79,4 @@ impl Display for Limits {
 /// A list that may not be empty where it is written.
 fn some<T: Display>(f: &mut fmt::Formatter<'_>, name: &str, items: &[T]) -> fmt::Result {
     if items.is_empty() { Ok(()) } else { writeln!(f, "{name} = {}", List(items)) }
-}
-
-/// A TOML basic string.
-struct Quoted<T>(T);
-
-impl<T: Display> Display for Quoted<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"")?;
-        for c in self.0.to_string().chars() {
-            match c {
-                '"' | '\\' => write!(f, "\\{c}")?,
-                c if c.is_control() => write!(f, "\\u{:04X}", u32::from(c))?,
-                c => write!(f, "{c}")?,
-            }
-        }
-        f.write_str("\"")
-    }
-}
-
-/// A TOML list of strings.
-struct List<'a, T>(&'a [T]);
-
-impl<T: Display> Display for List<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[")?;
-        for (index, item) in self.0.iter().enumerate() {
-            let comma = if index == 0 { "" } else { ", " };
-            write!(f, "{comma}{}", Quoted(item))?;
-        }
-        f.write_str("]")
-    }
 }

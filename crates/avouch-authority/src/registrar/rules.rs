@@ -149,8 +149,9 @@ impl Rules {
             Some(token) if token.expires <= now => Refusal::TokenExpired,
             Some(token) if !is_for(&token, &asked.agent) => Refusal::AgentNotAllowed,
             Some(token) if token.attested => Refusal::NotAttested,
-            Some(_) if is_revoked(ledger, asked.agent.as_str()).await? => Refusal::Revoked,
+            Some(_) if is_revoked_above(ledger, asked.agent.as_str()).await? => Refusal::Revoked,
             Some(token) => match ledger.agent(asked.agent.as_str()).await? {
+                Some(known) if known.state == AgentState::Revoked => Refusal::Revoked,
                 Some(known) if known.key == asked.key.octets() => return Ok(Ok(known.state)),
                 Some(known) => {
                     return self.propose(ledger, asked, (&known, &token), from, now).await.map(Err);
@@ -284,7 +285,7 @@ impl Rules {
         if waits != fingerprint {
             return Ok(Err(Unchanged::OtherKey { id: id.to_owned(), waits }));
         }
-        if is_revoked(ledger, id).await? {
+        if is_revoked_above(ledger, id).await? {
             return Ok(Err(Unchanged::Revoked(id.to_owned())));
         }
         ledger.remove_proposal(id).await?;
@@ -421,9 +422,9 @@ impl Rules {
     }
 }
 
-/// Whether the name, one above it, or the whole domain is revoked.
-async fn is_revoked(ledger: &mut Transaction, id: &str) -> Result<bool, LedgerError> {
-    let above = std::iter::successors(Some(id), |id| id.split_once('.').map(|(_, above)| above));
+/// Whether a name above this one, or the whole domain, is revoked.
+async fn is_revoked_above(ledger: &mut Transaction, id: &str) -> Result<bool, LedgerError> {
+    let above = std::iter::successors(Some(id), |id| id.split_once('.').map(|(_, above)| above)).skip(1);
     for name in above.chain([ITSELF]) {
         if ledger.agent(name).await?.is_some_and(|agent| agent.state == AgentState::Revoked) {
             return Ok(true);

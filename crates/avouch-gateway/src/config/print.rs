@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use avouch_engine::decision::OnFault;
+pub(super) use avouch_wire::settings::{List, Quoted};
 
 use super::{Config, Disclose, LogTarget, Route};
 use crate::trust::PrivatePeers;
@@ -131,35 +132,4 @@ fn write_route(route: &Route, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 pub(super) fn file(path: &Path) -> Quoted<std::path::Display<'_>> {
     Quoted(path.display())
-}
-
-/// A TOML basic string.
-pub(super) struct Quoted<T>(pub(super) T);
-
-impl<T: Display> Display for Quoted<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"")?;
-        for c in self.0.to_string().chars() {
-            match c {
-                '"' | '\\' => write!(f, "\\{c}")?,
-                c if c.is_control() => write!(f, "\\u{:04X}", u32::from(c))?,
-                c => write!(f, "{c}")?,
-            }
-        }
-        f.write_str("\"")
-    }
-}
-
-/// A TOML list of strings.
-pub(super) struct List<'a, T>(pub(super) &'a [T]);
-
-impl<T: Display> Display for List<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[")?;
-        for (index, item) in self.0.iter().enumerate() {
-            let comma = if index == 0 { "" } else { ", " };
-            write!(f, "{comma}{}", Quoted(item))?;
-        }
-        f.write_str("]")
-    }
 }

@@ -7,6 +7,7 @@ use crate::b64u;
 use crate::context::ENROLMENT;
 use crate::key::{KeyError, PublicKey};
 use crate::name::{AgentId, Domain, NameError};
+use crate::octets::lp16;
 
 /// Longest question, in octets.
 pub const MAX_QUESTION: usize = 16 * 1024;
@@ -122,11 +123,7 @@ impl Enrolment {
         let fingerprint = key.fingerprint().to_string();
         let parts =
             [domain.as_str().as_bytes(), agent.as_str().as_bytes(), fingerprint.as_bytes(), &token[..]];
-        for part in parts {
-            // None is longer than 253 octets.
-            out.extend_from_slice(&u16::try_from(part.len()).unwrap_or(u16::MAX).to_be_bytes());
-            out.extend_from_slice(part);
-        }
+        parts.into_iter().for_each(|part| lp16(&mut out, part));
         out.extend_from_slice(&time.to_be_bytes());
         out
     }

@@ -3,6 +3,7 @@
 use super::{Form, Header, Mode, Registry, Signed};
 use crate::context;
 use crate::key::Fingerprint;
+use crate::octets::lp16;
 
 /// The parts of a request that its signatures cover.
 #[derive(Clone, Copy, Debug)]
@@ -107,14 +108,6 @@ const fn registry<'m, 'a>(mode: &'m Mode<'a>) -> Option<&'m Registry<'a>> {
 fn write(out: &mut Vec<u8>, parts: &[&[u8]]) {
     out.reserve(parts.iter().map(|part| part.len()).sum());
     parts.iter().for_each(|part| out.extend_from_slice(part));
-}
-
-/// Two octets of length, then the octets. Longer ones than 65,535 cannot be told apart by their
-/// length, so they are cut to nothing that was ever signed: the length saturates and the octets
-/// follow whole, which no signer produces.
-fn lp16(out: &mut Vec<u8>, octets: &[u8]) {
-    out.extend_from_slice(&u16::try_from(octets.len()).unwrap_or(u16::MAX).to_be_bytes());
-    out.extend_from_slice(octets);
 }
 
 fn lp32(out: &mut Vec<u8>, octets: &[u8]) {

@@ -30,11 +30,13 @@ mod problem;
 mod quantity;
 mod table;
 mod value;
+mod written;
 
 pub use problem::{Fault, Problem, Problems};
 pub use quantity::{Rate, Span};
 pub use table::{Reader, Table};
 pub use value::Value;
+pub use written::{List, Quoted};
 
 /// The longest settings file that is read, in octets. A thousand policy rules take a tenth of it;
 /// anything longer is a wrong path rather than a configuration.
