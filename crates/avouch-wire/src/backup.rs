@@ -26,6 +26,9 @@ pub const MAX_TOTAL: u64 = 4 << 30;
 /// Longest path in octets, as Linux has it (PATH_MAX, without the final zero).
 pub const MAX_PATH: usize = 4_095;
 
+/// Latest time of making in seconds: twelve digits, as `ts` and `exp` have.
+const MAX_MADE: u64 = 999_999_999_999;
+
 /// Longest name of a user or group, as useradd(8) has it.
 const MAX_NAME: usize = 32;
 
@@ -47,6 +50,9 @@ pub enum ManifestError {
     /// Of another version, or of another program.
     #[error("the format is \"{0}\", and this version reads \"{FORMAT}\"")]
     Format(String),
+    /// The time of making is not one of seconds since 1970.
+    #[error("`made` is {0}, and is seconds since 1970 with at most twelve digits")]
+    Made(u64),
     /// More than [`MAX_FILES`].
     #[error("more than {MAX_FILES} files are listed")]
     TooMany,
@@ -158,6 +164,9 @@ impl Manifest {
             serde_json::from_slice(octets).map_err(|error| ManifestError::Json(error.to_string()))?;
         if document.format != FORMAT {
             return Err(ManifestError::Format(document.format.chars().take(40).collect()));
+        }
+        if document.made > MAX_MADE {
+            return Err(ManifestError::Made(document.made));
         }
         if document.files.len() > MAX_FILES || document.left_out.len() > MAX_FILES {
             return Err(ManifestError::TooMany);
@@ -330,6 +339,10 @@ mod tests {
             parse(&manifest(vec![file("/a"), file("/a")]).write()),
             Err(ManifestError::Twice("/a".to_owned()))
         );
+        let made = |seconds| parse(&good.replacen(":1800000000", &format!(":{seconds}"), 1));
+        assert!(made(MAX_MADE).is_ok());
+        assert_eq!(made(MAX_MADE + 1), Err(ManifestError::Made(MAX_MADE + 1)));
+        assert_eq!(made(u64::MAX), Err(ManifestError::Made(u64::MAX)));
         let large = |count: usize| {
             let each = |number| File { octets: MAX_FILE, ..file(&format!("/{number}")) };
             parse(&manifest((0..count).map(each).collect()).write())
