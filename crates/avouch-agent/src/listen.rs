@@ -57,7 +57,21 @@ impl Room {
     pub(crate) async fn place(&self) -> Option<Place> {
         // Nobody closes the room.
         let permit = Arc::clone(&self.places).acquire_owned().await.ok()?;
-        Some(Place { _permit: Arc::new(permit), _alive: self.alive.clone(), stop: self.stop.clone() })
+        Some(self.of(permit))
+    }
+
+    /// A place, if there is one now.
+    pub(crate) fn place_now(&self) -> Option<Place> {
+        Some(self.of(Arc::clone(&self.places).try_acquire_owned().ok()?))
+    }
+
+    /// As much room again, of another size.
+    pub(crate) fn beside(&self, connections: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(connections)), ..self.clone() }
+    }
+
+    fn of(&self, permit: OwnedSemaphorePermit) -> Place {
+        Place { _permit: Arc::new(permit), _alive: self.alive.clone(), stop: self.stop.clone() }
     }
 }
 

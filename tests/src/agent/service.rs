@@ -10,7 +10,7 @@ use testkit::message::{Kind, Message, Messages};
 use testkit::peers::require;
 use testkit::raw::exchange;
 use testkit::upstream::{OK, Upstream};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
 use super::world::{Agent, World, anonymous, proved, says_who};
@@ -127,6 +127,13 @@ async fn only_who_may_connect_and_is_named_may_ask() {
     let other = agent(&world, &format!("users = [{}]\n", own + 1));
     let (status, answer) = ask(&world, &question).await;
     assert_eq!(status, 403, "{answer}");
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        held.push(UnixStream::connect(socket(&world)).await.unwrap());
+    }
+    let mut further = UnixStream::connect(socket(&world)).await.unwrap();
+    assert_eq!(further.read(&mut [0]).await.unwrap(), 0, "they hold no place that others need");
+    drop(held);
     other.stop();
     world.stop().await;
 }

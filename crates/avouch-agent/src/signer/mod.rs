@@ -38,6 +38,9 @@ const HEAD: Duration = Duration::from_secs(30);
 /// Connections at once.
 pub(crate) const CONNECTIONS: usize = 256;
 
+/// Connections at once of users that `users` shuts out: enough to tell them, and none that others need.
+const SHUT_OUT: usize = 8;
+
 /// The only path.
 const PATH: &str = "/v1/sign";
 
@@ -50,7 +53,7 @@ pub(crate) struct Signer {
 
 /// Accepts connections until a stop is asked for.
 pub(crate) async fn accept(socket: Socket, room: Room, signer: Signer) {
-    let mut stop = room.stop.clone();
+    let (mut stop, shut_out) = (room.stop.clone(), room.beside(SHUT_OUT));
     loop {
         let Some(place) = room.place().await else { return };
         let accepted = tokio::select! {
@@ -59,8 +62,9 @@ pub(crate) async fn accept(socket: Socket, room: Room, signer: Signer) {
         };
         match accepted {
             Ok(stream) => {
-                let signer = signer.clone();
-                tokio::spawn(async move { signer.serve(stream, &place).await });
+                let (signer, may) = (signer.clone(), signer.may(&stream));
+                let Some(place) = (if may { Some(place) } else { shut_out.place_now() }) else { continue };
+                tokio::spawn(async move { signer.serve(stream, may, &place).await });
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections");
@@ -71,8 +75,7 @@ pub(crate) async fn accept(socket: Socket, room: Room, signer: Signer) {
 }
 
 impl Signer {
-    async fn serve(&self, stream: UnixStream, place: &Place) {
-        let may = self.may(&stream);
+    async fn serve(&self, stream: UnixStream, may: bool, place: &Place) {
         let answer =
             service_fn(move |request| async move { Ok::<_, Infallible>(self.answer(request, may).await) });
         let mut server = http1::Builder::new();
