@@ -12,8 +12,8 @@ mod registration;
 
 pub use answer::{AgentAnswer, KeyAnswer, MAX_ANSWER, MAX_SECRETS, Registration};
 pub use asker::{
-    Asker, Credentials, EVENT_PATH, KEY_PATH, MAX_VERIFIER_KEYS, Question, REGISTER_PATH, SECRET_PATH, SEQUENCE_PATH,
-    VERIFIER_PATH, VerifierDocument,
+    Asker, Credentials, EVENT_PATH, KEY_PATH, MAX_VERIFIER_KEYS, Question, REGISTER_PATH, SECRET_PATH,
+    SEQUENCE_PATH, VERIFIER_PATH, VerifierDocument,
 };
 pub use event::{Event, Happening, MAX_LINE};
 pub use keys::{EPOCH, EnrolmentSecret, KeyName, VerifierKey, agent_name, epoch_of};
