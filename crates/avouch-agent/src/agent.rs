@@ -13,6 +13,7 @@ use crate::figures::Figures;
 use crate::hygiene;
 use crate::identity::Identity;
 use crate::key::OpenError;
+use crate::lines::Ticket;
 use crate::question::{Content, Question, QuestionError};
 use crate::site::Site;
 
@@ -88,9 +89,17 @@ impl Agent {
     /// # Errors
     /// [`DeskError`]: it is to be signed, and cannot be.
     pub async fn sign(&self, question: Question) -> Result<Option<Fields>, DeskError> {
+        Ok(self.sign_counted(question).await?.map(|(fields, _)| fields))
+    }
+
+    /// The same, with the request's place where it is counted: to be kept until its answer begins, and to be told of it.
+    pub(crate) async fn sign_counted(
+        &self,
+        question: Question,
+    ) -> Result<Option<(Fields, Option<Ticket>)>, DeskError> {
         let Some(by) = self.protocols(&question.site) else { return Ok(None) };
         let signed = self.0.desk.sign(by, question).await;
-        let fields = signed.inspect_err(|error| {
+        let (fields, ticket) = signed.inspect_err(|error| {
             self.0.figures.unsigned.up();
             tracing::warn!(%error, "a request was not signed");
         })?;
@@ -98,7 +107,8 @@ impl Agent {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| DeskError::Broken)?;
             Ok((name, HeaderValue::try_from(value).map_err(|_| DeskError::Broken)?))
         });
-        fields.collect::<Result<_, _>>().map(Some)
+        let fields = fields.collect::<Result<_, DeskError>>()?;
+        Ok(Some((fields, ticket)))
     }
 
     /// Signs a request with an absolute URL if it goes to a destination, and says whether it did. Fields by which it says

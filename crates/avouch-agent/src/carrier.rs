@@ -18,6 +18,7 @@ use crate::config::Limits;
 use crate::desk::DeskError;
 use crate::hygiene::{strip_connection, strip_identity};
 use crate::identity::SignError;
+use crate::lines::Ticket;
 use crate::outbound::Outbound;
 use crate::pool::{Pool, Sender};
 use crate::question::{Content, Question};
@@ -106,13 +107,18 @@ impl Carrier {
                 None => self.outbound.open(site).await?,
             };
             strip_identity(request.headers_mut());
-            self.sign(&mut request, site, content).await?;
+            let ticket = self.sign(&mut request, site, content).await?;
             let answer = within(self.answer, moved.as_deref(), sender.try_send_request(request)).await;
             match answer.ok_or(Refusal::AnswerTimeout)? {
                 Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
                     return Err(Refusal::Switched);
                 }
-                Ok(answer) => return Ok((answer, sender)),
+                Ok(answer) => {
+                    if let Some(ticket) = ticket {
+                        ticket.answered(answer.status(), next_number(&answer));
+                    }
+                    return Ok((answer, sender));
+                }
                 Err(mut failed) => match failed.take_message() {
                     // The site closed the idle connection at that very moment; nothing was sent.
                     Some(unsent) if reused => request = unsent,
@@ -127,21 +133,22 @@ impl Carrier {
         request: &mut Request<Outgoing>,
         site: &Site,
         content: Content,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<Ticket>, Refusal> {
         let question = Question {
             method: request.method().to_string(),
             site: site.clone(),
             target: request.uri().to_string(),
             content,
         };
-        let fields = match self.agent.sign(question).await {
+        let signed = match self.agent.sign_counted(question).await {
             Err(DeskError::Sign(SignError::Target(_))) => return Err(Refusal::Target),
             signed => signed?,
         };
-        for (name, value) in fields.into_iter().flatten() {
+        let Some((fields, ticket)) = signed else { return Ok(None) };
+        for (name, value) in fields {
             request.headers_mut().insert(name, value);
         }
-        Ok(())
+        Ok(ticket)
     }
 
     fn relay(&self, answer: Response<Incoming>, sender: Sender, site: &Site) -> Response<Answer> {
@@ -170,6 +177,11 @@ async fn within<T>(limit: Duration, moved: Option<&AtomicU64>, answer: impl Futu
             Err(_) => return None,
         }
     }
+}
+
+/// Which number the site says is next (`docs/formats/registration-entity.md`).
+fn next_number(answer: &Response<Incoming>) -> Option<u64> {
+    answer.headers().get("saip-next-seq")?.to_str().ok()?.parse().ok()
 }
 
 /// Tells a failure of the program's content from one of the site.

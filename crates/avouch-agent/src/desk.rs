@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::{Limits, Protocols};
 use crate::identity::{Identity, SAIP, SignError, not_in_batch};
+use crate::lines::Ticket;
 use crate::question::Question;
 use crate::standing::Standing;
 
@@ -57,6 +58,9 @@ impl From<SignError> for DeskError {
 /// The fields that sign a request.
 type Signed = Vec<(&'static str, String)>;
 
+/// Where requests are counted: the place of this one, to be kept until its answer begins.
+type Counted = Option<Ticket>;
+
 /// Signs, a bounded number at once.
 pub(crate) struct Desk {
     identity: Arc<Identity>,
@@ -93,15 +97,32 @@ impl Desk {
     }
 
     /// The fields that sign a request. Every call makes a signature of its own, with its own nonce.
-    pub(crate) async fn sign(&self, by: Protocols, question: Question) -> Result<Signed, DeskError> {
+    pub(crate) async fn sign(
+        &self,
+        by: Protocols,
+        question: Question,
+    ) -> Result<(Signed, Counted), DeskError> {
         let _place = self.room.try_acquire().map_err(|_| DeskError::Busy)?;
         let signed = self.make(by, question).await;
         self.standing.learn(&signed, self.clock.now());
         signed
     }
 
-    /// Tries a key in a TPM out from time to time, for it may go away and come back while nothing is sent.
+    /// Keeps up with what changes while nothing is sent: a key in a TPM may go away and come back, and a secret is
+    /// renewed.
     pub(crate) async fn keep_up(&self) {
+        tokio::join!(self.try_out(), self.refresh());
+    }
+
+    async fn refresh(&self) {
+        let Some(registered) = self.identity.registered() else { return };
+        loop {
+            tokio::time::sleep(TRY_AGAIN).await;
+            registered.refresh();
+        }
+    }
+
+    async fn try_out(&self) {
         if !self.identity.is_in_tpm() {
             return;
         }
@@ -119,8 +140,24 @@ impl Desk {
         }
     }
 
-    async fn make(&self, by: Protocols, question: Question) -> Result<Signed, DeskError> {
+    async fn make(&self, by: Protocols, question: Question) -> Result<(Signed, Counted), DeskError> {
         let until = Instant::now() + self.wait;
+        match self.identity.registered().filter(|_| by.saip) {
+            Some(registered) => {
+                let counting = timeout_at(until, registered.sign(&question, || self.clock.now())).await;
+                let (header, ticket) = counting.map_err(|_| DeskError::Busy)??;
+                let rest = Protocols { saip: false, ..by };
+                let mut signed = vec![(SAIP, header)];
+                if !rest.is_none() {
+                    signed.extend(self.by_key(until, rest, question).await?);
+                }
+                Ok((signed, Some(ticket)))
+            }
+            None => Ok((self.by_key(until, by, question).await?, None)),
+        }
+    }
+
+    async fn by_key(&self, until: Instant, by: Protocols, question: Question) -> Result<Signed, DeskError> {
         let pending = match by.saip {
             true => self.identity.hand_in(&question, self.clock.now())?,
             false => None,
@@ -197,8 +234,8 @@ mod tests {
     #[tokio::test]
     async fn every_signature_is_another_and_what_cannot_be_signed_is_not() {
         let desk = desk("{}");
-        let one = desk.sign(Protocols::SAIP, question("GET")).await.unwrap();
-        assert_ne!(one, desk.sign(Protocols::SAIP, question("GET")).await.unwrap());
+        let one = desk.sign(Protocols::SAIP, question("GET")).await.unwrap().0;
+        assert_ne!(one, desk.sign(Protocols::SAIP, question("GET")).await.unwrap().0);
         let refused = desk.sign(Protocols::SAIP, question("GE T")).await;
         assert!(matches!(refused, Err(DeskError::Sign(_))));
     }

@@ -10,10 +10,11 @@ use avouch_wire::target::Target;
 use avouch_wire::time::Time;
 
 use crate::config;
-use crate::config::Protocols;
+use crate::config::{Protocols, Saip};
 use crate::desk::DeskError;
 use crate::key::{self, OpenError};
 use crate::question::{Content, Question};
+use crate::registered::Registered;
 
 /// The field of SAIP.
 pub(crate) const SAIP: &str = "saip";
@@ -52,7 +53,9 @@ impl SignError {
 #[derive(Debug)]
 pub(crate) struct Identity {
     keyed: Keyed,
-    mode: Mode,
+    /// How the key signs for SAIP; `None` where a secret does.
+    mode: Option<Mode>,
+    registered: Option<Registered>,
     directory: Option<String>,
 }
 
@@ -73,13 +76,17 @@ impl Identity {
             instance: config.instance.clone(),
         };
         let signer = Signer::new(key::open(config)?, speaker);
-        let keyed = match config.mode {
-            Mode::Rolling(key_type) if signer.key().is_in_tpm() => {
+        let (mode, registered) = match &config.saip {
+            Saip::Key(mode) => (Some(*mode), None),
+            Saip::Secret(registry) => (None, Some(Registered::open(registry, config)?)),
+        };
+        let keyed = match mode {
+            Some(Mode::Rolling(key_type)) if signer.key().is_in_tpm() => {
                 Keyed::Batches(BatchSigner::start(signer).map_err(OpenError::Thread)?, key_type)
             }
-            Mode::Rolling(_) | Mode::Direct | Mode::Stateless => Keyed::Each(Box::new(signer)),
+            Some(Mode::Rolling(_) | Mode::Direct | Mode::Stateless) | None => Keyed::Each(Box::new(signer)),
         };
-        Ok(Self { keyed, mode: config.mode, directory: config.directory.clone() })
+        Ok(Self { keyed, mode, registered, directory: config.directory.clone() })
     }
 
     fn signer(&self) -> &Signer {
@@ -111,6 +118,11 @@ impl Identity {
         pending.map(Some).map_err(not_in_batch)
     }
 
+    /// With whom the agent is registered, where it signs by a secret.
+    pub(crate) const fn registered(&self) -> Option<&Registered> {
+        self.registered.as_ref()
+    }
+
     /// The public half of the key.
     pub(crate) fn public(&self) -> &PublicKey {
         self.signer().public()
@@ -126,8 +138,8 @@ impl Identity {
         let Question { method, site, target, content } = question;
         let target = Target::parse(method, target)?;
         let mut fields = Vec::new();
-        if by.saip {
-            fields.push((SAIP, self.signer().sign(saip_request(question, &target), self.mode, now)?));
+        if let (true, Some(mode)) = (by.saip, self.mode) {
+            fields.push((SAIP, self.signer().sign(saip_request(question, &target), mode, now)?));
         }
         if let (Some(dialect), Some(url)) = (by.bot, &self.directory) {
             let content = match *content {
@@ -148,7 +160,7 @@ impl Identity {
     }
 }
 
-fn saip_request<'a>(question: &'a Question, target: &'a Target<'a>) -> RequestToSign<'a> {
+pub(crate) fn saip_request<'a>(question: &'a Question, target: &'a Target<'a>) -> RequestToSign<'a> {
     let content = match question.content {
         Content::None => Some(ContentDigest::of(b"")),
         Content::Unseen => None,

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use avouch_keys::SecretKey;
+use avouch_keys::entity::SecretsError;
 use avouch_keys::entropy::SystemEntropy;
 use avouch_keys::passphrase::{Passphrase, PassphraseError};
 use avouch_keys::store::{self, Locator, Problem, Protection, StoreError};
@@ -37,6 +38,17 @@ pub enum OpenError {
         path: PathBuf,
         /// What is wrong with it.
         source: PassphraseError,
+    },
+    /// The file of the secret cannot be used.
+    #[error("[registry] `secret`: {0}")]
+    Secret(SecretsError),
+    /// It is another's.
+    #[error("{}: is the secret of {of}, and not that of this agent: see `[registry]`, `domain` and `agent`", path.display())]
+    OtherSecret {
+        /// Which file.
+        path: PathBuf,
+        /// Whose it is.
+        of: String,
     },
     /// The system gives no thread for a key that takes its time.
     #[error("no thread to sign by: {0}")]

@@ -2,9 +2,7 @@
 
 use std::net::SocketAddr;
 
-use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::settings::{Fault, Table};
-use avouch_wire::target::Target;
 use ipnet::IpNet;
 
 use super::Destination;
@@ -26,7 +24,7 @@ impl Egress {
     pub(super) fn read(mut table: Table<'_>, destinations: &[Destination]) -> Option<Self> {
         let (listen, clients) = listening(&mut table);
         let fix = "write the site without a path, such as \"https://api.shop.example\"";
-        let upstream = table.required("upstream", |value| value.convert("a site", fix, site));
+        let upstream = table.required("upstream", |value| value.convert("a site", fix, Site::parse));
         if let Some(site) = &upstream
             && !destinations
                 .iter()
@@ -40,19 +38,5 @@ impl Egress {
             );
         }
         Some(Self { listen: listen?, clients, upstream: upstream? })
-    }
-}
-
-fn site(text: &str) -> Option<Site> {
-    let target = Target::parse("GET", text).ok()?;
-    let (scheme, authority) = target.origin()?;
-    let bare = text.strip_suffix('/').unwrap_or(text).ends_with(authority);
-    let authority = Authority::parse(authority, scheme).ok()?.into_owned();
-    bare.then_some(Site { scheme, authority })
-}
-
-impl std::fmt::Display for Site {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}://{}", Scheme::as_str(self.scheme), self.authority)
     }
 }

@@ -8,7 +8,7 @@ use avouch_wire::key::KeyType;
 use avouch_wire::name::{AgentId, Domain, Instance};
 use avouch_wire::settings::{Fault, Table, Value};
 
-use super::{Destination, Protocols};
+use super::{Destination, Protocols, Registry};
 use crate::bot::check_url;
 
 /// Who signs, and how.
@@ -24,10 +24,19 @@ pub struct Identity {
     pub agent: AgentId<'static>,
     /// The machine, where several share the key.
     pub instance: Option<Instance<'static>>,
-    /// How a signature of SAIP is tied to the key.
-    pub mode: Mode,
+    /// How SAIP says who signs.
+    pub saip: Saip,
     /// What `Signature-Agent` names, where Web Bot Auth is spoken.
     pub directory: Option<String>,
+}
+
+/// How SAIP says who signs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Saip {
+    /// By the key, which signatures are tied to in this way.
+    Key(Mode),
+    /// By a secret that a registration entity knows, too.
+    Secret(Registry),
 }
 
 impl Identity {
@@ -46,22 +55,32 @@ impl Identity {
             let fix = "write letters, digits and hyphens, such as \"nyc-042\"";
             value.convert("an instance", fix, |text| AgentId::parse(text).ok().map(AgentId::into_owned))
         });
-        let mode = root.optional("mode", |value| value.one_of(&MODES)).unwrap_or(ROLLING);
+        let mode = root.optional("mode", |value| value.one_of(&MODES)).unwrap_or(Some(ROLLING));
+        Registry::check(root, mode.is_none());
+        let registry = root.sub("registry").map(Registry::read);
         let named = root.optional("directory", |value| value.text().map(str::to_owned));
         let directory = named.or_else(|| domain.as_ref().map(|domain| format!("https://{domain}")));
         let spoken: Vec<_> = destinations.iter().map(|place| place.sign).collect();
-        check_saip(root, &spoken, mode);
+        check_saip(root, &spoken, mode == Some(Mode::Stateless));
         check_bot(root, &spoken, directory.as_deref());
         let agent = agent.or_else(|| AgentId::parse("_").ok())?;
-        Some(Self { key: key?, passphrase_file, domain, agent, instance, mode, directory })
+        let saip = mode.map_or_else(|| registry.flatten().map(Saip::Secret), |mode| Some(Saip::Key(mode)));
+        Some(Self { key: key?, passphrase_file, domain, agent, instance, saip: saip?, directory })
     }
 }
 
 pub(super) const ROLLING: Mode = Mode::Rolling(KeyType::Ed25519);
 
-/// The words of `mode`.
-pub(super) const MODES: [(&str, Mode); 3] =
-    [("rolling", ROLLING), ("direct", Mode::Direct), ("stateless", Mode::Stateless)];
+/// The word of `mode` that needs `[registry]`.
+pub(super) const REGISTRY: &str = "registry";
+
+/// The words of `mode`, and how the key signs.
+pub(super) const MODES: [(&str, Option<Mode>); 4] = [
+    ("rolling", Some(ROLLING)),
+    ("direct", Some(Mode::Direct)),
+    ("stateless", Some(Mode::Stateless)),
+    (REGISTRY, None),
+];
 
 fn locator(value: Value<'_>) -> Result<Locator, Fault> {
     Locator::parse(value.text()?).map_err(|error| {
@@ -71,7 +90,7 @@ fn locator(value: Value<'_>) -> Result<Locator, Fault> {
 }
 
 /// What SAIP needs, where some request is signed by it.
-fn check_saip(root: &Table<'_>, spoken: &[Protocols], mode: Mode) {
+fn check_saip(root: &Table<'_>, spoken: &[Protocols], is_pseudonym: bool) {
     if !spoken.iter().any(|protocols| protocols.saip) {
         return;
     }
@@ -79,7 +98,7 @@ fn check_saip(root: &Table<'_>, spoken: &[Protocols], mode: Mode) {
         let fix = "add the agent's id within the domain, such as `agent = \"crawler-7\"`";
         root.complain("agent", Fault::new("is needed to sign by SAIP", fix));
     }
-    if !root.has("domain") && mode != Mode::Stateless {
+    if !root.has("domain") && !is_pseudonym {
         let fix = "add `domain = \"acme.example\"`; only a pseudonym (`mode = \"stateless\"`) has none";
         root.complain("domain", Fault::new("is needed to sign by SAIP in this mode", fix));
     }

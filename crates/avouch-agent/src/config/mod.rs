@@ -7,6 +7,7 @@ mod identity;
 mod limits;
 mod print;
 mod proxy;
+mod registry;
 mod signer;
 #[cfg(test)]
 mod tests;
@@ -19,9 +20,10 @@ use avouch_wire::settings::{Fault, Problems, Reader, Table, Value};
 pub use destination::{Destination, HostPattern, Pattern, Protocols};
 pub use dns::Dns;
 pub use egress::Egress;
-pub use identity::Identity;
+pub use identity::{Identity, Saip};
 pub use limits::Limits;
 pub use proxy::{Intercept, Interception, Proxy};
+pub use registry::Registry;
 pub use signer::Signer;
 
 /// How an agent is set up: `docs/operate/agent.md` describes each key.
@@ -117,7 +119,11 @@ impl Config {
         let identity = &mut self.identity;
         identity.key = identity.key.clone().within(folder);
         let authority = self.proxy.iter_mut().filter_map(|proxy| proxy.tls.as_mut()).map(|tls| &mut tls.ca);
-        let files = identity.passphrase_file.iter_mut().chain(&mut self.roots);
+        let secret = match &mut identity.saip {
+            Saip::Secret(registry) => Some(&mut registry.secret),
+            Saip::Key(_) => None,
+        };
+        let files = identity.passphrase_file.iter_mut().chain(secret).chain(&mut self.roots);
         for file in files.chain(&mut self.dns.trust_anchors).chain(authority) {
             *file = folder.join(&file);
         }

@@ -6,13 +6,17 @@ use std::fmt::Display;
 use avouch_wire::settings::{List, Quoted};
 
 use super::identity::MODES;
-use super::{Config, Limits};
+use super::{Config, Limits, Registry, Saip};
 
 /// As TOML that reads back as the same configuration.
 impl Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.identity(f)?;
         self.roots.iter().try_for_each(|file| writeln!(f, "roots = {}", Quoted(file.display())))?;
+        if let Saip::Secret(Registry { entity, secret, lines }) = &self.identity.saip {
+            let secret = Quoted(secret.display());
+            writeln!(f, "\n[registry]\nentity = {}\nsecret = {secret}\nlines = {lines}", Quoted(entity))?;
+        }
         for place in &self.destinations {
             let sign: Vec<_> = place.sign.names().collect();
             writeln!(f, "\n[[destination]]\nhost = {}\nsign = {}", List(&place.hosts), List(&sign))?;
@@ -54,8 +58,12 @@ impl Config {
         identity.domain.iter().try_for_each(|domain| writeln!(f, "domain = {}", Quoted(domain)))?;
         writeln!(f, "agent = {}", Quoted(&identity.agent))?;
         identity.instance.iter().try_for_each(|name| writeln!(f, "instance = {}", Quoted(name)))?;
-        let mode = MODES.iter().find(|(_, mode)| *mode == identity.mode).map_or("", |(word, _)| word);
-        writeln!(f, "mode = {}", Quoted(mode))?;
+        let mode = match &identity.saip {
+            Saip::Key(mode) => Some(*mode),
+            Saip::Secret(_) => None,
+        };
+        let word = MODES.iter().find(|(_, each)| *each == mode).map_or("", |(word, _)| word);
+        writeln!(f, "mode = {}", Quoted(word))?;
         identity.directory.iter().try_for_each(|url| writeln!(f, "directory = {}", Quoted(url)))
     }
 }

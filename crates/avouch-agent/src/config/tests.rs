@@ -61,7 +61,8 @@ fn problem(root: &str, more: &str) -> String {
 
 #[test]
 fn what_is_printed_reads_back_the_same() {
-    for text in [WHOLE.to_owned(), format!("{LEAST}{PLACE}")] {
+    let registry = "mode = 'registry'\nregistry = { entity = 're.example', secret = 'agent.secret', lines = 3 }\n";
+    for text in [WHOLE.to_owned(), format!("{LEAST}{PLACE}"), format!("{registry}{LEAST}{PLACE}")] {
         let config = Config::parse("f", &text).unwrap();
         let printed = config.to_string();
         assert_eq!(Config::parse("printed", &printed).unwrap(), config, "{printed}");
@@ -71,7 +72,7 @@ fn what_is_printed_reads_back_the_same() {
 #[test]
 fn the_least_is_a_rolling_key_and_saip() {
     let config = Config::parse("f", &format!("{LEAST}{PLACE}")).unwrap();
-    assert_eq!(config.identity.mode, identity::ROLLING);
+    assert_eq!(config.identity.saip, Saip::Key(identity::ROLLING));
     assert_eq!(config.destinations[0].sign, Protocols::SAIP);
     assert_eq!(config.limits, Limits::default());
     assert!(config.proxy.unwrap().tls.is_none(), "https is not opened unless it is asked for");
@@ -96,6 +97,20 @@ fn each_bad_value_has_its_message() {
         ("", "[signer]\nsocket = '/s'\nusers = [-1]\n", "`signer.users` is not a number in range"),
         ("", "[signer]\nsocket = '/s'\nusers = []\n", "`signer.users` is an empty list"),
         ("", "[admin]\n", "`admin.listen` is missing"),
+        ("mode = 'registry'", "", "`[registry]` is missing"),
+        ("", "[registry]\nentity = 're.example'\nsecret = 's'\n", "`[registry]` is not used in this mode"),
+        ("mode = 'registry'", "[registry]\nsecret = 's'\n", "`registry.entity` is missing"),
+        ("mode = 'registry'", "[registry]\nentity = 're.example'\n", "`registry.secret` is missing"),
+        (
+            "mode = 'registry'",
+            "[registry]\nentity = 're'\nsecret = 's'\n",
+            "`registry.entity` is not a host",
+        ),
+        (
+            "mode = 'registry'",
+            "[registry]\nentity = 're.example'\nsecret = 's'\nlines = 0\n",
+            "`registry.lines` is not a number in range",
+        ),
         ("", "[dns]\ntrust_ad_from = '9.9.9.9'\n", "is not a loopback address"),
         ("", "[dns]\nresolvers = 'ns.example'\n", "`dns.resolvers` is not an address with a port"),
         ("", "[limits]\nbody = '1GiB'\n", "`limits.body` is not a size in range"),

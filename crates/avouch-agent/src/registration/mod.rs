@@ -15,14 +15,14 @@ use avouch_keys::saip::Mode;
 use avouch_tls::Connector;
 use avouch_wire::http_signature::Thumbprint;
 use avouch_wire::key::PublicKey;
-use avouch_wire::name::AgentId;
+use avouch_wire::name::{AgentId, Domain};
 use avouch_wire::record::Place;
 use avouch_wire::time::Time;
 use avouch_wire::web_bot_auth::Discovery;
 use serde::Serialize;
 
 use crate::bot::named;
-use crate::config::Config;
+use crate::config::{Config, Saip};
 
 /// How often it is looked up: a record lives for 300 s where its owner follows the recommendation.
 const AGAIN: Duration = Duration::from_secs(300);
@@ -84,6 +84,8 @@ impl State {
 enum Where {
     Nowhere,
     Record(Place),
+    /// The agent's name, above which the domain's own has to name this registration entity.
+    Entity(Place, Domain<'static>),
     Directory(Discovery, String),
 }
 
@@ -143,6 +145,7 @@ impl Watch {
             Where::Record(place) => {
                 Some(record::look(&self.dns, place, &record::shown(&self.key), now).await)
             }
+            Where::Entity(place, entity) => Some(record::look_for(&self.dns, place, entity, now).await),
             Where::Directory(discovery, url) => {
                 let thumbprint = Thumbprint::of(&self.key);
                 Some(directory::look(&self.client, *discovery, url, &thumbprint, now).await)
@@ -181,7 +184,12 @@ fn places(config: &Config) -> Vec<(Where, Registration)> {
     if spoken().any(|protocols| protocols.saip) {
         let place = record_of(config);
         let name = place.as_ref().map(ToString::to_string);
-        places.push((place.map_or(Where::Nowhere, Where::Record), unseen("saip", name)));
+        let place = match (place, &config.identity.saip) {
+            (None, _) => Where::Nowhere,
+            (Some(place), Saip::Key(_)) => Where::Record(place),
+            (Some(place), Saip::Secret(registry)) => Where::Entity(place, registry.entity.clone()),
+        };
+        places.push((place, unseen("saip", name)));
     }
     let url = config.identity.directory.as_deref();
     if let Some(url) = url.filter(|_| spoken().any(|protocols| protocols.bot.is_some()))
@@ -204,9 +212,9 @@ fn unseen(by: &'static str, place: Option<String>) -> Registration {
 /// Where the record is: that of the agent, or the domain's own where the key travels along.
 fn record_of(config: &Config) -> Option<Place> {
     let domain = config.identity.domain.clone()?;
-    let agent = match config.identity.mode {
-        Mode::Stateless => AgentId::parse("_").ok()?,
-        Mode::Rolling(_) | Mode::Direct => config.identity.agent.clone(),
+    let agent = match config.identity.saip {
+        Saip::Key(Mode::Stateless) => AgentId::parse("_").ok()?,
+        Saip::Key(Mode::Rolling(_) | Mode::Direct) | Saip::Secret(_) => config.identity.agent.clone(),
     };
     Some(Place { domain, agent })
 }

@@ -1,5 +1,7 @@
 //! `avouch agent`: signs the requests of programs that know nothing of signatures.
 
+mod entity;
+
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::{files, output};
@@ -28,6 +30,7 @@ enum Verb {
     Check(Check),
     Ca(Ca),
     Enrol(Enrol),
+    Entity(entity::Entity),
 }
 
 /// Run the agent until it is told to stop
@@ -104,6 +107,7 @@ impl Agent {
             Verb::Check(check) => check.run(),
             Verb::Ca(ca) => ca.run(),
             Verb::Enrol(enrol) => enrol.run().await,
+            Verb::Entity(entity) => entity.run().await,
         }
     }
 }
@@ -220,6 +224,7 @@ fn not_loaded(error: LoadError) -> Failure {
         LoadError::Key(OpenError::Store(_)) => {
             failure.fix("`avouch key new` makes a key; `passphrase_file` names the words of an encrypted one")
         }
+        LoadError::Key(OpenError::Secret(_)) => failure.fix("`avouch agent entity register` makes it"),
         _ => failure,
     }
 }
