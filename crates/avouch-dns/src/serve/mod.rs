@@ -64,7 +64,7 @@ impl SignedZones {
     pub async fn start(records: &str) -> Result<Self, ServeError> {
         let tree = Tree::new(parse(&format!("{ROOT}{records}\n"))?)
             .map_err(|error| ServeError::Key(error.to_string()))?;
-        let anchor = TrustAnchor::of_root(tree.dnskey().clone());
+        let anchor = TrustAnchor::of_zone(Name::root(), tree.dnskey().clone());
         let tree = Arc::new(Mutex::new(tree));
         let (udp, tcp, address) = sockets().await?;
         let mut tasks = JoinSet::new();
