@@ -29,7 +29,9 @@ pub enum ZoneKeyError {
     #[error(transparent)]
     File(#[from] StoreError),
     /// It holds a key of another type.
-    #[error("{0}: a zone is signed with a p256 key: make one with `avouch key new --type p256 --unencrypted`")]
+    #[error(
+        "{0}: a zone is signed with a p256 key: make one with `avouch key new --type p256 --unencrypted`"
+    )]
     NotP256(String),
     /// No key could be made.
     #[error("no key for the zone could be made: {0}")]

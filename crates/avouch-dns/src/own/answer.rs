@@ -101,20 +101,27 @@ impl Answering<'_> {
         let set = match query.query_type {
             // One of what stands there is enough for whoever asks for anything (RFC 8482 section 4.1).
             RecordType::ANY | RecordType::RRSIG => sets.first(),
-            wanted => sets.iter().find(|set| set.first().is_some_and(|record| record.record_type() == wanted)),
+            wanted => {
+                sets.iter().find(|set| set.first().is_some_and(|record| record.record_type() == wanted))
+            }
         };
         let signs = self.proving || query.query_type == RecordType::RRSIG;
         match (set, query.query_type) {
             (Some(set), asked) => {
-                let signature = if signs { self.zone.signer.sign(set, Of::Standing, self.now)? } else { None };
+                let signature =
+                    if signs { self.zone.signer.sign(set, Of::Standing, self.now)? } else { None };
                 let records = set.iter().filter(|_| asked != RecordType::RRSIG).chain(&signature);
                 response.answers.extend(records.map(|record| renamed(record, &query.name)));
                 Ok(())
             }
             (None, RecordType::ANY | RecordType::RRSIG | RecordType::NSEC) => {
                 let denial = self.denial_at(name);
-                let signature = self.zone.signer.sign(std::slice::from_ref(&denial), Of::Standing, self.now)?;
-                let records = [Some(denial).filter(|_| query.query_type != RecordType::RRSIG), signature.filter(|_| signs)];
+                let signature =
+                    self.zone.signer.sign(std::slice::from_ref(&denial), Of::Standing, self.now)?;
+                let records = [
+                    Some(denial).filter(|_| query.query_type != RecordType::RRSIG),
+                    signature.filter(|_| signs),
+                ];
                 response.answers.extend(records.iter().flatten().map(|record| renamed(record, &query.name)));
                 Ok(())
             }
@@ -221,7 +228,8 @@ fn head(request: &Message) -> Message {
 fn refusal(request: &Message) -> Option<ResponseCode> {
     let kind = request.queries.first().map(|query| u16::from(query.query_type));
     // Types of questions rather than records: transfers, mail, and what is unknown (RFC 6895 section 3.1).
-    let is_no_type = kind.is_some_and(|kind| (128..=254).contains(&kind) || kind == u16::from(RecordType::OPT));
+    let is_no_type =
+        kind.is_some_and(|kind| (128..=254).contains(&kind) || kind == u16::from(RecordType::OPT));
     match request {
         _ if request.metadata.op_code != OpCode::Query => Some(ResponseCode::NotImp),
         _ if request.version() > 0 => Some(ResponseCode::BADVERS),
@@ -249,7 +257,9 @@ fn within(mut response: Message, room: u16) -> Option<Vec<u8>> {
 
 /// To what begins like a question and goes on as none: that it is none. To anything else nothing.
 fn unreadable(octets: &[u8]) -> Option<Vec<u8>> {
-    let (&[high, low, flags, ..], true) = (octets.first_chunk::<3>()?, octets.len() >= HEAD) else { return None };
+    let (&[high, low, flags, ..], true) = (octets.first_chunk::<3>()?, octets.len() >= HEAD) else {
+        return None;
+    };
     let is_question = flags & 0x80 == 0;
     // The same kind of question, whatever bits it set.
     let op_code = OpCode::from_u8(flags >> 3 & 0x0f);

@@ -111,11 +111,14 @@ mod tests {
 
     #[test]
     fn no_name_of_the_zone_lies_in_between() {
-        let plain = |octet: &u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || b"-_".contains(octet);
+        let plain =
+            |octet: &u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || b"-_".contains(octet);
         let long = |last: u8| [vec![b'a'; 62], vec![last]].concat();
         let of_zone: Vec<Name> = (0..=255)
             .filter(plain)
-            .flat_map(|octet| [vec![octet], vec![b'a', octet], vec![b'a'; usize::from(octet) % 63 + 1], long(octet)])
+            .flat_map(|octet| {
+                [vec![octet], vec![b'a', octet], vec![b'a'; usize::from(octet) % 63 + 1], long(octet)]
+            })
             .map(|label| name(&label))
             .flat_map(|name| [child(&name, b"0").unwrap(), child(&name, b"z").unwrap(), name])
             .collect();

@@ -25,6 +25,8 @@ mod signing;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "serve")]
+pub(crate) use server::both;
 pub use server::{BindError, Now, Server};
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};

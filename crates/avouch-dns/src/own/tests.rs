@@ -155,7 +155,10 @@ fn a_name_with_names_below_it_exists_and_has_nothing() {
     let answer = ask(&zone, &fleet, RecordType::TXT);
     assert_eq!(answer.metadata.response_code, ResponseCode::NoError);
     let told = denials(&answer);
-    assert_eq!(told, [(format!("{fleet}."), format!("\\000.{fleet}."), vec![RecordType::RRSIG, RecordType::NSEC])]);
+    assert_eq!(
+        told,
+        [(format!("{fleet}."), format!("\\000.{fleet}."), vec![RecordType::RRSIG, RecordType::NSEC])]
+    );
     let other = ask(&zone, &format!("a.gptbot.{ZONE}"), RecordType::A);
     assert!(denials(&other)[0].2.contains(&RecordType::TXT), "what stands there is not denied");
     zone.apply(&[change("a.gptbot", &[])], 9).unwrap();
@@ -383,7 +386,16 @@ async fn our_resolver_takes_every_answer_for_what_it_is() {
     };
     assert_eq!(found(txt("a.gptbot.").await), "v=saip1; pk=AAAA");
     let long = "x".repeat(63);
-    for none in ["", "gptbot.", "nobody.", "x.y.nobody.", "z.gptbot.", "0.gptbot.", "b.a.gptbot.", &format!("{long}.")] {
+    for none in [
+        "",
+        "gptbot.",
+        "nobody.",
+        "x.y.nobody.",
+        "z.gptbot.",
+        "0.gptbot.",
+        "b.a.gptbot.",
+        &format!("{long}."),
+    ] {
         let answer = txt(none).await;
         assert!(absent(answer.clone()), "{none} {answer:?}");
     }
@@ -433,4 +445,28 @@ async fn over_tcp_one_connection_takes_many_questions_and_no_more_than_some_come
     let mut long = streams.pop().unwrap();
     long.write_all(&4_097_u16.to_be_bytes()).await.unwrap();
     assert_eq!(long.read(&mut [0]).await.unwrap(), 0, "a question of that length is none");
+}
+
+#[tokio::test]
+async fn under_a_signed_parent_it_is_secure_and_gone_when_the_delegation_is() {
+    let parent = crate::SignedZones::start("www.acme.example. A 192.0.2.80\n").await.unwrap();
+    let (zone, _, address) = served(zone()).await;
+    parent.delegate(&zone.at_parent(), address).unwrap();
+    let mut settings = ResolverSettings::new(vec![parent.address()]);
+    settings.trust_anchors = vec![parent.trust_anchor()];
+    let dns = Dns::Live(Resolver::new(&settings).unwrap());
+    let txt = async |name: &str| dns.txt(&format!("{name}{ZONE}"), now()).await;
+    let absent =
+        |answer: &Answer<crate::Txt>| matches!(answer, Answer::Absent { dnssec: Dnssec::Secure, .. });
+    let found = |answer: &Answer<crate::Txt>| matches!(answer, Answer::Found { dnssec: Dnssec::Secure, .. });
+    assert!(found(&txt("a.gptbot.").await));
+    for none in ["", "gptbot.", "nobody.", "x.y.nobody."] {
+        assert!(absent(&txt(none).await), "{none}");
+    }
+    parent.undelegate(ZONE);
+    assert!(absent(&txt("a.gptbot.").await), "without the delegation there is nothing");
+    let other = self::zone();
+    parent.delegate(&other.at_parent(), address).unwrap();
+    let broken = txt("a.gptbot.").await;
+    assert!(matches!(broken, Answer::Unknown(_)), "the parent vouches for another key: {broken:?}");
 }
