@@ -1,14 +1,15 @@
 //! The registrar's configuration: read whole, every problem at once. `docs/operate/registrar.md` describes each key.
 
+mod records;
+
+pub use records::{OwnZone, Publish, Records};
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use avouch_wire::name::Domain;
 use avouch_wire::settings::{Fault, Problems, Quoted, Reader, Table, Value};
-
-/// TTL of records, in seconds: how long a revocation takes at most to be known everywhere.
-const TTL: u32 = 300;
 
 /// How a registrar is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,24 +23,11 @@ pub struct Config {
     /// Where is kept what has to be remembered.
     pub store: String,
     /// How records come into the DNS.
-    pub publish: Publish,
+    pub records: Records,
     /// The owner's socket.
     pub owner: PathBuf,
     /// The operators' socket, where there are others than the owner.
     pub operator: Option<PathBuf>,
-}
-
-/// How records come into the DNS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Publish {
-    /// The primary of the zone.
-    pub server: SocketAddr,
-    /// The zone in which the names are.
-    pub zone: String,
-    /// The file of the TSIG key.
-    pub tsig: PathBuf,
-    /// TTL of records in seconds.
-    pub ttl: u32,
 }
 
 /// Why there is no configuration.
@@ -89,12 +77,11 @@ impl Config {
         let tls =
             root.sub("tls").map(|mut tls| Some((tls.required("cert", path)?, tls.required("key", path)?)));
         let store = root.sub("store").and_then(|mut store| store.required("url", url));
-        let publish = root.sub("publish").and_then(|table| Publish::read(table, domain.as_ref()));
+        let records = Records::read(&mut root, domain.as_ref());
         let owner = root.sub("owner").and_then(|mut owner| owner.required("socket", path));
         let operator = root.sub("operator").map(|mut operator| operator.required("socket", path));
         for (table, fix) in [
             ("store", "add `[store]` with `url = \"sqlite:/var/lib/avouch-registrar/registrar.db\"`"),
-            ("publish", "add `[publish]` with `server` and `tsig`"),
             ("owner", "add `[owner]` with `socket = \"/run/avouch-registrar/owner.sock\"`"),
         ] {
             if !root.has(table) {
@@ -114,7 +101,7 @@ impl Config {
             listen: listen?,
             tls: tls.map_or(Some(None), |tls| tls.map(Some))?,
             store: store?,
-            publish: publish?,
+            records: records?,
             owner: owner?,
             operator: operator.map_or(Some(None), |operator| operator.map(Some))?,
         })
@@ -122,31 +109,13 @@ impl Config {
 
     fn resolve(&mut self, folder: &Path) {
         let tls = self.tls.iter_mut().flat_map(|(certificate, key)| [certificate, key]);
-        for path in tls.chain([&mut self.publish.tsig, &mut self.owner]).chain(&mut self.operator) {
+        for path in tls.chain([&mut self.owner]).chain(&mut self.operator) {
             *path = folder.join(&path);
         }
+        self.records.resolve(folder);
         if let Some(path) = self.store.strip_prefix("sqlite:") {
             self.store = format!("sqlite:{}", folder.join(path).display());
         }
-    }
-}
-
-impl Publish {
-    fn read(mut table: Table<'_>, domain: Option<&Domain<'_>>) -> Option<Self> {
-        let server = table.required("server", |value| value.socket());
-        let zone = table.optional("zone", |value| {
-            let fix = "write the name of the zone that the server has, such as \"_saip.acme.example\"";
-            let is_name = |text: &str| !text.is_empty() && !text.contains(char::is_whitespace);
-            value.convert("a zone", fix, |text| is_name(text).then(|| text.to_owned()))
-        });
-        let tsig = table.required("tsig", path);
-        let ttl = table.optional("ttl", |value| value.number(1..=3_600));
-        Some(Self {
-            server: server?,
-            zone: zone.or_else(|| domain.map(|domain| format!("_saip.{domain}")))?,
-            tsig: tsig?,
-            ttl: ttl.and_then(|ttl| u32::try_from(ttl).ok()).unwrap_or(TTL),
-        })
     }
 }
 
@@ -182,9 +151,7 @@ impl fmt::Display for Config {
             _ => self.store.clone(),
         };
         writeln!(f, "\n[store]\nurl = {}", Quoted(shown))?;
-        let Publish { server, zone, tsig, ttl } = &self.publish;
-        writeln!(f, "\n[publish]\nserver = \"{server}\"\nzone = {}", Quoted(zone))?;
-        writeln!(f, "tsig = {}\nttl = {ttl}", file(tsig))?;
+        write!(f, "{}", self.records)?;
         writeln!(f, "\n[owner]\nsocket = {}", file(&self.owner))?;
         self.operator.iter().try_for_each(|path| writeln!(f, "\n[operator]\nsocket = {}", file(path)))
     }
@@ -204,7 +171,8 @@ mod tests {
     #[test]
     fn the_least_that_is_needed_says_the_rest() {
         let config = Config::parse("f", LEAST).unwrap();
-        assert_eq!((config.publish.zone.as_str(), config.publish.ttl), ("_saip.acme.example", 300));
+        let Records::Elsewhere(publish) = &config.records else { panic!() };
+        assert_eq!((publish.zone.as_str(), publish.ttl), ("_saip.acme.example", 300));
         assert_eq!(Config::parse("f", &config.to_string()).unwrap(), config);
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("registrar.toml");
@@ -221,6 +189,38 @@ mod tests {
         assert!(matches!(Config::load(&folder.path().join("none")), Err(ConfigError::Read { .. })));
         let odd = Config::parse("f", &LEAST.replace("'tsig.key'", r#""a\"b\u007F\\""#)).unwrap();
         assert_eq!(Config::parse("f", &odd.to_string()).unwrap(), odd, "whatever its paths hold");
+    }
+
+    const PUBLISH: &str = "publish = { server = '127.0.0.1:53', tsig = 'tsig.key' }";
+
+    #[test]
+    fn a_zone_of_our_own_takes_the_place_of_a_server() {
+        let own = "zone = { listen = ['127.0.0.1:53', '[::1]:53'], servers = 'NS1.acme.example', key = 'zone.key' }";
+        let text = LEAST.replace(PUBLISH, own);
+        let config = Config::parse("f", &text).unwrap();
+        let Records::Own(zone) = &config.records else { panic!() };
+        assert_eq!((zone.listen.len(), zone.ttl), (2, 300));
+        assert_eq!(zone.servers, ["ns1.acme.example"]);
+        assert_eq!(Config::parse("f", &config.to_string()).unwrap(), config);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("registrar.toml");
+        std::fs::write(&file, &text).unwrap();
+        let Records::Own(zone) = Config::load(&file).unwrap().records else { panic!() };
+        assert_eq!(zone.key, folder.path().join("zone.key"));
+        for (from, to, said) in [
+            (own, &*format!("{own}\n{PUBLISH}"), "is there beside `[publish]`"),
+            (own, "", "`[publish]` is missing, and so is `[zone]`"),
+            ("listen = ['127.0.0.1:53', '[::1]:53'], ", "", "`zone.listen` is missing"),
+            ("['127.0.0.1:53', '[::1]:53']", "[]", "`zone.listen` is an empty list"),
+            ("'127.0.0.1:53'", "'localhost:53'", "`zone.listen`"),
+            ("servers = 'NS1.acme.example', ", "", "`zone.servers` is missing"),
+            ("NS1.acme.example", "192.0.2.1", "`zone.servers`"),
+            (", key = 'zone.key'", "", "`zone.key` is missing"),
+            ("key = 'zone.key'", "key = 'zone.key', ttl = 3601", "`zone.ttl`"),
+        ] {
+            let problems = Config::parse("f", &text.replace(from, to)).unwrap_err().to_string();
+            assert!(problems.contains(said) && problems.contains("fix: "), "{to}: {problems}");
+        }
     }
 
     #[test]

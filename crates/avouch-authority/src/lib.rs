@@ -9,7 +9,7 @@
 //!
 //! Limits: [`registrar::MAX_PENDING`] agents wait for an approval; 1,024 questions wait for the database, and 128 are
 //! answered by one of its commits; 200 names go to the name server in one message, at most half a second after they
-//! changed.
+//! changed, or into the zone that the registrar serves itself, a tenth of a second after.
 
 pub mod config;
 pub mod registrar;
@@ -17,5 +17,5 @@ mod run;
 mod socket;
 
 pub use registrar::{Registrar, Role};
-pub use run::{StartError, check, run};
+pub use run::{Listening, StartError, check, run};
 pub use socket::{AskError, ask};

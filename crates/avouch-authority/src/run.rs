@@ -7,11 +7,15 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use avouch_dns::own::{AtParent, BindError, Server, Settings, Zone};
 use avouch_dns::publish::{PublishError, Publisher};
-use avouch_gather::clock::SystemClock;
+use avouch_gather::clock::{Clock, SystemClock};
+use avouch_keys::entropy::SystemEntropy;
 use avouch_keys::tsig::{TsigKey, TsigKeyError};
+use avouch_keys::zone::{ZoneKey, ZoneKeyError};
 use avouch_store::ledger::{Ledger, LedgerError};
 use avouch_tls::{Acceptor, CertificateError, Protocol};
+use avouch_wire::name::Domain;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use http::Request;
@@ -26,8 +30,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::config::Config;
-use crate::registrar::{Registrar, Role, Rules};
+use crate::config::{Config, OwnZone, Publish, Records};
+use crate::registrar::{Place, Registrar, Role, Rules, ZoneError, own_zone};
 use crate::socket;
 
 /// Connections of agents at once: half of the files that a process may usually have open.
@@ -61,6 +65,15 @@ pub enum StartError {
     /// The zone has no name.
     #[error("{0}")]
     Publisher(#[from] PublishError),
+    /// The key of a zone of our own cannot be used, or made.
+    #[error("{0}")]
+    ZoneKey(#[from] ZoneKeyError),
+    /// A zone of our own cannot be had.
+    #[error("{0}")]
+    Zone(#[from] ZoneError),
+    /// A zone of our own cannot be served.
+    #[error("{0}")]
+    Serve(#[from] BindError),
     /// The certificate cannot be used.
     #[error("{0}")]
     Certificate(#[from] CertificateError),
@@ -85,29 +98,76 @@ pub enum StartError {
     Signals(io::Error),
 }
 
-/// Opens everything that a configuration names but the database, the address and the sockets.
+/// Opens everything that a configuration names but the database, the addresses and the sockets; the lines that the parent
+/// of a zone of our own needs, once there is a key for it.
 ///
 /// # Errors
 /// [`StartError`].
-pub fn check(config: &Config) -> Result<(), StartError> {
-    open(config).map(drop)
+pub fn check(config: &Config) -> Result<Option<AtParent>, StartError> {
+    acceptor(config)?;
+    let zone = match &config.records {
+        Records::Elsewhere(publish) => return publisher(publish).map(|_| None),
+        Records::Own(zone) => zone,
+    };
+    let key = ZoneKey::open(&zone.key)?;
+    // Without a key there is nothing to tell, and still something to be wrong.
+    let (is_there, key) = match key {
+        Some(key) => (true, key),
+        None => (false, ZoneKey::generate(&mut SystemEntropy).map_err(ZoneKeyError::from)?),
+    };
+    let zone = Zone::new(&settings(&config.domain, zone), key, 0).map_err(ZoneError::from)?;
+    Ok(is_there.then(|| zone.at_parent()))
 }
 
-fn open(config: &Config) -> Result<(Publisher, Option<Acceptor>), StartError> {
-    let tls =
-        config.tls.as_ref().map(|(certificate, key)| Acceptor::load(certificate, key, None)).transpose()?;
-    let publish = &config.publish;
-    Ok((Publisher::new(publish.server, &publish.zone, TsigKey::open(&publish.tsig)?)?, tls))
+fn acceptor(config: &Config) -> Result<Option<Acceptor>, CertificateError> {
+    config.tls.as_ref().map(|(certificate, key)| Acceptor::load(certificate, key, None)).transpose()
 }
 
-/// Runs a registrar until the process is asked to end; `ready` learns where agents ask.
+fn publisher(publish: &Publish) -> Result<Publisher, StartError> {
+    Ok(Publisher::new(publish.server, &publish.zone, TsigKey::open(&publish.tsig)?)?)
+}
+
+fn settings(domain: &Domain<'_>, zone: &OwnZone) -> Settings {
+    Settings { name: format!("_saip.{domain}"), servers: zone.servers.clone(), ttl: zone.ttl }
+}
+
+/// Where records stand; a zone of our own is served from now on.
+async fn place(
+    config: &Config,
+    (rules, ledger, clock): (&Rules, &Ledger, &Arc<dyn Clock>),
+    tasks: &mut JoinSet<()>,
+    mut stopping: watch::Receiver<bool>,
+) -> Result<(Place, Vec<SocketAddr>), StartError> {
+    let own = match &config.records {
+        Records::Elsewhere(publish) => return Ok((publisher(publish)?.into(), Vec::new())),
+        Records::Own(own) => own,
+    };
+    let server = Server::bind(&own.listen).await?;
+    let key = ZoneKey::open_or_make(&own.key)?;
+    let zone = own_zone(rules, ledger, &settings(&config.domain, own), key, clock.now()).await?;
+    let (addresses, clock) = (server.addresses(), Arc::clone(clock));
+    let stopped = async move { _ = stopping.wait_for(|stopping| *stopping).await };
+    tasks.spawn(server.serve(Arc::clone(&zone), Arc::new(move || clock.now()), stopped));
+    Ok((zone.into(), addresses))
+}
+
+/// Where a registrar listens.
+#[derive(Clone, Debug)]
+pub struct Listening {
+    /// Where agents ask.
+    pub agents: SocketAddr,
+    /// Where a zone of our own is served.
+    pub zone: Vec<SocketAddr>,
+}
+
+/// Runs a registrar until the process is asked to end; `ready` learns where it listens.
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn run(config: &Config, ready: impl FnOnce(SocketAddr)) -> Result<(), StartError> {
+pub async fn run(config: &Config, ready: impl FnOnce(Listening)) -> Result<(), StartError> {
     let on = |kind| signal(kind).map_err(StartError::Signals);
     let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
-    let (publisher, tls) = open(config)?;
+    let tls = acceptor(config)?;
     let ledger = Ledger::open(&config.store).await?;
     let _alone = ledger.alone().await?;
     let failed = |source| StartError::Listen { address: config.listen, source };
@@ -116,8 +176,9 @@ pub async fn run(config: &Config, ready: impl FnOnce(SocketAddr)) -> Result<(), 
     let (stop, stopping) = watch::channel(false);
     let mut tasks = JoinSet::new();
     let rules = Rules { domain: config.domain.clone() };
-    let publishing = (publisher, config.publish.ttl);
-    let clock = Arc::new(SystemClock::new());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let (place, zone) = place(config, (&rules, &ledger, &clock), &mut tasks, stopping.clone()).await?;
+    let publishing = (place, config.records.ttl());
     let registrar = Registrar::start(rules, ledger, publishing, clock, &mut tasks, stopping.clone());
     let operators = config.operator.iter().map(|path| (path, Role::Operator, OF_OPERATORS));
     for (path, role, mode) in std::iter::once((&config.owner, Role::Owner, OF_OWNER)).chain(operators) {
@@ -134,7 +195,7 @@ pub async fn run(config: &Config, ready: impl FnOnce(SocketAddr)) -> Result<(), 
     }
     tasks.spawn(accept(listener, tls, registrar.for_agents(), stopping));
     drop(registrar);
-    ready(address);
+    ready(Listening { agents: address, zone });
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -39,6 +39,7 @@
 mod delegation;
 pub mod direct;
 mod lookup;
+pub mod own;
 pub mod publish;
 mod resolver;
 #[cfg(feature = "serve")]

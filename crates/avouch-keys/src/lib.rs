@@ -1,17 +1,18 @@
 //! Secret keys: made, kept encrypted at rest, and used to sign statements; nothing else sees them.
 //!
 //! In scope: making Ed25519 and P-256 keys ([`SecretKey`]), keeping them in files ([`store`]) or in a TPM ([`tpm`]), signing
-//! requests as an agent ([`saip`], [`batch`], [`web_bot_auth`], [`partner`], [`http_signature`]), the agent's key directory ([`directory`]),
-//! tokens as a domain ([`delegation`]) and
-//! verdicts as a gateway ([`assertion`]); both sides of a registration entity ([`entity`]); reading secrets that a site shares with those who sign for it ([`shared`]), and that a
-//! publisher shares with a name server ([`tsig`]).
+//! requests as an agent ([`saip`], [`batch`], [`web_bot_auth`], [`partner`], [`http_signature`]), the agent's key directory
+//! ([`directory`]), tokens as a domain ([`delegation`]), verdicts as a gateway ([`assertion`]), and a zone of the DNS
+//! ([`zone`]); both sides of a registration entity ([`entity`]); reading secrets that a site shares with those who sign for
+//! it ([`shared`]), and that a publisher shares with a name server ([`tsig`]).
 //!
 //! Out of scope: public keys and verification (`avouch-wire`), publishing a key (`avouch-dns`), sending the
 //! signed request (`avouch`), TLS keys (`avouch-tls`), asking a person for a passphrase (the command line).
 //!
 //! A secret key cannot be cloned, printed or exported but encrypted, unless [`store::Protection::None`] is
 //! asked for; it is wiped when dropped. No function takes a digest or octets to sign: each takes the typed
-//! parts of one kind of statement and builds the signed string itself, under that kind's context.
+//! parts of one kind of statement and builds the signed string itself, under that kind's context; what [`tsig`] and
+//! [`zone`] sign has the DNS's own form, and a key of its own.
 //!
 //! Limits: Unix only, for a key file's protection is its mode. Keys of files are in this process's memory, readable to
 //! whoever may debug it; memory is not locked against swapping. The passphrase is wiped, but the key derived
@@ -67,6 +68,7 @@ pub mod store;
 pub mod tpm;
 pub mod tsig;
 pub mod web_bot_auth;
+pub mod zone;
 
 mod secret;
 

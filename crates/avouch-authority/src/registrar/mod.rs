@@ -3,18 +3,20 @@
 mod agents;
 mod desk;
 mod owners;
+mod place;
 mod publishing;
 mod rules;
 #[cfg(test)]
 mod tests;
 
 pub use desk::Unavailable;
+pub use place::{Place, ZoneError, own_zone};
 pub use publishing::Standing;
 pub use rules::{Actor, MAX_PENDING, Refusal, Rules, Scope, Unchanged};
 
 use std::sync::Arc;
 
-use avouch_dns::publish::Publisher;
+use avouch_dns::own::AtParent;
 use avouch_gather::clock::Clock;
 use avouch_store::ledger::Ledger;
 use axum::Router;
@@ -46,15 +48,17 @@ pub(crate) struct Shared {
     pub(crate) desk: Desk,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) standing: watch::Receiver<Standing>,
+    /// What the parent of a zone of our own needs.
+    pub(crate) at_parent: Option<AtParent>,
 }
 
 impl Registrar {
-    /// Starts its tasks: one that writes, one that publishes with this TTL. They end after `stop` says so, once this
-    /// is dropped.
+    /// Starts its tasks: one that writes, one that publishes with this TTL at a name server or in a zone of our own. They
+    /// end after `stop` says so, once this is dropped.
     pub fn start(
         rules: Rules,
         ledger: Ledger,
-        (publisher, ttl): (Publisher, u32),
+        (place, ttl): (impl Into<Place>, u32),
         clock: Arc<dyn Clock>,
         tasks: &mut JoinSet<()>,
         stop: watch::Receiver<bool>,
@@ -62,17 +66,22 @@ impl Registrar {
         let (desk, working) = Desk::open(ledger.clone());
         let (tell, standing) = watch::channel(Standing::default());
         tasks.spawn(working);
+        let place = place.into();
+        let at_parent = match &place {
+            Place::Own(zone) => Some(zone.at_parent()),
+            Place::Elsewhere(_) => None,
+        };
         let publishing = Publishing {
             rules: rules.clone(),
             desk: desk.clone(),
-            publisher,
+            place,
             ttl,
             clock: Arc::clone(&clock),
             standing: tell,
             stop,
         };
         tasks.spawn(publishing.run());
-        Self { shared: Arc::new(Shared { rules, ledger, desk, clock, standing }) }
+        Self { shared: Arc::new(Shared { rules, ledger, desk, clock, standing, at_parent }) }
     }
 
     /// What agents ask.

@@ -186,6 +186,9 @@ struct Status {
     published: u64,
     failed: u64,
     trouble: Option<String>,
+    /// Lines that the parent of a zone of our own needs, in the form of zone files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    at_parent: Vec<String>,
 }
 
 /// Does something in a transaction; what came of it as an answer.
@@ -220,6 +223,8 @@ fn unreadable(detail: impl ToString) -> Response {
 
 async fn status(State(office): State<Office>) -> Response {
     let domain = office.shared.rules.domain.to_string();
+    let lines = office.shared.at_parent.iter().map(ToString::to_string).collect::<String>();
+    let at_parent: Vec<String> = lines.lines().map(str::to_owned).collect();
     let (standing, now) = (office.shared.standing.borrow().clone(), office.shared.clock.now());
     within(
         &office,
@@ -237,8 +242,19 @@ async fn status(State(office): State<Office>) -> Response {
         |([pending, enrolled, revoked], (waiting, oldest, _))| {
             let waited = waited(oldest, now).as_secs();
             let super::Standing { published, failed, trouble } = standing;
-            Json(Status { domain, pending, enrolled, revoked, waiting, waited, published, failed, trouble })
-                .into_response()
+            Json(Status {
+                domain,
+                pending,
+                enrolled,
+                revoked,
+                waiting,
+                waited,
+                published,
+                failed,
+                trouble,
+                at_parent,
+            })
+            .into_response()
         },
     )
     .await

@@ -1,21 +1,18 @@
-//! What is queued goes to the name server, in order, until it stands there.
+//! What is queued goes to the name server, or into the zone of our own, in order, until it stands there.
 //!
 //! Publishing the same again does no harm, so after a crash whatever had not been marked as done is done once more.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use avouch_dns::publish::{Change, MAX_CHANGES, PublishError, Publisher, Refusal};
+use avouch_dns::publish::{MAX_CHANGES, PublishError, Refusal};
 use avouch_gather::clock::Clock;
 use avouch_store::ledger::Publication;
 use avouch_wire::time::Time;
 use tokio::sync::watch;
 
-use super::Rules;
 use super::desk::{Desk, Lane, Unavailable};
-
-/// How long changes gather before they are published together.
-const GATHER: Duration = Duration::from_millis(500);
+use super::{Place, Rules};
 
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -38,7 +35,7 @@ pub struct Standing {
 pub(crate) struct Publishing {
     pub(crate) rules: Rules,
     pub(crate) desk: Desk,
-    pub(crate) publisher: Publisher,
+    pub(crate) place: Place,
     pub(crate) ttl: u32,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) standing: watch::Sender<Standing>,
@@ -66,7 +63,7 @@ impl Publishing {
                 Err(error) => tracing::error!(%error, "cannot find out what is to be published"),
             }
             tokio::select! {
-                () = tokio::time::sleep(GATHER) => {}
+                () = tokio::time::sleep(self.place.gather()) => {}
                 _ = self.stop.changed() => {}
             }
         }
@@ -79,15 +76,20 @@ impl Publishing {
     /// What is due, once; how much that was.
     async fn round(&self) -> Result<usize, Unavailable> {
         let now = self.clock.now();
-        let due = self
-            .desk
-            .run(Lane::First, move |ledger| Box::pin(async move { ledger.due(now, MAX_CHANGES).await }))
-            .await?;
+        let place = self.place.clone();
+        let due = self.desk.run(Lane::First, move |ledger| {
+            Box::pin(async move {
+                let due = ledger.due(now, MAX_CHANGES).await?;
+                let serial = if due.is_empty() { 0 } else { place.serial(ledger, now).await? };
+                Ok((due, serial))
+            })
+        });
+        let (due, serial) = due.await?;
         if due.is_empty() {
             return Ok(0);
         }
         let count = due.len();
-        let outcome = self.publish(due).await;
+        let outcome = self.publish(due, serial).await;
         let published = outcome.done.len();
         let (rules, tried, trouble) = (self.rules.clone(), self.clock.now(), outcome.trouble);
         let (done, postponed, taken) = (outcome.done, outcome.postponed, outcome.taken);
@@ -113,14 +115,14 @@ impl Publishing {
     }
 
     /// All together, or, where one of them is what the server does not take, each alone.
-    async fn publish(&self, due: Vec<Publication>) -> Outcome {
+    async fn publish(&self, due: Vec<Publication>, serial: u32) -> Outcome {
         let mut outcome = Outcome::default();
-        match self.send(&due).await {
+        match self.send(&due, serial).await {
             Ok(()) => outcome.done = due,
             Err(error) if error.is_about_names() => {
                 let (mut left, mut in_a_row) = (due.into_iter(), 0);
                 for one in left.by_ref() {
-                    match self.send(std::slice::from_ref(&one)).await {
+                    match self.send(std::slice::from_ref(&one), serial).await {
                         Ok(()) => {
                             in_a_row = 0;
                             outcome.done.push(one);
@@ -147,19 +149,14 @@ impl Publishing {
         outcome
     }
 
-    async fn send(&self, some: &[Publication]) -> Result<(), PublishError> {
-        let change =
-            |due: &Publication| Change { name: due.name.clone(), texts: due.texts.clone(), ttl: self.ttl };
-        let changes: Vec<Change> = some.iter().map(change).collect();
-        let fresh = some.iter().filter(|due| due.fresh);
-        let nothing: Vec<_> =
-            fresh.filter_map(|due| avouch_dns::publish::Standing::nothing(&due.name)).collect();
-        self.publisher.publish_over(&nothing, &changes, self.clock.now()).await
+    async fn send(&self, some: &[Publication], serial: u32) -> Result<(), PublishError> {
+        self.place.send(some, (self.ttl, serial), self.clock.now()).await
     }
 
     /// Something stands where nothing was to stand: ours, after an answer that was lost, or another's.
     async fn found(&self, one: Publication, outcome: &mut Outcome) {
-        match self.publisher.standing(&one.name).await {
+        let Place::Elsewhere(publisher) = &self.place else { return outcome.postponed.push(one) };
+        match publisher.standing(&one.name).await {
             Ok(found)
                 if found.texts() == one.texts.iter().map(|text| text.as_bytes()).collect::<Vec<_>>() =>
             {

@@ -211,7 +211,7 @@ impl Rules {
     }
 
     /// An id that is in the ledger was held to the length of its name when it came.
-    fn name(&self, id: &AgentId<'_>) -> String {
+    pub(super) fn name(&self, id: &AgentId<'_>) -> String {
         id.record_name(&self.domain).unwrap_or_default()
     }
 

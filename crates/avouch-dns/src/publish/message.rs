@@ -95,14 +95,19 @@ fn records(zone: &Name, change: &Change) -> Result<Vec<Record>, ChangeFault> {
     let mut gone = Record::update0(name.clone(), 0, RecordType::TXT);
     gone.dns_class = DNSClass::ANY;
     let mut records = vec![gone.into_record_of_rdata()];
-    for text in &change.texts {
-        if text.is_empty() || text.len() > MAX_TEXT {
-            return Err(ChangeFault::Text);
-        }
-        let strings: Vec<&[u8]> = text.as_bytes().chunks(STRING).collect();
-        records.push(Record::from_rdata(name.clone(), change.ttl, RData::TXT(TXT::from_bytes(strings))));
-    }
+    let added = texts(&change.texts)?.into_iter();
+    records.extend(added.map(|txt| Record::from_rdata(name.clone(), change.ttl, RData::TXT(txt))));
     Ok(records)
+}
+
+/// Each text as a TXT record.
+pub(crate) fn texts(texts: &[String]) -> Result<Vec<TXT>, ChangeFault> {
+    let txt = |text: &String| {
+        let fits = (1..=MAX_TEXT).contains(&text.len());
+        let strings = || text.as_bytes().chunks(STRING).collect();
+        fits.then(|| TXT::from_bytes(strings())).ok_or(ChangeFault::Text)
+    };
+    texts.iter().map(txt).collect()
 }
 
 const fn algorithm(key: &TsigKey) -> WireAlgorithm {

@@ -7,6 +7,7 @@
 mod message;
 mod standing;
 
+pub(crate) use message::texts;
 pub use standing::Standing;
 
 use std::net::SocketAddr;

@@ -41,10 +41,9 @@ impl TrustAnchor {
         entries.into_iter().map(Self::verifiable).collect()
     }
 
-    /// The key of the root.
-    #[cfg(feature = "serve")]
-    pub(crate) fn of_root(key: DNSKEY) -> Self {
-        Self { zone: Name::root(), key }
+    /// The key of a zone.
+    pub(crate) const fn of_zone(zone: Name, key: DNSKEY) -> Self {
+        Self { zone, key }
     }
 
     fn verifiable(entry: Entry) -> Result<Self, AnchorError> {

@@ -4,6 +4,7 @@ mod tree;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
 use hickory_proto::rr::{Name, Record, RecordType};
@@ -13,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 
 use crate::TrustAnchor;
+use crate::own::{AtParent, both};
 use tree::{Fault, Tree};
 
 /// What the root zone holds beside the records given. Absence is cached for a second only.
@@ -23,14 +25,15 @@ const ROOT: &str = "$ORIGIN .\n$TTL 300\n\
 /// What a client may receive over UDP that does not say more (RFC 1035 section 4.2.1).
 const UDP_WITHOUT_EDNS: u16 = 512;
 
-/// How often a free port is looked for that is free for UDP and TCP alike.
-const PORT_ATTEMPTS: usize = 16;
+/// How long the server of a delegation may take.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A name server on `127.0.0.1`, UDP and TCP, for a root zone in memory that is signed with a key
 /// made at start. Changes hold from the next question on. It ends when dropped.
 ///
 /// One signed zone `.` holds all names, without delegations: a key, a signature, and absence
-/// proved by NSEC. A name given an NS record begins a zone that is provably unsigned. Faults
+/// proved by NSEC. A name given an NS record begins a zone that is provably unsigned; one that is
+/// [delegated](SignedZones::delegate) a zone of another server, which is asked as resolvers do. Faults
 /// apply to a name and everything below it until [`SignedZones::mend`].
 pub struct SignedZones {
     tree: Arc<Mutex<Tree>>,
@@ -64,9 +67,9 @@ impl SignedZones {
     pub async fn start(records: &str) -> Result<Self, ServeError> {
         let tree = Tree::new(parse(&format!("{ROOT}{records}\n"))?)
             .map_err(|error| ServeError::Key(error.to_string()))?;
-        let anchor = TrustAnchor::of_root(tree.dnskey().clone());
+        let anchor = TrustAnchor::of_zone(Name::root(), tree.dnskey().clone());
         let tree = Arc::new(Mutex::new(tree));
-        let (udp, tcp, address) = sockets().await?;
+        let (udp, tcp, address) = both((Ipv4Addr::LOCALHOST, 0).into()).await?;
         let mut tasks = JoinSet::new();
         tasks.spawn(serve_udp(udp, Arc::clone(&tree)));
         tasks.spawn(serve_tcp(tcp, Arc::clone(&tree)));
@@ -114,6 +117,32 @@ impl SignedZones {
     pub fn remove(&self, name: &str, record_type: &str) {
         if let (Some(name), Ok(record_type)) = (absolute(name), record_type.parse::<RecordType>()) {
             self.lock().remove(&name, record_type);
+        }
+    }
+
+    /// Delegates the zone that begins at a name: its NS and DS records stand here, and whatever else is asked for in it is
+    /// asked of `server`, as by a resolver without a cache. Removing it ([`SignedZones::undelegate`]) is what an owner does
+    /// who takes a delegation away.
+    ///
+    /// # Errors
+    /// As [`SignedZones::set`].
+    pub fn delegate(&self, at_parent: &AtParent, server: SocketAddr) -> Result<(), ServeError> {
+        let AtParent { zone, ttl, servers, ds } = at_parent;
+        self.undelegate(zone);
+        servers.iter().try_for_each(|name| self.add(zone, "NS", *ttl, &format!("{name}.")))?;
+        self.set(zone, "DS", *ttl, ds)?;
+        if let Some(name) = absolute(zone) {
+            self.lock().delegated.insert(name.to_lowercase(), server);
+        }
+        Ok(())
+    }
+
+    /// Takes a delegation away: from the next question on nothing is there, nor below.
+    pub fn undelegate(&self, zone: &str) {
+        self.remove(zone, "NS");
+        self.remove(zone, "DS");
+        if let Some(name) = absolute(zone) {
+            self.lock().delegated.remove(&name.to_lowercase());
         }
     }
 
@@ -192,31 +221,21 @@ fn parse(text: &str) -> Result<Vec<Record>, ServeError> {
     Ok(sets.into_values().flat_map(|set| set.into_parts().records).collect())
 }
 
-async fn sockets() -> Result<(UdpSocket, TcpListener, SocketAddr), ServeError> {
-    let mut last = None;
-    for _ in 0..PORT_ATTEMPTS {
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = tcp.local_addr()?;
-        match UdpSocket::bind(address).await {
-            Ok(udp) => return Ok((udp, tcp, address)),
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(ServeError::Socket(last.unwrap_or_else(|| std::io::ErrorKind::AddrInUse.into())))
-}
-
 async fn serve_udp(socket: UdpSocket, tree: Arc<Mutex<Tree>>) {
+    let socket = Arc::new(socket);
+    let mut asking = JoinSet::new();
     let mut buffer = vec![0; usize::from(u16::MAX)];
     loop {
         let Ok((length, client)) = socket.recv_from(&mut buffer).await else { continue };
-        let Some(request) = buffer.get(..length).and_then(|octets| Message::from_vec(octets).ok()) else {
-            continue;
-        };
-        let Some(response) = answer(&request, &tree) else { continue };
-        let room =
-            request.edns.as_ref().map_or(UDP_WITHOUT_EDNS, |edns| edns.max_payload().max(UDP_WITHOUT_EDNS));
-        let Some(octets) = within(response, room) else { continue };
-        let _sent = socket.send_to(&octets, client).await;
+        let octets = buffer.get(..length).unwrap_or_default().to_vec();
+        let (socket, tree) = (Arc::clone(&socket), Arc::clone(&tree));
+        // Another server may be waited for, and nobody waits with it.
+        asking.spawn(async move {
+            if let Some(octets) = respond(&octets, &tree, false).await {
+                let _sent = socket.send_to(&octets, client).await;
+            }
+        });
+        while asking.try_join_next().is_some() {}
     }
 }
 
@@ -238,12 +257,33 @@ async fn serve_stream(mut stream: TcpStream, tree: &Mutex<Tree>) -> std::io::Res
         let length = stream.read_u16().await?;
         let mut octets = vec![0; usize::from(length)];
         stream.read_exact(&mut octets).await?;
-        let Ok(request) = Message::from_vec(&octets) else { return Ok(()) };
-        let Some(octets) = answer(&request, tree).and_then(|response| response.to_vec().ok()) else {
-            continue;
-        };
+        let Some(octets) = respond(&octets, tree, true).await else { return Ok(()) };
         stream.write_u16(u16::try_from(octets.len()).unwrap_or(u16::MAX)).await?;
         stream.write_all(&octets).await?;
+    }
+}
+
+/// The response to a message, as octets, from here or from the server of a delegation; `None` when there is to be none.
+async fn respond(octets: &[u8], tree: &Mutex<Tree>, over_tcp: bool) -> Option<Vec<u8>> {
+    let request = Message::from_vec(octets).ok()?;
+    let payload =
+        request.edns.as_ref().map_or(UDP_WITHOUT_EDNS, |edns| edns.max_payload().max(UDP_WITHOUT_EDNS));
+    let room = if over_tcp { u16::MAX } else { payload };
+    let elsewhere = {
+        let tree = tree.lock().unwrap_or_else(PoisonError::into_inner);
+        request.queries.first().and_then(|query| tree.elsewhere(query))
+    };
+    let Some(server) = elsewhere else { return within(answer(&request, tree)?, room) };
+    let asked = tokio::time::timeout(PATIENCE, crate::direct::exchange(server, octets));
+    match asked.await {
+        Ok(Ok(answer)) if answer.len() <= usize::from(room) => Some(answer),
+        Ok(Ok(answer)) => within(Message::from_vec(&answer).ok()?, room),
+        // As a resolver says it.
+        Ok(Err(_)) | Err(_) => {
+            let mut failed = Message::error_msg(request.metadata.id, OpCode::Query, ResponseCode::ServFail);
+            failed.queries.extend(request.queries.first().cloned());
+            within(failed, room)
+        }
     }
 }
 

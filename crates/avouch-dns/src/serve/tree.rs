@@ -1,6 +1,7 @@
 //! The zones behind the server: what is asked, signed at the moment it is answered.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hickory_proto::ProtoError;
@@ -40,6 +41,8 @@ pub(super) struct Tree {
     records: BTreeMap<Name, BTreeMap<RecordType, Vec<Record>>>,
     faults: BTreeMap<Name, Fault>,
     pub(super) claims_validated: bool,
+    /// Zones of other servers, by their first names.
+    pub(super) delegated: BTreeMap<Name, SocketAddr>,
     key: EcdsaSigningKey,
     dnskey: DNSKEY,
 }
@@ -58,8 +61,14 @@ impl Tree {
         let secret = EcdsaSigningKey::generate_pkcs8(algorithm)?;
         let key = EcdsaSigningKey::from_pkcs8(&secret, algorithm)?;
         let dnskey = DNSKEY::from_key(&key.to_public_key()?);
-        let mut tree =
-            Self { records: BTreeMap::new(), faults: BTreeMap::new(), claims_validated: false, key, dnskey };
+        let mut tree = Self {
+            records: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            claims_validated: false,
+            delegated: BTreeMap::new(),
+            key,
+            dnskey,
+        };
         let own = RData::DNSSEC(DNSSECRData::DNSKEY(tree.dnskey.clone()));
         tree.add(Record::from_rdata(Name::root(), INFRASTRUCTURE_TTL, own));
         for record in records {
@@ -93,6 +102,13 @@ impl Tree {
             Some(fault) => self.faults.insert(name.to_lowercase(), fault),
             None => self.faults.remove(&name.to_lowercase()),
         };
+    }
+
+    /// The other server that a question is for; the DS records of a delegation belong to the parent.
+    pub(super) fn elsewhere(&self, query: &Query) -> Option<SocketAddr> {
+        let name = query.name.to_lowercase();
+        let own = usize::from(query.query_type == RecordType::DS);
+        ancestors(&name).skip(own).find_map(|ancestor| self.delegated.get(&ancestor).copied())
     }
 
     /// The fault of the closest name that has one.

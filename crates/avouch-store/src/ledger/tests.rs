@@ -189,6 +189,29 @@ async fn a_schema_of_tomorrow_is_not_touched_and_no_address_is_told() {
 }
 
 #[tokio::test]
+async fn a_serial_follows_every_one_before_it_over_restarts_and_clocks_set_back() {
+    let databases = databases();
+    for url in &databases.urls {
+        let ledger = Ledger::open(url).await.unwrap();
+        let mut open = ledger.begin().await.unwrap();
+        let day = std::time::Duration::from_secs(86_400);
+        let first = open.next_serial("_saip.acme.example", NOW).await.unwrap();
+        assert_eq!(first, 1_790_000_000, "the time, in the beginning");
+        assert_eq!(open.next_serial("_saip.acme.example", NOW).await.unwrap(), first + 1);
+        assert_eq!(open.next_serial("_saip.other.example", NOW).await.unwrap(), first, "another zone's own");
+        open.commit().await.unwrap();
+        drop(ledger);
+        let mut open = Ledger::open(url).await.unwrap().begin().await.unwrap();
+        let early = Time::from_seconds(NOW.seconds() - 86_400);
+        assert_eq!(open.next_serial("_saip.acme.example", early).await.unwrap(), first + 2);
+        assert_eq!(open.next_serial("_saip.acme.example", NOW.after(day)).await.unwrap(), first + 86_400);
+        let last = Time::from_seconds(u64::from(u32::MAX));
+        assert_eq!(open.next_serial("_saip.acme.example", last).await.unwrap(), u32::MAX);
+        assert_eq!(open.next_serial("_saip.acme.example", NOW).await.unwrap(), 0, "and begins anew");
+    }
+}
+
+#[tokio::test]
 async fn one_registrar_uses_a_database_at_a_time() {
     let databases = databases();
     for url in &databases.urls {

@@ -294,6 +294,23 @@ impl Transaction {
         Ok(())
     }
 
+    /// The next serial of a zone of our own: after every one before, over restarts too, and no earlier than the Unix time,
+    /// so that a ledger restored from a backup does not show an old one again. It begins anew after 2^32, as serials
+    /// do (RFC 1982).
+    ///
+    /// # Errors
+    /// As [`Transaction::token`].
+    pub async fn next_serial(&mut self, zone: &str, now: Time) -> Result<u32, LedgerError> {
+        let next = sqlx::query_scalar(
+            "INSERT INTO zone (name, serial) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET serial =
+             CASE WHEN zone.serial >= excluded.serial THEN zone.serial + 1 ELSE excluded.serial END
+             RETURNING serial",
+        );
+        let least = i64::try_from(now.seconds()).unwrap_or(0);
+        let next: i64 = next.bind(zone.to_owned()).bind(least).fetch_one(&mut *self.0).await?;
+        u32::try_from(next & i64::from(u32::MAX)).map_err(|_| LedgerError::Damaged { what: "a serial" })
+    }
+
     /// Writes down what was done.
     ///
     /// # Errors

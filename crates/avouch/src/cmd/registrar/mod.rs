@@ -6,8 +6,8 @@ mod token;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
-use avouch_authority::config::Config;
-use avouch_authority::{StartError, check, run};
+use avouch_authority::config::{Config, Records};
+use avouch_authority::{Listening, StartError, check, run};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 
@@ -47,7 +47,7 @@ struct Run {
 /// Check a configuration and every file it names, and print what is in force
 ///
 /// All problems are listed at once, each with its line and what to do about it. The name server and the database are not
-/// asked.
+/// asked. With a zone of the registrar's own, the records that its parent needs follow as comments.
 #[derive(Debug, Args)]
 struct Check {
     /// The configuration
@@ -80,9 +80,13 @@ impl Registrar {
 impl Run {
     async fn run(&self) -> Result<Exit, Failure> {
         let config = load(&self.config)?;
-        run(&config, |address| output::talk(format_args!("agents of {} enrol at {address}", config.domain)))
-            .await
-            .map_err(not_started)?;
+        let ready = |listening: Listening| {
+            output::talk(format_args!("agents of {} enrol at {}", config.domain, listening.agents));
+            for address in listening.zone {
+                output::talk(format_args!("_saip.{} is served at {address}", config.domain));
+            }
+        };
+        run(&config, ready).await.map_err(not_started)?;
         output::talk("stopped");
         Ok(Exit::Positive)
     }
@@ -91,8 +95,16 @@ impl Run {
 impl Check {
     fn run(&self) -> Result<Exit, Failure> {
         let config = load(&self.config)?;
-        check(&config).map_err(not_started)?;
+        let at_parent = check(&config).map_err(not_started)?;
         output::octets(config.to_string().as_bytes())?;
+        if let Some(at_parent) = at_parent {
+            output::data(format_args!("\n# At the parent of {}:", at_parent.zone))?;
+            at_parent.to_string().lines().try_for_each(|line| output::data(format_args!("# {line}")))?;
+        } else if matches!(config.records, Records::Own(_)) {
+            output::talk(
+                "the zone has no key yet: `avouch registrar run` makes it, and `status` then tells what its parent needs",
+            );
+        }
         Ok(Exit::Positive)
     }
 }
@@ -107,6 +119,9 @@ fn not_started(error: StartError) -> Failure {
         StartError::Ledger(_)
         | StartError::Key(_)
         | StartError::Publisher(_)
+        | StartError::ZoneKey(_)
+        | StartError::Zone(_)
+        | StartError::Serve(_)
         | StartError::Certificate(_)
         | StartError::Listen { .. }
         | StartError::Socket { .. } => Failure::configuration(error),

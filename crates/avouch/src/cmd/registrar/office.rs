@@ -98,6 +98,9 @@ impl Status {
         if let Some(trouble) = trouble {
             output::data(format_args!("trouble    {trouble}"))?;
         }
+        for line in status.get("at_parent").and_then(Value::as_array).into_iter().flatten() {
+            output::data(format_args!("at parent  {}", line.as_str().unwrap_or("-")))?;
+        }
         Ok(Exit::from_answer(trouble.is_none()))
     }
 }
