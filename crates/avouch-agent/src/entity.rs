@@ -10,8 +10,8 @@ use avouch_keys::entropy::{NoRandomness, SystemEntropy};
 use avouch_keys::store::StoreError;
 use avouch_keys::{KeyError, SecretKey};
 use avouch_wire::entity::{
-    FloorAnswer, MAX_TOLD, MessageError, Question, RegistrationQuestion, Renegotiation, Rotation, SecretAnswer,
-    token_digest,
+    FloorAnswer, MAX_TOLD, MessageError, Question, RegistrationQuestion, Renegotiation, Rotation,
+    SecretAnswer, token_digest,
 };
 use avouch_wire::name::Domain;
 use bytes::Bytes;
@@ -52,7 +52,9 @@ pub enum EntityError {
     #[error("only an agent of a domain is registered: set `domain`, and `agent` to its id within it")]
     NoName,
     /// The token is none.
-    #[error("holds no token; write into it what the operator of the registration entity gave you: avouch-enrol-…")]
+    #[error(
+        "holds no token; write into it what the operator of the registration entity gave you: avouch-enrol-…"
+    )]
     Token,
     /// Something that the configuration names cannot be used.
     #[error("{0}")]
@@ -257,7 +259,8 @@ impl<'a> Party<'a> {
         let connector = load::connector_by(roots)?;
         let outbound =
             Outbound::new(Reach::Configured, connector, &self.config.limits, OwnSockets::default());
-        let unreachable = |error: &dyn std::fmt::Display| EntityError::Unreachable(format!("{entity}: {error}"));
+        let unreachable =
+            |error: &dyn std::fmt::Display| EntityError::Unreachable(format!("{entity}: {error}"));
         let mut sender = outbound.open(&site).await.map_err(|refusal| unreachable(&refusal))?;
         let body = Full::new(Bytes::from(asked.body)).map_err(|never| match never {}).boxed_unsync();
         let mut request = Request::new(body);

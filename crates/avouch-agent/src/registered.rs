@@ -69,10 +69,16 @@ impl Registered {
         held.1 = changed;
         match read {
             Ok(secrets) if is_same_agent(&secrets, &held.0) => {
-                tracing::info!(version = secrets.version(), floor = secrets.floor(), "the secret was renewed");
+                tracing::info!(
+                    version = secrets.version(),
+                    floor = secrets.floor(),
+                    "the secret was renewed"
+                );
                 held.0 = secrets;
             }
-            Ok(_) => tracing::error!(path = %self.path.display(), "holds another agent's secret: the one at hand stays"),
+            Ok(_) => {
+                tracing::error!(path = %self.path.display(), "holds another agent's secret: the one at hand stays")
+            }
             Err(error) => tracing::error!(%error, "the secret at hand stays"),
         }
     }

@@ -17,5 +17,5 @@ mod run;
 mod socket;
 
 pub use registrar::{Registrar, Role};
-pub use run::{Listening, StartError, check, run};
+pub use run::{Running, StartError, check, run};
 pub use socket::{AskError, ask};

@@ -13,7 +13,7 @@ use avouch_gather::clock::{Clock, SystemClock};
 use avouch_keys::entropy::SystemEntropy;
 use avouch_keys::tsig::{TsigKey, TsigKeyError};
 use avouch_keys::zone::{ZoneKey, ZoneKeyError};
-use avouch_store::ledger::{Ledger, LedgerError};
+use avouch_store::ledger::{Alone, Ledger, LedgerError};
 use avouch_tls::{Acceptor, CertificateError, Protocol};
 use avouch_wire::name::Domain;
 use axum::Router;
@@ -25,7 +25,7 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -131,15 +131,26 @@ fn settings(domain: &Domain<'_>, zone: &OwnZone) -> Settings {
     Settings { name: format!("_saip.{domain}"), servers: zone.servers.clone(), ttl: zone.ttl }
 }
 
+/// Where records stand.
+struct Standing {
+    place: Place,
+    /// Where a zone of our own is served, and what its parent is to say.
+    addresses: Vec<SocketAddr>,
+    at_parent: Option<AtParent>,
+}
+
 /// Where records stand; a zone of our own is served from now on.
 async fn place(
     config: &Config,
     (rules, ledger, clock): (&Rules, &Ledger, &Arc<dyn Clock>),
     tasks: &mut JoinSet<()>,
     mut stopping: watch::Receiver<bool>,
-) -> Result<(Place, Vec<SocketAddr>), StartError> {
+) -> Result<Standing, StartError> {
     let own = match &config.records {
-        Records::Elsewhere(publish) => return Ok((publisher(publish)?.into(), Vec::new())),
+        Records::Elsewhere(publish) => {
+            let place = publisher(publish)?.into();
+            return Ok(Standing { place, addresses: Vec::new(), at_parent: None });
+        }
         Records::Own(own) => own,
     };
     let server = Server::bind(&own.listen).await?;
@@ -148,64 +159,86 @@ async fn place(
     let (addresses, clock) = (server.addresses(), Arc::clone(clock));
     let stopped = async move { _ = stopping.wait_for(|stopping| *stopping).await };
     tasks.spawn(server.serve(Arc::clone(&zone), Arc::new(move || clock.now()), stopped));
-    Ok((zone.into(), addresses))
+    let at_parent = Some(zone.at_parent());
+    Ok(Standing { place: zone.into(), addresses, at_parent })
 }
 
-/// Where a registrar listens.
-#[derive(Clone, Debug)]
-pub struct Listening {
+/// A registrar at work. Dropped without [`Running::stop`], it stops at once.
+pub struct Running {
     /// Where agents ask.
     pub agents: SocketAddr,
     /// Where a zone of our own is served.
     pub zone: Vec<SocketAddr>,
+    /// What the parent of that zone is to say.
+    pub at_parent: Option<AtParent>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    _alone: Alone,
+}
+
+impl Running {
+    /// Starts a registrar by the machine's clock: when this returns, agents can ask. Must run within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(config: &Config) -> Result<Self, StartError> {
+        let tls = acceptor(config)?;
+        let ledger = Ledger::open(&config.store).await?;
+        let alone = ledger.alone().await?;
+        let failed = |source| StartError::Listen { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let agents = listener.local_addr().map_err(failed)?;
+        let (stop, stopping) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let rules = Rules { domain: config.domain.clone() };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let at = place(config, (&rules, &ledger, &clock), &mut tasks, stopping.clone()).await?;
+        let publishing = (at.place, config.records.ttl());
+        let registrar = Registrar::start(rules, ledger, publishing, clock, &mut tasks, stopping.clone());
+        let operators = config.operator.iter().map(|path| (path, Role::Operator, OF_OPERATORS));
+        for (path, role, mode) in std::iter::once((&config.owner, Role::Owner, OF_OWNER)).chain(operators) {
+            let opened = socket::open(path, mode).await;
+            let opened = opened.map_err(|source| StartError::Socket { path: path.clone(), source })?;
+            tasks.spawn(office(opened, path.clone(), registrar.for_role(role), stopping.clone()));
+        }
+        tasks.spawn(accept(listener, tls, registrar.for_agents(), stopping));
+        Ok(Self { agents, zone: at.addresses, at_parent: at.at_parent, stop, tasks, _alone: alone })
+    }
+
+    /// Takes no more questions, and waits for those under way to end.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        // Each ends: connections last no longer than they may, and the writer with the last who hands in.
+        let ending = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(LASTS, ending).await.is_err() {
+            tracing::warn!("somebody's connection is cut off");
+        }
+    }
+}
+
+/// Serves the socket of an owner or operators.
+async fn office(socket: UnixListener, path: PathBuf, router: Router, mut stopping: watch::Receiver<bool>) {
+    let stopped = async move { _ = stopping.wait_for(|stopping| *stopping).await };
+    if let Err(error) = axum::serve(socket, router).with_graceful_shutdown(stopped).await {
+        tracing::error!(%error, "a socket is not served any more");
+    }
+    let _ = std::fs::remove_file(path);
 }
 
 /// Runs a registrar until the process is asked to end; `ready` learns where it listens.
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn run(config: &Config, ready: impl FnOnce(Listening)) -> Result<(), StartError> {
+pub async fn run(config: &Config, ready: impl FnOnce(&Running)) -> Result<(), StartError> {
     let on = |kind| signal(kind).map_err(StartError::Signals);
     let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
-    let tls = acceptor(config)?;
-    let ledger = Ledger::open(&config.store).await?;
-    let _alone = ledger.alone().await?;
-    let failed = |source| StartError::Listen { address: config.listen, source };
-    let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    let (stop, stopping) = watch::channel(false);
-    let mut tasks = JoinSet::new();
-    let rules = Rules { domain: config.domain.clone() };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let (place, zone) = place(config, (&rules, &ledger, &clock), &mut tasks, stopping.clone()).await?;
-    let publishing = (place, config.records.ttl());
-    let registrar = Registrar::start(rules, ledger, publishing, clock, &mut tasks, stopping.clone());
-    let operators = config.operator.iter().map(|path| (path, Role::Operator, OF_OPERATORS));
-    for (path, role, mode) in std::iter::once((&config.owner, Role::Owner, OF_OWNER)).chain(operators) {
-        let opened = socket::open(path, mode).await;
-        let opened = opened.map_err(|source| StartError::Socket { path: path.clone(), source })?;
-        let (router, mut stopping, path) = (registrar.for_role(role), stopping.clone(), path.clone());
-        tasks.spawn(async move {
-            let stopped = async move { _ = stopping.wait_for(|stopping| *stopping).await };
-            if let Err(error) = axum::serve(opened, router).with_graceful_shutdown(stopped).await {
-                tracing::error!(%error, "a socket is not served any more");
-            }
-            let _ = std::fs::remove_file(path);
-        });
-    }
-    tasks.spawn(accept(listener, tls, registrar.for_agents(), stopping));
-    drop(registrar);
-    ready(Listening { agents: address, zone });
+    let running = Running::start(config).await?;
+    ready(&running);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    stop.send_replace(true);
-    // Each ends: connections last no longer than they may, and the writer with the last who hands in.
-    let ending = async { while tasks.join_next().await.is_some() {} };
-    if tokio::time::timeout(LASTS, ending).await.is_err() {
-        tracing::warn!("somebody's connection is cut off");
-    }
+    running.stop().await;
     Ok(())
 }
 

@@ -6,7 +6,8 @@
 //!
 //! Out of scope: judging (`avouch-engine`, by way of the gateway), printing (the command line).
 //! What came of a request is read where an operator reads it, in the access log, and what the
-//! web server received is asked of the web server.
+//! web server received is asked of the web server. [`Fleet`] is another world: agents with keys in TPMs that enrol by
+//! themselves, of which a part is revoked.
 //!
 //! Visitors have addresses of their own because the gateway trusts `X-Forwarded-For` from
 //! 127.0.0.1, as behind a load balancer; all of them are documentation addresses (RFC 5737).
@@ -25,6 +26,7 @@
 mod access_log;
 mod cast;
 mod directory;
+mod fleet;
 mod passes;
 mod row;
 mod script;
@@ -33,6 +35,7 @@ mod table;
 mod upstream;
 mod world;
 
+pub use fleet::{Fleet, SIZES, Zone};
 pub use row::{Expected, Row};
 pub use table::{Table, WIDTH};
 pub use upstream::Received;

@@ -1,10 +1,11 @@
 //! What came of a request, beside what had to.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::access_log::Line;
-use crate::sent::Sent;
 use crate::upstream::{Received, Visit};
 
 /// What must come of a request.
@@ -15,7 +16,7 @@ pub struct Expected {
     /// The standing within the class.
     pub standing: &'static str,
     /// `agent@domain` or `domain`; only where proved or confirmed.
-    pub identity: Option<&'static str>,
+    pub identity: Option<Cow<'static, str>>,
     /// What established it.
     pub mechanism: &'static str,
     /// The first reason.
@@ -35,12 +36,12 @@ pub struct Row {
     pub number: usize,
     /// The part of the script.
     pub scene: &'static str,
-    /// In plain English.
-    pub name: &'static str,
+    /// In plain English; of a fleet, the agent.
+    pub name: Cow<'static, str>,
     /// The method sent.
     pub method: &'static str,
     /// The target sent.
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
     /// 0 to 3, from the access log as all that follows.
     pub class: Option<u64>,
     /// The standing within the class.
@@ -72,8 +73,8 @@ pub struct Row {
 impl Row {
     /// Puts together what visitor, gateway and web server saw.
     pub(crate) fn of(
-        (number, scene, name): (usize, &'static str, &'static str),
-        sent: &Sent,
+        (number, scene, name): (usize, &'static str, Cow<'static, str>),
+        (method, path): (&'static str, Cow<'static, str>),
         expected: Expected,
         (line, status): (&Line, Option<u16>),
         visit: &Visit,
@@ -85,8 +86,8 @@ impl Row {
             number,
             scene,
             name,
-            method: sent.method,
-            path: sent.target,
+            method,
+            path,
             class: verdict.get("class").and_then(Value::as_u64),
             standing: text("standing").unwrap_or_default(),
             identity: identity(verdict),
@@ -116,7 +117,7 @@ impl Row {
         };
         compare("class", shown(self.class), expected.class.to_string());
         compare("standing", self.standing.clone(), expected.standing.to_owned());
-        compare("identity", shown(self.identity.as_ref()), shown(expected.identity));
+        compare("identity", shown(self.identity.as_ref()), shown(expected.identity.as_ref()));
         compare("mechanism", self.mechanism.clone(), expected.mechanism.to_owned());
         compare("reason", shown(self.reasons.first()), expected.reason.to_owned());
         compare("decision", self.decision.clone(), expected.decision.to_owned());

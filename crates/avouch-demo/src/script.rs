@@ -1,5 +1,7 @@
 //! The script: every request with what must come of it.
 
+use std::borrow::Cow;
+
 use avouch_keys::saip::Mode;
 use avouch_wire::delegation::Subject;
 use avouch_wire::key::KeyType;
@@ -67,39 +69,39 @@ impl Event {
 const _: () = assert!(SHORT_TTL == 3, "the words above name the TTL");
 
 impl Expected {
-    const fn of(class: u8, standing: &'static str, reason: &'static str) -> Self {
+    pub(crate) fn of(class: u8, standing: &'static str, reason: &'static str) -> Self {
         let (decision, status, upstream) = ("accept", 200, Received::Complete);
         Self { class, standing, identity: None, mechanism: "none", reason, decision, status, upstream }
     }
 
-    const fn anonymous() -> Self {
+    pub(crate) fn anonymous() -> Self {
         Self::of(0, "anonymous", "no-claim")
     }
 
-    const fn verified(identity: &'static str, mechanism: &'static str) -> Self {
-        Self { identity: Some(identity), mechanism, ..Self::of(3, "verified", "signature-verified") }
+    pub(crate) fn verified(identity: impl Into<Cow<'static, str>>, mechanism: &'static str) -> Self {
+        Self { identity: Some(identity.into()), mechanism, ..Self::of(3, "verified", "signature-verified") }
     }
 
-    const fn partial(identity: &'static str, mechanism: &'static str, reason: &'static str) -> Self {
+    pub(crate) fn partial(identity: &'static str, mechanism: &'static str, reason: &'static str) -> Self {
         let monitored = Self { decision: "monitor", ..Self::of(2, "partial", reason) };
-        Self { identity: Some(identity), mechanism, ..monitored }
+        Self { identity: Some(identity.into()), mechanism, ..monitored }
     }
 
     /// Served, but slowly.
-    const fn invalid(reason: &'static str) -> Self {
+    pub(crate) fn invalid(reason: &'static str) -> Self {
         Self { decision: "throttle", ..Self::of(1, "invalid", reason) }
     }
 
-    const fn undetermined(reason: &'static str, decision: &'static str) -> Self {
+    pub(crate) fn undetermined(reason: &'static str, decision: &'static str) -> Self {
         Self { decision, ..Self::of(1, "undetermined", reason) }
     }
 
     /// Where the route requires more than the sender has.
-    const fn refused(self, decision: &'static str, status: u16) -> Self {
+    pub(crate) fn refused(self, decision: &'static str, status: u16) -> Self {
         Self { decision, status, upstream: Received::Nothing, ..self }
     }
 
-    const fn rejected(reason: &'static str) -> Self {
+    pub(crate) fn rejected(reason: &'static str) -> Self {
         Self::invalid(reason).refused("reject", 403)
     }
 }
@@ -314,7 +316,7 @@ const LOST: &str = "https://lost.example:1";
 fn bots(cast: &Cast, origin: &str, now: Time) -> Result<Vec<Step>, DemoError> {
     let visit = |target| Sent::get(target, [192, 0, 2, 30]);
     let proved = |domain| Expected {
-        identity: Some(domain),
+        identity: Some(Cow::Borrowed(domain)),
         mechanism: "web-bot-auth",
         ..Expected::of(3, "verified", "directory-verified")
     };

@@ -39,6 +39,7 @@ impl Table {
             Happening::Scene(heading) => format!("\n{}", self.paint(BOLD, heading)),
             Happening::Event(words) => self.paint(DIM, &format!("    {words}")),
             Happening::Request(row) => self.row(row),
+            Happening::Fleet(name, rows) => self.fleet(name, rows),
         }
     }
 
@@ -62,6 +63,41 @@ impl Table {
         text
     }
 
+    /// What came of all agents of a fleet: a line for each way in which it ended, and those that ended otherwise than
+    /// they must.
+    fn fleet(self, name: &str, rows: &[Row]) -> String {
+        let mut ways: Vec<(&Row, usize)> = Vec::new();
+        for row in rows {
+            let same = |way: &&mut (&Row, usize)| outcome(way.0) == outcome(row);
+            match ways.iter_mut().find(same) {
+                Some((_, count)) => *count += 1,
+                None => ways.push((row, 1)),
+            }
+        }
+        let mut lines: Vec<_> = ways
+            .into_iter()
+            .map(|(row, count)| {
+                let (decision, status, reason) = outcome(row);
+                let status = status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+                let who = if count == 1 { "asks" } else { "agents ask" };
+                format!(
+                    "{:>4}{:28} {} {:IDENTITY$} {:DECISION$} {}",
+                    "",
+                    format!("{name}: {count} {who}"),
+                    self.badge(row),
+                    row.standing,
+                    format!("{decision} {status}"),
+                    reason.unwrap_or("-"),
+                )
+            })
+            .collect();
+        let wrong = rows.iter().flat_map(|row| row.wrong.iter().map(move |wrong| (&row.name, wrong)));
+        lines.extend(
+            wrong.map(|(name, wrong)| format!("    {}", self.paint(RED, &format!("WRONG: {name}: {wrong}")))),
+        );
+        lines.join("\n")
+    }
+
     /// The class; what could not be checked is marked, for it is kept apart from what failed.
     fn badge(self, row: &Row) -> String {
         let unknown = if row.standing == "undetermined" { '?' } else { ' ' };
@@ -77,15 +113,32 @@ impl Table {
         self.paint(colour, &format!(" {class}{unknown}"))
     }
 
-    /// What is said at the end: how it went, and what to try next.
+    /// What is said at the end of a fleet: how it went, and where to read on.
     #[must_use]
-    pub fn summary(self, rows: &[Row]) -> String {
+    pub fn fleets(self, rows: &[Row]) -> String {
+        format!(
+            "\n{}\n\
+             Every key is in a TPM, and every request was signed by a key of its own that the TPM certified.\n\n\
+             Read on:\n  \
+             docs/operate/agent.md        signing for programs that cannot\n  \
+             docs/operate/registrar.md    agents that enrol by themselves, and one record that revokes them",
+            self.verdict(rows)
+        )
+    }
+
+    fn verdict(self, rows: &[Row]) -> String {
         let right = rows.iter().filter(|row| row.as_expected).count();
-        let verdict = if right == rows.len() {
+        if right == rows.len() {
             self.paint(BOLD, &format!("{right} requests, and all came out as they must."))
         } else {
             self.paint(RED, &format!("{} of {} requests came out WRONG.", rows.len() - right, rows.len()))
-        };
+        }
+    }
+
+    /// What is said at the end: how it went, and what to try next.
+    #[must_use]
+    pub fn summary(self, rows: &[Row]) -> String {
+        let verdict = self.verdict(rows);
         format!(
             "\n{verdict}\n\
              Class 3 is proved, 2 confirmed by DNS or vouched for, 0 makes no claim,\n\
@@ -100,6 +153,11 @@ impl Table {
     fn paint(self, code: &str, text: &str) -> String {
         if self.coloured { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
+}
+
+/// How a request ended, apart from whose it was.
+fn outcome(row: &Row) -> (&str, Option<u16>, Option<&str>) {
+    (&row.decision, row.status, row.reasons.first().map(String::as_str))
 }
 
 /// The beginning of a fingerprint, enough to tell two apart.
@@ -118,9 +176,9 @@ mod tests {
         Row {
             number: 38,
             scene: "Proof",
-            name: "a name of twenty-eight chars",
+            name: "a name of twenty-eight chars".into(),
             method: "GET",
-            path: "/",
+            path: "/".into(),
             class: Some(1),
             standing: "undetermined".to_owned(),
             identity: Some("nyc.gptbot@openai.example".to_owned()),

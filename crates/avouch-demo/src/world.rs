@@ -1,5 +1,6 @@
 //! The world: everything that runs, and the script played in it.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -32,7 +33,7 @@ use crate::upstream::Upstream;
 /// What is added to a TTL before it has surely passed, for clocks that count in milliseconds.
 const AFTER_TTL: Duration = Duration::from_millis(300);
 
-/// Why the demonstration cannot go on. Everything but the first three is a defect of avouch.
+/// Why the demonstration cannot go on. Everything but the first three and what is missing is a defect of avouch.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     /// No socket or no folder for temporary files could be had.
@@ -85,7 +86,28 @@ pub enum DemoError {
     Tls(#[from] CertificateError),
     /// The gateway logged nothing of a request.
     #[error("the access log has no line for the request \"{0}\"")]
-    NotLogged(&'static str),
+    NotLogged(Cow<'static, str>),
+    /// A program that the fleet needs is not there.
+    #[error("{0} is not there")]
+    Missing(&'static str),
+    /// The registrar does not start.
+    #[error("{0}")]
+    Office(#[from] avouch_authority::StartError),
+    /// The registrar refuses what its owner asks.
+    #[error("the registrar: {0}")]
+    Owner(#[from] avouch_authority::AskError),
+    /// The registrar's answer is none.
+    #[error("the registrar: {0}")]
+    Registrar(&'static str),
+    /// An agent does not enrol.
+    #[error("an agent does not enrol: {0}")]
+    Enrol(#[from] avouch_agent::enrol::EnrolError),
+    /// An agent does not start.
+    #[error("{0}")]
+    Agent(#[from] avouch_agent::StartError),
+    /// A task ended without a result.
+    #[error("a part of the demonstration broke off")]
+    Broken,
 }
 
 /// What is told while the script is played.
@@ -94,9 +116,11 @@ pub enum Happening<'a> {
     /// A new part begins.
     Scene(&'static str),
     /// Something happened between requests.
-    Event(&'static str),
+    Event(&'a str),
     /// A request was answered.
     Request(&'a Row),
+    /// Every agent of a fleet was answered.
+    Fleet(&'static str, &'a [Row]),
 }
 
 /// A root zone, a web server, the gateway before it, and the agents.
@@ -233,9 +257,11 @@ impl World {
             Some(waiting) => waiting.await.ok().flatten(),
             None => request.send(self.address).await,
         };
-        let line = self.log.line(request.from, request.target).await.ok_or(DemoError::NotLogged(name))?;
+        let line =
+            self.log.line(request.from, request.target).await.ok_or(DemoError::NotLogged(name.into()))?;
         let visit = self.upstream.visit(&line.request_id);
-        Ok(Row::of((number, scene, name), &request, expected, (&line, status), &visit))
+        let sent = (request.method, request.target.into());
+        Ok(Row::of((number, scene, name.into()), sent, expected, (&line, status), &visit))
     }
 
     async fn happen(&self, event: Event) -> Result<(), DemoError> {

@@ -3,6 +3,7 @@
 mod acme;
 mod bots;
 mod dns;
+mod fleet;
 mod front;
 mod openssl;
 mod own_server;

@@ -61,7 +61,8 @@ fn problem(root: &str, more: &str) -> String {
 
 #[test]
 fn what_is_printed_reads_back_the_same() {
-    let registry = "mode = 'registry'\nregistry = { entity = 're.example', secret = 'agent.secret', lines = 3 }\n";
+    let registry =
+        "mode = 'registry'\nregistry = { entity = 're.example', secret = 'agent.secret', lines = 3 }\n";
     for text in [WHOLE.to_owned(), format!("{LEAST}{PLACE}"), format!("{registry}{LEAST}{PLACE}")] {
         let config = Config::parse("f", &text).unwrap();
         let printed = config.to_string();
@@ -101,11 +102,7 @@ fn each_bad_value_has_its_message() {
         ("", "[registry]\nentity = 're.example'\nsecret = 's'\n", "`[registry]` is not used in this mode"),
         ("mode = 'registry'", "[registry]\nsecret = 's'\n", "`registry.entity` is missing"),
         ("mode = 'registry'", "[registry]\nentity = 're.example'\n", "`registry.secret` is missing"),
-        (
-            "mode = 'registry'",
-            "[registry]\nentity = 're'\nsecret = 's'\n",
-            "`registry.entity` is not a host",
-        ),
+        ("mode = 'registry'", "[registry]\nentity = 're'\nsecret = 's'\n", "`registry.entity` is not a host"),
         (
             "mode = 'registry'",
             "[registry]\nentity = 're.example'\nsecret = 's'\nlines = 0\n",

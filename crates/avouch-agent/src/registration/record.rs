@@ -40,7 +40,8 @@ pub(crate) async fn look_for(dns: &Dns, place: &Place, entity: &Domain<'_>, now:
         Ok(None) => return Found(State::Unknown, "nothing was looked up".into()),
         Err(found) => return found,
     };
-    let is_named = top.live.iter().any(|live| live.what == "registration entity" && live.value == entity.as_str());
+    let is_named =
+        top.live.iter().any(|live| live.what == "registration entity" && live.value == entity.as_str());
     match is_named {
         true => {
             let proof = top.dnssec.unwrap_or("unknown");

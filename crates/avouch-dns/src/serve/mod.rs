@@ -120,7 +120,8 @@ impl SignedZones {
         }
     }
 
-    /// Delegates the zone that begins at a name: its NS and DS records stand here, and whatever else is asked for in it is
+    /// Delegates the zone that begins at a name: its NS and DS records stand here (no DS where `ds` is empty, for
+    /// an unsigned zone), and whatever else is asked for in it is
     /// asked of `server`, as by a resolver without a cache. Removing it ([`SignedZones::undelegate`]) is what an owner does
     /// who takes a delegation away.
     ///
@@ -130,7 +131,9 @@ impl SignedZones {
         let AtParent { zone, ttl, servers, ds } = at_parent;
         self.undelegate(zone);
         servers.iter().try_for_each(|name| self.add(zone, "NS", *ttl, &format!("{name}.")))?;
-        self.set(zone, "DS", *ttl, ds)?;
+        if !ds.is_empty() {
+            self.set(zone, "DS", *ttl, ds)?;
+        }
         if let Some(name) = absolute(zone) {
             self.lock().delegated.insert(name.to_lowercase(), server);
         }

@@ -3,7 +3,7 @@
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
-use avouch_demo::{DemoError, Happening, Row, Table, World};
+use avouch_demo::{DemoError, Fleet, Happening, Row, SIZES, Table, World, Zone};
 use clap::Args;
 
 /// See a site behind avouch receive every kind of request
@@ -11,10 +11,14 @@ use clap::Args;
 /// Starts a signed DNS root, a web server, the gateway before it and agents with fresh keys, all
 /// on free ports of this machine, and sends real requests: honest ones, false ones, attacks. Each
 /// is shown with the class of the sender, who it is, what was decided, and why. Nothing is kept.
+///
+/// With --fleet, agents make their keys in software TPMs and enrol with a registrar; plain curl asks through them; a part of
+/// them is revoked by one record. It wants swtpm and curl.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   avouch demo
   avouch demo --once --json
+  avouch demo --fleet 100
   avouch demo --serve")]
 pub(crate) struct Demo {
     /// Play the script once and end: 0 if all came out as it must, 1 otherwise (the default)
@@ -29,10 +33,17 @@ pub(crate) struct Demo {
     /// Print the gateway's configuration instead of playing the script
     #[arg(long, conflicts_with_all = ["json", "once"])]
     print_config: bool,
+    /// See a fleet of so many agents instead, from enrolment to revocation
+    #[arg(long, value_name = "AGENTS", conflicts_with_all = ["serve", "print_config"],
+        value_parser = clap::value_parser!(u16).range(i64::from(*SIZES.start())..=i64::from(*SIZES.end())))]
+    fleet: Option<u16>,
 }
 
 impl Demo {
     pub(super) async fn run(&self) -> Result<Exit, Failure> {
+        if let Some(size) = self.fleet {
+            return self.fleet(size).await;
+        }
         let mut world = World::start().await.map_err(|error| failure(&error))?;
         let exit = if self.print_config {
             output::octets(world.config().as_bytes())?;
@@ -45,6 +56,33 @@ impl Demo {
             serve(&world).await?;
         }
         world.stop().await;
+        Ok(exit)
+    }
+
+    async fn fleet(&self, size: u16) -> Result<Exit, Failure> {
+        let mut fleet = Fleet::start(size, &Zone::OfRegistrar).await.map_err(|error| failure(&error))?;
+        let played = match self.json {
+            true => fleet.play(|_| ()).await,
+            false => {
+                let table = Table { coloured: output::is_data_coloured() };
+                let mut told = Ok(());
+                let tell = |happening: &Happening<'_>| {
+                    if told.is_ok() {
+                        told = output::data(table.lines(happening));
+                    }
+                };
+                let played = fleet.play(tell).await;
+                told?;
+                played
+            }
+        };
+        let rows = played.map_err(|error| failure(&error))?;
+        match self.json {
+            true => output::json(&rows)?,
+            false => output::data(Table { coloured: output::is_data_coloured() }.fleets(rows))?,
+        }
+        let exit = Exit::from_answer(rows.iter().all(|row| row.as_expected));
+        fleet.stop().await;
         Ok(exit)
     }
 }
@@ -81,5 +119,11 @@ async fn serve(world: &World) -> Result<(), Failure> {
 }
 
 fn failure(error: &DemoError) -> Failure {
-    Failure::configuration(error)
+    let failure = Failure::configuration(error);
+    match error {
+        DemoError::Missing(program) => {
+            failure.fix(format_args!("install it, on Debian by `apt install {program}`"))
+        }
+        _ => failure,
+    }
 }

@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
 use avouch_authority::config::{Config, Records};
-use avouch_authority::{Listening, StartError, check, run};
+use avouch_authority::{Running, StartError, check, run};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 
@@ -80,9 +80,9 @@ impl Registrar {
 impl Run {
     async fn run(&self) -> Result<Exit, Failure> {
         let config = load(&self.config)?;
-        let ready = |listening: Listening| {
-            output::talk(format_args!("agents of {} enrol at {}", config.domain, listening.agents));
-            for address in listening.zone {
+        let ready = |running: &Running| {
+            output::talk(format_args!("agents of {} enrol at {}", config.domain, running.agents));
+            for address in &running.zone {
                 output::talk(format_args!("_saip.{} is served at {address}", config.domain));
             }
         };
