@@ -46,15 +46,13 @@ pub struct Reached {
 #[derive(Debug, thiserror::Error)]
 pub enum EntityError {
     /// The configuration names no entity.
-    #[error("the configuration has no `mode = \"registry\"`: there is no registration entity to ask")]
+    #[error("the configuration names no registration entity to ask")]
     NoEntity,
     /// The configuration names no agent of a domain.
     #[error("only an agent of a domain is registered: set `domain`, and `agent` to its id within it")]
     NoName,
     /// The token is none.
-    #[error(
-        "holds no token; write into it what the operator of the registration entity gave you: avouch-enrol-…"
-    )]
+    #[error("the token is none of a registration entity's")]
     Token,
     /// Something that the configuration names cannot be used.
     #[error("{0}")]
@@ -66,7 +64,7 @@ pub enum EntityError {
     #[error("{} is there: the agent is registered. Remove the file to register anew", .0.display())]
     Registered(PathBuf),
     /// It is not.
-    #[error("the agent is not registered: run `avouch agent entity register`: {0}")]
+    #[error("{0}")]
     NotRegistered(SecretsError),
     /// The secret was told, and cannot be kept: it is lost, and has to be renewed.
     #[error("{0}; the secret is lost: mend it, and register again")]

@@ -127,11 +127,16 @@ fn failed(error: EntityError) -> Result<Exit, Failure> {
         EntityError::Unreachable(_) | EntityError::Key(_) | EntityError::Random(_) => {
             Err(Failure::unknown(error))
         }
-        EntityError::NoEntity
-        | EntityError::NoName
-        | EntityError::Token
+        EntityError::NoEntity => {
+            Err(Failure::configuration(error).fix("set `mode = \"registry\"`, and add `[registry]`"))
+        }
+        EntityError::Token => Err(Failure::configuration(error)
+            .fix("write into the file what the operator of the entity gave you: avouch-enrol-…")),
+        EntityError::NotRegistered(_) => {
+            Err(Failure::configuration(error).fix("`avouch agent entity register` registers it"))
+        }
+        EntityError::NoName
         | EntityError::Registered(_)
-        | EntityError::NotRegistered(_)
         | EntityError::Keep(_)
         | EntityError::Foreign(_) => Err(Failure::configuration(error)),
         EntityError::Broken => Err(Failure::bug(error)),
