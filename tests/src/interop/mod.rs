@@ -6,6 +6,7 @@ mod dns;
 mod front;
 mod openssl;
 mod own_server;
+mod own_zone;
 mod partners;
 pub(crate) mod proxies;
 mod publish;
