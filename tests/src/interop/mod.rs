@@ -2,6 +2,7 @@
 
 mod acme;
 mod bots;
+mod breaker;
 mod dns;
 mod front;
 mod openssl;
