@@ -40,6 +40,8 @@ pub enum Signing {
     Unsigned,
     /// Like [`Signing::Unsigned`], and whoever holds the key of [`Bind::tsig`] changes its TXT records.
     Dynamic,
+    /// Like [`Signing::Dynamic`], with a key that the parent vouches for: the server signs what changes.
+    SignedDynamic,
     /// The parent vouches for a key, the signatures are of last year.
     Expired,
     /// The parent vouches for a key, there are no signatures.
@@ -75,8 +77,15 @@ impl Bind {
     /// # Errors
     /// What went wrong, with what the program said.
     pub fn start(tools: &Peers, zones: Vec<Zone>) -> io::Result<Self> {
+        Self::start_on(free_port()?, tools, zones)
+    }
+
+    /// The same on a given port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// As [`Bind::start`].
+    pub fn start_on(port: u16, tools: &Peers, zones: Vec<Zone>) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let port = free_port()?;
         let root_key = sign_all(tools, folder.path(), &zones)?;
         write_key(folder.path(), "registrar", SECRET)?;
         fs::write(folder.path().join("named.conf"), configuration(folder.path(), port, &zones))?;
@@ -132,46 +141,71 @@ impl Bind {
     }
 }
 
-/// A recursive, validating `named` that forwards to another server; it ends when dropped.
+/// A recursive, validating `named` that forwards to another server, or follows delegations; it ends when dropped.
 #[derive(Debug)]
 pub struct Forwarder {
     _named: Named,
-    port: u16,
+    address: SocketAddr,
     _folder: TempDir,
 }
 
 impl Forwarder {
-    /// Starts one in front of `server`, trusting its root key.
+    /// Starts one in front of `server`, trusting its root key. It keeps answers for a second.
     ///
     /// # Errors
     /// As [`Bind::start`].
     pub fn start(tools: &Peers, server: &Bind) -> io::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let port = free_port()?;
-        let mut text = options(
-            folder.path(),
-            port,
-            &format!(
-                "recursion yes; dnssec-validation yes; forward only;\n  \
-                 forwarders {{ 127.0.0.1 port {}; }};\n  max-cache-ttl 1; max-ncache-ttl 1;",
-                server.port
-            ),
+        let address = (Ipv4Addr::LOCALHOST, free_port()?).into();
+        let more = format!(
+            "forward only; forwarders {{ 127.0.0.1 port {}; }};\n  max-cache-ttl 1; max-ncache-ttl 1;",
+            server.port
         );
-        let (_, key) = server.root_key.split_once("DNSKEY ").unwrap_or_default();
-        let mut words = key.split_whitespace();
-        let numbers: Vec<&str> = words.by_ref().take(3).collect();
-        let key: String = words.collect();
-        let _ = writeln!(text, "trust-anchors {{ . static-key {} \"{key}\"; }};", numbers.join(" "));
+        Self::serving(tools, address, server.trust_anchor(), &more, "")
+    }
+
+    /// Starts one that begins at the root, which is at `server`, and follows delegations from there, each to the port of
+    /// `server` at whatever address its name has. It keeps answers for as long as they say.
+    ///
+    /// # Errors
+    /// As [`Bind::start`].
+    pub fn following(tools: &Peers, server: &Bind) -> io::Result<Self> {
+        // It listens at addresses alone that the system says it has, and of those of loopback that is one.
+        let (address, port) = ((Ipv4Addr::LOCALHOST, free_port()?).into(), server.port);
+        let hints = "zone \".\" { type hint; file \"root.hints\"; };\n";
+        Self::serving(tools, address, server.trust_anchor(), &format!("port {port};"), hints)
+    }
+
+    fn serving(
+        tools: &Peers,
+        address: SocketAddr,
+        root_key: &str,
+        more: &str,
+        zones: &str,
+    ) -> io::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        fs::write(folder.path().join("root.hints"), ". 3600 NS ns.invalid.\nns.invalid. 3600 A 127.0.0.1\n")?;
+        let more = format!("recursion yes; dnssec-validation yes; prefetch 0;\n  {more}");
+        let text = options(folder.path(), address, &more) + &trust_anchors(root_key) + zones;
         fs::write(folder.path().join("named.conf"), text)?;
         let named = Named::start(tools, folder.path())?;
-        Ok(Self { _named: named, port, _folder: folder })
+        Ok(Self { _named: named, address, _folder: folder })
     }
 
     /// Where it listens, for UDP and TCP.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port).into()
+    pub const fn address(&self) -> SocketAddr {
+        self.address
     }
+}
+
+/// A root key as `named` and `delv` read it, of a DNSKEY record.
+#[must_use]
+pub fn trust_anchors(root_key: &str) -> String {
+    let (_, key) = root_key.split_once("DNSKEY ").unwrap_or_default();
+    let mut words = key.split_whitespace();
+    let numbers: Vec<&str> = words.by_ref().take(3).collect();
+    let key: String = words.collect();
+    format!("trust-anchors {{ . static-key {} \"{key}\"; }};\n", numbers.join(" "))
 }
 
 /// The process.
@@ -241,32 +275,53 @@ fn wait_until_it_serves(heard: &mpsc::Receiver<String>) -> io::Result<()> {
 /// # Errors
 /// There is none.
 pub fn free_port() -> io::Result<u16> {
+    free_port_of(&[Ipv4Addr::LOCALHOST])
+}
+
+/// A port that is free for UDP and TCP at each of these addresses, the first of which is asked for one.
+///
+/// # Errors
+/// There is none.
+pub fn free_port_of(addresses: &[Ipv4Addr]) -> io::Result<u16> {
+    let first = addresses.first().copied().unwrap_or(Ipv4Addr::LOCALHOST);
     loop {
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let tcp = TcpListener::bind((first, 0))?;
         let port = tcp.local_addr()?.port();
-        if UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        let is_free = |address: &Ipv4Addr| {
+            let for_tcp = *address == first || TcpListener::bind((*address, port)).is_ok();
+            for_tcp && UdpSocket::bind((*address, port)).is_ok()
+        };
+        if addresses.iter().all(is_free) {
             return Ok(port);
         }
     }
 }
 
-fn options(folder: &Path, port: u16, more: &str) -> String {
+fn options(folder: &Path, address: SocketAddr, more: &str) -> String {
     let folder = folder.display();
+    let (address, port) = (address.ip(), address.port());
     format!(
         "options {{\n  directory \"{folder}\"; managed-keys-directory \"{folder}\";\n  \
          session-keyfile \"{folder}/session.key\"; pid-file none; lock-file none;\n  \
-         listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};\n  \
+         listen-on port {port} {{ {address}; }}; listen-on-v6 {{ none; }};\n  \
          empty-zones-enable no; allow-transfer {{ none; }}; notify no;\n  {more}\n}};\ncontrols {{ }};\n"
     )
 }
 
 fn configuration(folder: &Path, port: u16, zones: &[Zone]) -> String {
-    let mut text = options(folder, port, "recursion no; dnssec-validation no;");
+    let own = (Ipv4Addr::LOCALHOST, port).into();
+    let mut text = options(folder, own, "recursion no; dnssec-validation no;");
     let _ = writeln!(text, "key registrar {{ algorithm hmac-sha256; secret \"{SECRET}\"; }};");
     for zone in zones {
         let (name, file) = (zone.name, file_name(zone.name));
         let updates = match zone.signing {
             Signing::Dynamic => format!("update-policy {{ grant registrar subdomain {name} TXT; }};"),
+            // One key signs everything, the set of keys as well.
+            Signing::SignedDynamic => format!(
+                "update-policy {{ grant registrar subdomain {name} TXT; }}; key-directory \"{}\"; \
+                 update-check-ksk no;",
+                folder.display()
+            ),
             _ => String::new(),
         };
         let _ = writeln!(text, "zone \"{name}\" {{ type primary; file \"{file}.served\"; {updates} }};");
@@ -311,7 +366,11 @@ fn write_zone(tools: &Peers, folder: &Path, zone: &Zone, text: &str) -> io::Resu
         Signing::Hashed => &["-3", "-", "-H", "0"][..],
         Signing::OptOut => &["-3", "-", "-H", "0", "-A"],
         Signing::Expired => &["-s", "20240101000000", "-e", "20240201000000", "-P"],
-        Signing::Signed | Signing::Stripped | Signing::Unsigned | Signing::Dynamic => &[],
+        Signing::Signed
+        | Signing::Stripped
+        | Signing::Unsigned
+        | Signing::Dynamic
+        | Signing::SignedDynamic => &[],
     });
     words.push(&file);
     run(tools, folder, "dnssec-signzone", &words)?;

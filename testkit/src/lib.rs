@@ -21,5 +21,6 @@ pub mod redis;
 pub mod rsyslog;
 pub mod smtp;
 pub mod swtpm;
+pub mod unbound;
 pub mod upstream;
 pub mod vector;

@@ -49,7 +49,7 @@ pub struct Primary {
     process: Process,
     tools: Peers,
     zone: String,
-    port: u16,
+    address: SocketAddr,
     /// After the process: the folder goes when nothing runs in it any more.
     folder: TempDir,
 }
@@ -60,30 +60,37 @@ impl Primary {
     /// # Errors
     /// What went wrong, with what the program said.
     pub fn start(kind: Kind, tools: &Peers, zone: &str) -> io::Result<Self> {
+        Self::start_at((Ipv4Addr::LOCALHOST, free_port()?).into(), kind, tools, zone)
+    }
+
+    /// The same at a given address.
+    ///
+    /// # Errors
+    /// As [`Primary::start`].
+    pub fn start_at(address: SocketAddr, kind: Kind, tools: &Peers, zone: &str) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let path = folder.path();
-        let port = free_port()?;
         let text = format!(
             "$ORIGIN {zone}\n$TTL 300\n@ SOA ns.invalid. hostmaster.invalid. 1 7200 900 1209600 1\n@ NS ns.invalid.\n"
         );
         fs::write(path.join(format!("{zone}zone")), text)?;
         let process = match kind {
-            Kind::Bind => bind(tools, path, zone, port)?,
-            Kind::Knot => knot(tools, path, zone, port)?,
+            Kind::Bind => bind(tools, path, zone, address)?,
+            Kind::Knot => knot(tools, path, zone, address)?,
         };
         for key in ["registrar", "single", "owner", "nobody", "stranger"] {
             write_key(path, key, SECRET)?;
         }
         write_key(path, "forged", &SECRET.replace("AAEC", "AAED"))?;
-        let primary = Self { process, tools: tools.clone(), zone: zone.to_owned(), port, folder };
+        let primary = Self { process, tools: tools.clone(), zone: zone.to_owned(), address, folder };
         primary.wait_until_it_listens()?;
         Ok(primary)
     }
 
     /// Where it listens, for UDP and TCP.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port).into()
+    pub const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The file of a key: `registrar`, `single`, `owner`, `nobody`, `stranger` (unknown there), or `forged` (the registrar's name
@@ -99,7 +106,8 @@ impl Primary {
     /// `dig` cannot be run.
     pub fn dig(&self, name: &str, kind: &str) -> io::Result<String> {
         let mut dig = Command::new(self.tools.path("dig"));
-        dig.args(["+short", "+norecurse", "+tcp", "@127.0.0.1", "-p", &self.port.to_string(), name, kind]);
+        let (server, port) = (format!("@{}", self.address.ip()), self.address.port().to_string());
+        dig.args(["+short", "+norecurse", "+tcp", &server, "-p", &port, name, kind]);
         Ok(String::from_utf8_lossy(&dig.output()?.stdout).trim().to_owned())
     }
 
@@ -143,15 +151,15 @@ pub(crate) fn write_key(folder: &Path, file: &str, secret: &str) -> io::Result<(
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
 }
 
-fn bind(tools: &Peers, folder: &Path, zone: &str, port: u16) -> io::Result<Process> {
-    let path = folder.display();
+fn bind(tools: &Peers, folder: &Path, zone: &str, address: SocketAddr) -> io::Result<Process> {
+    let (path, ip, port) = (folder.display(), address.ip(), address.port());
     let keys: String = ["registrar", "single", "owner", "nobody"]
         .iter()
         .map(|name| format!("key {name} {{ algorithm hmac-sha256; secret \"{SECRET}\"; }};\n"))
         .collect();
     let text = format!(
         "options {{ directory \"{path}\"; managed-keys-directory \"{path}\"; session-keyfile \"{path}/session.key\";
-            pid-file none; lock-file none; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
+            pid-file none; lock-file none; listen-on port {port} {{ {ip}; }}; listen-on-v6 {{ none; }};
             empty-zones-enable no; allow-transfer {{ none; }}; notify no; recursion no; dnssec-validation no; }};
          controls {{ }};
          {keys}
@@ -167,14 +175,14 @@ fn bind(tools: &Peers, folder: &Path, zone: &str, port: u16) -> io::Result<Proce
     Process::start(Command::new(program).args(["-g", "-n", "1", "-c", "named.conf"]).current_dir(folder))
 }
 
-fn knot(tools: &Peers, folder: &Path, zone: &str, port: u16) -> io::Result<Process> {
-    let path = folder.display();
+fn knot(tools: &Peers, folder: &Path, zone: &str, address: SocketAddr) -> io::Result<Process> {
+    let (path, ip, port) = (folder.display(), address.ip(), address.port());
     let keys: String = ["registrar", "single", "owner", "nobody"]
         .iter()
         .map(|name| format!("  - id: {name}\n    algorithm: hmac-sha256\n    secret: {SECRET}\n"))
         .collect();
     let text = format!(
-        "server:\n    rundir: {path}\n    listen: 127.0.0.1@{port}\n    background-workers: 1\n    udp-workers: 1\n    tcp-workers: 1\n\
+        "server:\n    rundir: {path}\n    listen: {ip}@{port}\n    background-workers: 1\n    udp-workers: 1\n    tcp-workers: 1\n\
          log:\n  - target: stderr\n    any: info\n\
          database:\n    storage: {path}\n\
          key:\n{keys}\

@@ -2,11 +2,13 @@
 
 mod acme;
 mod bots;
+mod breaker;
 mod dns;
 mod fleet;
 mod front;
 mod openssl;
 mod own_server;
+mod own_zone;
 mod partners;
 pub(crate) mod proxies;
 mod publish;

@@ -19,7 +19,7 @@ use testkit::process::Process;
 use super::world::{PROGRAMS, World, run};
 
 /// The seconds that a record may be kept.
-const TTL: u64 = 3;
+pub(super) const TTL: u64 = 3;
 
 fn zones(_: &Path) -> Vec<Zone> {
     let zone = |name, signing, records: &str| Zone { name, signing, records: records.to_owned() };
@@ -31,25 +31,28 @@ fn zones(_: &Path) -> Vec<Zone> {
     ]
 }
 
+/// Where its records stand: at a name server.
+pub(super) fn publish(server: SocketAddr, tsig: &Path) -> String {
+    format!("publish = {{ server = \"{server}\", tsig = {tsig:?}, ttl = {TTL} }}")
+}
+
 /// `avouch registrar run`, and where agents ask.
-fn registrar(world: &World) -> (Process, SocketAddr) {
+pub(super) fn registrar(folder: &Path, records: &str) -> (Process, SocketAddr) {
     let text = format!(
         "domain = \"acme.example\"\nlisten = \"127.0.0.1:0\"\nstore.url = \"sqlite:registrar.db\"\n\
-         publish = {{ server = \"{}\", tsig = {:?}, ttl = {TTL} }}\nowner.socket = \"owner.sock\"\n",
-        world.bind.address(),
-        world.bind.tsig()
+         {records}\nowner.socket = \"owner.sock\"\n"
     );
-    std::fs::write(world.folder.path().join("registrar.toml"), text).unwrap();
+    std::fs::write(folder.join("registrar.toml"), text).unwrap();
     let arguments = ["registrar", "run", "--config", "registrar.toml"];
     let mut command = Command::new(binary::path());
-    let process = Process::start(command.args(arguments).current_dir(world.folder.path())).unwrap();
+    let process = Process::start(command.args(arguments).current_dir(folder)).unwrap();
     let address = process.hear(|line| line.strip_prefix("agents of acme.example enrol at ")?.parse().ok());
     let address = address.unwrap();
     (process, address)
 }
 
 /// An agent makes a key and enrols with it; the status of the answer.
-fn enrolled(world: &World, registrar: SocketAddr, agent: &str, token: &str) -> u16 {
+pub(super) fn enrolled(world: &World, registrar: SocketAddr, agent: &str, token: &str) -> u16 {
     let file = format!("file:{agent}.key");
     run(world.folder.path(), &["key", "new", &file, "--unencrypted", "--type", "p256"]);
     let key = Locator::parse(&file).unwrap().within(world.folder.path()).open(None).unwrap();
@@ -65,19 +68,33 @@ fn enrolled(world: &World, registrar: SocketAddr, agent: &str, token: &str) -> u
     answer.split(' ').nth(1).unwrap().parse().unwrap()
 }
 
+/// A token for two agents.
+pub(super) fn token(folder: &Path, name: &str, agents: &str) -> String {
+    let new =
+        ["registrar", "token", "new", name, "--agents", agents, "--uses", "2", "--socket", "owner.sock"];
+    run(folder, &new).trim().to_owned()
+}
+
 /// What the site is told of an agent's request.
-fn seen(world: &World, site: SocketAddr, agent: &str) -> String {
+pub(super) fn seen(world: &World, site: SocketAddr, agent: &str) -> String {
     let (key, resolve) = (format!("file:{agent}.key"), format!("www.shop.example:443:{site}"));
     let url = "https://www.shop.example/whoami";
     let speaker = ["fetch", "--cacert", "chain.pem", "--key", &key, "--dom", "acme.example", "--id", agent];
     run(world.folder.path(), &[&speaker[..], &["--resolve", &resolve, url]].concat())
 }
 
-/// Asks until the site is told this, which takes no longer than a record may be kept, and what it takes to publish it.
+/// What the site is told of an agent whose claim holds, and of one whose does not.
+pub(super) fn verified(agent: &str) -> String {
+    format!("3 verified {agent}@acme.example saip-rolling accept\n")
+}
+pub(super) const INVALID: &str = "1 invalid - - throttle\n";
+
+/// Asks until the site is told this, which takes no longer than a record may be kept, and the delegation before it, and what
+/// it takes to publish it.
 #[expect(clippy::disallowed_methods, reason = "nobody says when a cache forgets")]
-fn becomes(world: &World, site: SocketAddr, agent: &str, told: &str) {
+pub(super) fn becomes(world: &World, site: SocketAddr, agent: &str, told: &str) {
     let mut last = String::new();
-    for _ in 0..(TTL + 3) * 4 {
+    for _ in 0..(2 * TTL + 3) * 4 {
         last = seen(world, site, agent);
         if last == told {
             return;
@@ -92,35 +109,31 @@ fn becomes(world: &World, site: SocketAddr, agent: &str, told: &str) {
 fn a_fleet_enrols_and_is_revoked_at_every_site_when_the_ttl_has_ended() {
     let Some(tools) = require(&PROGRAMS) else { return };
     let world = World::with(tools, zones);
-    let (mut registrar, address) = registrar(&world);
+    let (bind, tsig) = (world.bind.address(), world.bind.tsig());
+    let (mut registrar, address) = registrar(world.folder.path(), &publish(bind, &tsig));
     let gateway = world.gateway();
     let site = gateway.address;
     let folder = world.folder.path();
     let owner = ["--socket", "owner.sock"];
-    let token = |name: &str, agents: &str| {
-        let new = ["registrar", "token", "new", name, "--agents", agents, "--uses", "2"];
-        run(folder, &[&new[..], &owner].concat()).trim().to_owned()
-    };
+    let token = |name: &str, agents: &str| token(folder, name, agents);
     let (fleet, single) = (token("fleet", "*.gptbot"), token("single", "crawler-7"));
     for (agent, token) in [("nyc-1.gptbot", &fleet), ("nyc-2.gptbot", &fleet), ("crawler-7", &single)] {
         assert_eq!(enrolled(&world, address, agent, token), 200);
     }
     assert_eq!(enrolled(&world, address, "nyc-3.gptbot", &fleet), 403, "the token is used up");
-    let verified = |agent: &str| format!("3 verified {agent}@acme.example saip-rolling accept\n");
-    let invalid = "1 invalid - - throttle\n";
     for agent in ["nyc-1.gptbot", "nyc-2.gptbot", "crawler-7"] {
         becomes(&world, site, agent, &verified(agent));
     }
-    assert_eq!(seen(&world, site, "nyc-3.gptbot"), invalid, "nobody published its key");
+    assert_eq!(seen(&world, site, "nyc-3.gptbot"), INVALID, "nobody published its key");
 
     run(folder, &[&["revoke", "gptbot@acme.example"][..], &owner].concat());
     for agent in ["nyc-1.gptbot", "nyc-2.gptbot"] {
-        becomes(&world, site, agent, invalid);
+        becomes(&world, site, agent, INVALID);
     }
     assert_eq!(seen(&world, site, "crawler-7"), verified("crawler-7"), "exactly those");
 
     run(folder, &[&["revoke", "all", "--yes"][..], &owner].concat());
-    becomes(&world, site, "crawler-7", invalid);
+    becomes(&world, site, "crawler-7", INVALID);
     registrar.signal("TERM").unwrap();
     assert_eq!(registrar.wait().unwrap().code(), Some(0));
     let log = gateway.stop();

@@ -29,7 +29,7 @@ pub(super) const CRAWLER: &str = "127.0.0.3";
 
 pub(super) struct World {
     pub(super) bind: Bind,
-    forwarder: Forwarder,
+    pub(super) forwarder: Forwarder,
     pub(super) site: Nginx,
     pub(super) site_port: u16,
     pub(super) folder: TempDir,
@@ -45,10 +45,15 @@ impl World {
     /// The same with other zones; the key of an agent is in the folder.
     pub(super) fn with(tools: Peers, zones: impl Fn(&Path) -> Vec<Zone>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        certificate(folder.path());
         run(folder.path(), &["key", "new", "file:agent.key", "--unencrypted"]);
         let bind = Bind::start(&tools, zones(folder.path())).unwrap();
         let forwarder = Forwarder::start(&tools, &bind).unwrap();
+        Self::around(tools, folder, bind, forwarder)
+    }
+
+    /// The site and its folder, with a DNS that is there.
+    pub(super) fn around(tools: Peers, folder: TempDir, bind: Bind, forwarder: Forwarder) -> Self {
+        certificate(folder.path());
         fs::write(folder.path().join("root.anchor"), bind.trust_anchor()).unwrap();
         let site_port = free_port().unwrap();
         let text = put(

@@ -21,6 +21,7 @@ use avouch_wire::target::Target;
 use avouch_wire::time::Time;
 use std::time::Duration;
 
+mod breaker;
 mod delegations;
 
 const NOW: Time = Time::from_seconds(1_790_000_000);
@@ -89,16 +90,15 @@ impl World {
         let texts =
             [("acme", acme.as_str()), ("google", google), ("googlebot", googlebot), ("reverse", reverse)];
         let zones = ZoneFiles::parse(&texts, Dnssec::Insecure).unwrap();
-        let clock = Arc::new(ManualClock::at(NOW));
+        Self::with_dns(Dns::Zones(zones), NOW, signers)
+    }
+
+    fn with_dns(dns: Dns, now: Time, signers: Vec<(KeyType, Signer)>) -> Self {
+        let clock = Arc::new(ManualClock::at(now));
         let replay = replay::Settings { capacity: 1 << 14, fresh: true, ..replay::Settings::default() };
         let settings = Settings { replay, ..Settings::default() };
-        let judge = Judge::new(
-            &settings,
-            Dns::Zones(zones),
-            Directories::default(),
-            Arc::<ManualClock>::clone(&clock) as _,
-        )
-        .unwrap();
+        let own_clock = Arc::<ManualClock>::clone(&clock) as _;
+        let judge = Judge::new(&settings, dns, Directories::default(), own_clock).unwrap();
         let authority = Authority::parse("www.shop.example", Scheme::Https).unwrap();
         let catalogue = Arc::new(Catalogue::built_in().unwrap());
         let site = Site {
@@ -120,6 +120,10 @@ impl World {
     }
 
     fn judge(&self, visit: Visit) -> Box<Verdict> {
+        self.judge_within(&tokio::runtime::Builder::new_current_thread().build().unwrap(), visit)
+    }
+
+    fn judge_within(&self, runtime: &tokio::runtime::Runtime, visit: Visit) -> Box<Verdict> {
         let mut fields =
             vec![("host", visit.authority.as_bytes()), ("user-agent", visit.user_agent.as_bytes())];
         fields.extend(visit.saip.as_deref().map(|saip| ("saip", saip.as_bytes())));
@@ -133,7 +137,6 @@ impl World {
             peer: Peer { evidence: visit.evidence, ..Peer::client(visit.peer.into()) },
             content: visit.content,
         });
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(self.judge.judge(&request.unwrap(), &self.site))
     }
 
