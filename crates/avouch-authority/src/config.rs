@@ -1,11 +1,15 @@
 //! The registrar's configuration: read whole, every problem at once. `docs/operate/registrar.md` describes each key.
 
+mod attestation;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use avouch_wire::name::Domain;
 use avouch_wire::settings::{Fault, Problems, Quoted, Reader, Table, Value};
+
+pub use attestation::Attestation;
 
 /// TTL of records, in seconds: how long a revocation takes at most to be known everywhere.
 const TTL: u32 = 300;
@@ -23,6 +27,8 @@ pub struct Config {
     pub store: String,
     /// How records come into the DNS.
     pub publish: Publish,
+    /// Whose TPMs count, where agents may show that they have one.
+    pub attestation: Option<Attestation>,
     /// The owner's socket.
     pub owner: PathBuf,
     /// The operators' socket, where there are others than the owner.
@@ -90,6 +96,7 @@ impl Config {
             root.sub("tls").map(|mut tls| Some((tls.required("cert", path)?, tls.required("key", path)?)));
         let store = root.sub("store").and_then(|mut store| store.required("url", url));
         let publish = root.sub("publish").and_then(|table| Publish::read(table, domain.as_ref()));
+        let attestation = root.sub("attestation").map(Attestation::read);
         let owner = root.sub("owner").and_then(|mut owner| owner.required("socket", path));
         let operator = root.sub("operator").map(|mut operator| operator.required("socket", path));
         for (table, fix) in [
@@ -115,6 +122,7 @@ impl Config {
             tls: tls.map_or(Some(None), |tls| tls.map(Some))?,
             store: store?,
             publish: publish?,
+            attestation,
             owner: owner?,
             operator: operator.map_or(Some(None), |operator| operator.map(Some))?,
         })
@@ -124,6 +132,9 @@ impl Config {
         let tls = self.tls.iter_mut().flat_map(|(certificate, key)| [certificate, key]);
         for path in tls.chain([&mut self.publish.tsig, &mut self.owner]).chain(&mut self.operator) {
             *path = folder.join(&path);
+        }
+        if let Some(attestation) = &mut self.attestation {
+            attestation.resolve(folder);
         }
         if let Some(path) = self.store.strip_prefix("sqlite:") {
             self.store = format!("sqlite:{}", folder.join(path).display());
@@ -185,6 +196,7 @@ impl fmt::Display for Config {
         let Publish { server, zone, tsig, ttl } = &self.publish;
         writeln!(f, "\n[publish]\nserver = \"{server}\"\nzone = {}", Quoted(zone))?;
         writeln!(f, "tsig = {}\nttl = {ttl}", file(tsig))?;
+        self.attestation.iter().try_for_each(|attestation| write!(f, "{attestation}"))?;
         writeln!(f, "\n[owner]\nsocket = {}", file(&self.owner))?;
         self.operator.iter().try_for_each(|path| writeln!(f, "\n[operator]\nsocket = {}", file(path)))
     }
@@ -198,7 +210,7 @@ fn file(path: &Path) -> Quoted<std::path::Display<'_>> {
 mod tests {
     use super::*;
 
-    const LEAST: &str = "domain = 'acme.example'\nlisten = '127.0.0.1:9443'\nstore.url = 'sqlite:registrar.db'\n\
+    pub(super) const LEAST: &str = "domain = 'acme.example'\nlisten = '127.0.0.1:9443'\nstore.url = 'sqlite:registrar.db'\n\
         publish = { server = '127.0.0.1:53', tsig = 'tsig.key' }\nowner.socket = 'owner.sock'\n";
 
     #[test]

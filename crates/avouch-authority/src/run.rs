@@ -27,7 +27,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::config::Config;
-use crate::registrar::{Registrar, Role, Rules};
+use crate::registrar::{Attesting, AttestingError, Registrar, Role, Rules};
 use crate::socket;
 
 /// Connections of agents at once: half of the files that a process may usually have open.
@@ -64,6 +64,9 @@ pub enum StartError {
     /// The certificate cannot be used.
     #[error("{0}")]
     Certificate(#[from] CertificateError),
+    /// Nothing can be attested.
+    #[error("{0}")]
+    Attesting(#[from] AttestingError),
     /// The address is taken or not ours.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -93,11 +96,12 @@ pub fn check(config: &Config) -> Result<(), StartError> {
     open(config).map(drop)
 }
 
-fn open(config: &Config) -> Result<(Publisher, Option<Acceptor>), StartError> {
+fn open(config: &Config) -> Result<(Publisher, Option<Acceptor>, Attesting), StartError> {
     let tls =
         config.tls.as_ref().map(|(certificate, key)| Acceptor::load(certificate, key, None)).transpose()?;
     let publish = &config.publish;
-    Ok((Publisher::new(publish.server, &publish.zone, TsigKey::open(&publish.tsig)?)?, tls))
+    let attesting = Attesting::open(config.domain.clone(), config.attestation.as_ref())?;
+    Ok((Publisher::new(publish.server, &publish.zone, TsigKey::open(&publish.tsig)?)?, tls, attesting))
 }
 
 /// Runs a registrar until the process is asked to end; `ready` learns where agents ask.
@@ -107,7 +111,7 @@ fn open(config: &Config) -> Result<(Publisher, Option<Acceptor>), StartError> {
 pub async fn run(config: &Config, ready: impl FnOnce(SocketAddr)) -> Result<(), StartError> {
     let on = |kind| signal(kind).map_err(StartError::Signals);
     let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
-    let (publisher, tls) = open(config)?;
+    let (publisher, tls, attesting) = open(config)?;
     let ledger = Ledger::open(&config.store).await?;
     let _alone = ledger.alone().await?;
     let failed = |source| StartError::Listen { address: config.listen, source };
@@ -118,7 +122,8 @@ pub async fn run(config: &Config, ready: impl FnOnce(SocketAddr)) -> Result<(), 
     let rules = Rules { domain: config.domain.clone() };
     let publishing = (publisher, config.publish.ttl);
     let clock = Arc::new(SystemClock::new());
-    let registrar = Registrar::start(rules, ledger, publishing, clock, &mut tasks, stopping.clone());
+    let registrar =
+        Registrar::start(rules, ledger, publishing, attesting, clock, &mut tasks, stopping.clone());
     let operators = config.operator.iter().map(|path| (path, Role::Operator, OF_OPERATORS));
     for (path, role, mode) in std::iter::once((&config.owner, Role::Owner, OF_OWNER)).chain(operators) {
         let opened = socket::open(path, mode).await;

@@ -1,6 +1,7 @@
 //! The registrar: agents enrol by a token and the proof that they hold a key, and the DNS says so.
 
 mod agents;
+mod attesting;
 mod desk;
 mod owners;
 mod publishing;
@@ -8,6 +9,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+pub use attesting::{Attesting, AttestingError, NotAttested};
 pub use desk::Unavailable;
 pub use publishing::Standing;
 pub use rules::{Actor, MAX_PENDING, Refusal, Rules, Scope, Unchanged};
@@ -44,6 +46,7 @@ pub(crate) struct Shared {
     /// For reading alone.
     pub(crate) ledger: Ledger,
     pub(crate) desk: Desk,
+    pub(crate) attesting: Attesting,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) standing: watch::Receiver<Standing>,
 }
@@ -55,6 +58,7 @@ impl Registrar {
         rules: Rules,
         ledger: Ledger,
         (publisher, ttl): (Publisher, u32),
+        attesting: Attesting,
         clock: Arc<dyn Clock>,
         tasks: &mut JoinSet<()>,
         stop: watch::Receiver<bool>,
@@ -72,7 +76,7 @@ impl Registrar {
             stop,
         };
         tasks.spawn(publishing.run());
-        Self { shared: Arc::new(Shared { rules, ledger, desk, clock, standing }) }
+        Self { shared: Arc::new(Shared { rules, ledger, desk, attesting, clock, standing }) }
     }
 
     /// What agents ask.

@@ -3,7 +3,9 @@
 /// Steps from nothing to the present schema. What has been released is never changed; a step is added.
 ///
 /// Times are milliseconds since 1970, flags 0 or 1 (SQLite has no other), keys the octets of a record's `pk`, digests SHA-256.
-pub(super) const MIGRATIONS: [&[&str]; 1] = [&[
+pub(super) const MIGRATIONS: [&[&str]; 2] = [FIRST, ATTESTED];
+
+const FIRST: &[&str] = &[
     "CREATE TABLE token (
         digest BLOB PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,
@@ -42,7 +44,15 @@ pub(super) const MIGRATIONS: [&[&str]; 1] = [&[
         what TEXT NOT NULL,
         subject TEXT NOT NULL,
         detail TEXT NOT NULL)",
-]];
+];
+
+/// By which TPM a key was attested, and who made that.
+const ATTESTED: &[&str] = &[
+    "ALTER TABLE agent ADD COLUMN endorsement TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE agent ADD COLUMN maker TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE proposal ADD COLUMN endorsement TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE proposal ADD COLUMN maker TEXT NOT NULL DEFAULT ''",
+];
 
 /// PostgreSQL has another word for octets.
 pub(super) fn of_postgres(statement: &str) -> String {

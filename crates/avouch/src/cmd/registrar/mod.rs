@@ -108,6 +108,7 @@ fn not_started(error: StartError) -> Failure {
         | StartError::Key(_)
         | StartError::Publisher(_)
         | StartError::Certificate(_)
+        | StartError::Attesting(_)
         | StartError::Listen { .. }
         | StartError::Socket { .. } => Failure::configuration(error),
     }
