@@ -161,7 +161,9 @@ impl Attesting {
         }
         whose.measured(said)?;
         self.once(ticket.time, ticket.nonce, now.seconds())?;
-        Ok(Held { tier: "tpm".to_owned(), endorsement: endorsement.fingerprint().to_string(), maker })
+        // Of an unknown maker it may be a program.
+        let tier = if maker.is_empty() { "unknown" } else { "tpm" };
+        Ok(Held { tier: tier.to_owned(), endorsement: endorsement.fingerprint().to_string(), maker })
     }
 
     /// Notes that a challenge was answered.

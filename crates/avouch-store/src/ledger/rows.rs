@@ -56,7 +56,7 @@ impl AgentState {
 /// Where a key is kept, as far as anybody knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// `unknown`, or `tpm` where one attested it.
+    /// `unknown`, or `tpm` where one of a known maker attested it.
     pub tier: String,
     /// The fingerprint of the TPM's endorsement key; empty where none attested it.
     pub endorsement: String,

@@ -400,7 +400,8 @@ async fn a_tpm_of_an_unknown_maker_counts_only_where_that_is_allowed_and_is_show
     let attestation = attest(&foreign.key, (foreign.presented.0, bare), &challenge).unwrap();
     assert_eq!(world.said(&asked, &attestation).await.0, 200);
     let agent = world.agents().await[0].clone();
-    assert_eq!((agent["tier"].as_str(), agent["maker"].as_str()), (Some("tpm"), Some("")));
+    assert_eq!((agent["tier"].as_str(), agent["maker"].as_str()), (Some("unknown"), Some("")));
+    assert!(agent["endorsement"].as_str().unwrap().starts_with("sha256:"));
 
     let world = world.restart(None).await;
     let asked = world.machines[0].asked("b.gptbot", &world.token);
