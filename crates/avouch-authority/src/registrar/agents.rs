@@ -154,9 +154,7 @@ fn unattested(fault: &NotAttested) -> Response {
 }
 
 async fn known(shared: &Shared, asked: &Enrolment) -> Result<bool, Unavailable> {
-    let failed = |error| Unavailable::Database(Arc::new(error));
-    let mut reading = shared.ledger.begin().await.map_err(failed)?;
-    Ok(reading.token(&asked.token).await.map_err(failed)?.is_some())
+    shared.ledger.knows(&asked.token).await.map_err(|error| Unavailable::Database(Arc::new(error)))
 }
 
 fn refused(refusal: Refusal) -> Response {

@@ -73,6 +73,8 @@ async fn what_is_written_is_read_again_after_opening_anew() {
 
         let mut read = Ledger::open(url).await.unwrap().begin().await.unwrap();
         assert_eq!(read.token(&[1; 32]).await.unwrap(), Some(token("fleet", 1)));
+        let beside = Ledger::open(url).await.unwrap();
+        assert!(beside.knows(&[1; 32]).await.unwrap() && !beside.knows(&[2; 32]).await.unwrap());
         assert_eq!(read.tokens("").await.unwrap(), [token("fleet", 1)]);
         assert_eq!(read.tokens("fleet").await.unwrap(), []);
         assert_eq!(read.agent("nyc-042.gptbot").await.unwrap(), Some(enrolled.clone()));
