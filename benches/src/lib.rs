@@ -13,6 +13,7 @@ mod audit;
 mod batch;
 mod bot;
 mod check;
+mod enrolment;
 mod figure;
 mod gateway;
 mod player;
@@ -27,7 +28,7 @@ pub use player::play;
 type Group = (&'static str, fn() -> Vec<Figure>);
 
 /// The groups of figures, in the order of the page.
-const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 12] = [
     ("check", || vec![check::whole(&world::World::new())]),
     ("batch", || vec![batch::known_root()]),
     ("bot", || vec![bot::whole()]),
@@ -39,6 +40,7 @@ const GROUPS: [Group; 11] = [
     ("asked", asked::figures),
     ("attack", attack::figures),
     ("agent", agent::figures),
+    ("enrolment", enrolment::figures),
 ];
 
 /// Every figure, or those of the named groups.

@@ -1,7 +1,7 @@
 //! Processes that play a part in a benchmark (this program again), so that what the kernel charges them with is
 //! theirs alone.
 
-use crate::{agent, asked, attack, gateway};
+use crate::{agent, asked, attack, enrolment, gateway};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -36,6 +36,8 @@ pub fn play(words: &[String]) -> bool {
         "site" => runtime.block_on(attack::site(words)),
         "agent" => runtime.block_on(agent::agent(words)),
         "accepting" => runtime.block_on(agent::gateway(words)),
+        "registrar" => runtime.block_on(enrolment::registrar(words)),
+        "inserting" => runtime.block_on(async { listen(enrolment::inserting(words).await).await }),
         "attacker" => runtime.block_on(attack::attack(words)),
         part => unreachable!("nobody plays {part}"),
     }

@@ -5,6 +5,7 @@ pub mod binary;
 pub mod bind;
 pub mod certificate;
 pub mod https;
+pub mod maker;
 pub mod message;
 pub mod mmdb;
 pub mod nginx;

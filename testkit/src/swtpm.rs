@@ -52,7 +52,12 @@ impl Swtpm {
     /// # Errors
     /// It cannot be started.
     pub fn start(tools: &Peers) -> io::Result<Self> {
-        Self::at(tools, Place::Socket)
+        Self::at(tools, Place::Socket, |_| Ok(()))
+    }
+
+    /// The same, in whose folder of state something was made before it starts.
+    pub(crate) fn start_made(tools: &Peers, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<Self> {
+        Self::at(tools, Place::Socket, make)
     }
 
     /// A new TPM at a port of 127.0.0.1.
@@ -61,12 +66,14 @@ impl Swtpm {
     /// It cannot be started.
     pub fn start_tcp(tools: &Peers) -> io::Result<Self> {
         let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        Self::at(tools, Place::Port(PORTS.start + free % (PORTS.end - PORTS.start)))
+        Self::at(tools, Place::Port(PORTS.start + free % (PORTS.end - PORTS.start)), |_| Ok(()))
     }
 
-    fn at(tools: &Peers, place: Place) -> io::Result<Self> {
+    fn at(tools: &Peers, place: Place, make: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
-        std::fs::create_dir(folder.path().join("state"))?;
+        let state = folder.path().join("state");
+        std::fs::create_dir(&state)?;
+        make(&state)?;
         let mut tpm = Self { process: None, place, program: tools.path("swtpm").to_owned(), folder };
         tpm.run()?;
         Ok(tpm)

@@ -70,6 +70,13 @@ const ENTITY: [&str; 6] = [
     "{\"re\":\"re.example\",\"dom\":\"b.example\",\"id\":\"c\",\"secret\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\",\"version\":1,\"epoch\":1,\"floor\":1}",
     "{\"number\":1,\"previous\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\",\"act\":\"join\",\"host\":\"re.example\",\"time\":1,\"sig\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}\n",
 ];
+const ENROLMENT: [&str; 3] = [
+    r#"{"agent":"a.b","key":"WGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY","token":"avouch-enrol-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","time":1,"proof":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+"tpm":{"endorsement_key":"AA","certificate":"AA","attestation_key":"AA"},"attestation":{"challenge":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","hidden":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+"key":"AA","statement":"AA","signature":"AA","quote":{"values":[],"statement":"AA","signature":"AA"}}}"#,
+    r#"{"agent":"a.b","key":"WGZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY","token":"avouch-enrol-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","time":1,"proof":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","tpm":{"endorsement_key":"AA","attestation_key":"AA"}}"#,
+    r#"{"challenge":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","object":"AA","secret":"AA","registers":[0,7]}"#,
+];
 const PROXY: &str = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c12 octets...";
 const SPOP: [&str; 3] = [
     "\x01\0\0\0\x01\0\0\x12supported-versions\x08\x032.0\x0emax-frame-size\x03\x7f\x0ccapabilities\x08\x0apipelining",
@@ -176,6 +183,7 @@ fn sow(folder: &Path) -> std::io::Result<()> {
         ("public_key", keys),
         ("asn", vec![ASN.to_owned()]),
         ("entity", ENTITY.map(str::to_owned).to_vec()),
+        ("enrolment", ENROLMENT.map(str::to_owned).to_vec()),
         ("passkey", vec![PASSKEY.to_owned()]),
         ("access_log", LOG.map(str::to_owned).to_vec()),
         (

@@ -44,6 +44,7 @@ const PEERS: &[(&str, &str)] = &[
     ("pebble", "pebble"),
     ("swtpm", "swtpm"),
     ("swtpm_setup", "swtpm-tools"),
+    ("swtpm_localca", "swtpm-tools"),
 ];
 
 /// Packages of npm's that tests talk to: the folder that names them, at fixed versions, and where npm says what it

@@ -1,7 +1,9 @@
 //! The registrar's configuration: read whole, every problem at once. `docs/operate/registrar.md` describes each key.
 
+mod attestation;
 mod records;
 
+pub use attestation::Attestation;
 pub use records::{OwnZone, Publish, Records};
 
 use std::fmt;
@@ -24,6 +26,8 @@ pub struct Config {
     pub store: String,
     /// How records come into the DNS.
     pub records: Records,
+    /// Whose TPMs count, where agents may show that they have one.
+    pub attestation: Option<Attestation>,
     /// The owner's socket.
     pub owner: PathBuf,
     /// The operators' socket, where there are others than the owner.
@@ -78,6 +82,7 @@ impl Config {
             root.sub("tls").map(|mut tls| Some((tls.required("cert", path)?, tls.required("key", path)?)));
         let store = root.sub("store").and_then(|mut store| store.required("url", url));
         let records = Records::read(&mut root, domain.as_ref());
+        let attestation = root.sub("attestation").map(Attestation::read);
         let owner = root.sub("owner").and_then(|mut owner| owner.required("socket", path));
         let operator = root.sub("operator").map(|mut operator| operator.required("socket", path));
         for (table, fix) in [
@@ -102,6 +107,7 @@ impl Config {
             tls: tls.map_or(Some(None), |tls| tls.map(Some))?,
             store: store?,
             records: records?,
+            attestation,
             owner: owner?,
             operator: operator.map_or(Some(None), |operator| operator.map(Some))?,
         })
@@ -113,6 +119,9 @@ impl Config {
             *path = folder.join(&path);
         }
         self.records.resolve(folder);
+        if let Some(attestation) = &mut self.attestation {
+            attestation.resolve(folder);
+        }
         if let Some(path) = self.store.strip_prefix("sqlite:") {
             self.store = format!("sqlite:{}", folder.join(path).display());
         }
@@ -152,6 +161,7 @@ impl fmt::Display for Config {
         };
         writeln!(f, "\n[store]\nurl = {}", Quoted(shown))?;
         write!(f, "{}", self.records)?;
+        self.attestation.iter().try_for_each(|attestation| write!(f, "{attestation}"))?;
         writeln!(f, "\n[owner]\nsocket = {}", file(&self.owner))?;
         self.operator.iter().try_for_each(|path| writeln!(f, "\n[operator]\nsocket = {}", file(path)))
     }
@@ -165,7 +175,7 @@ fn file(path: &Path) -> Quoted<std::path::Display<'_>> {
 mod tests {
     use super::*;
 
-    const LEAST: &str = "domain = 'acme.example'\nlisten = '127.0.0.1:9443'\nstore.url = 'sqlite:registrar.db'\n\
+    pub(super) const LEAST: &str = "domain = 'acme.example'\nlisten = '127.0.0.1:9443'\nstore.url = 'sqlite:registrar.db'\n\
         publish = { server = '127.0.0.1:53', tsig = 'tsig.key' }\nowner.socket = 'owner.sock'\n";
 
     #[test]

@@ -31,7 +31,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::config::{Config, OwnZone, Publish, Records};
-use crate::registrar::{Place, Registrar, Role, Rules, ZoneError, own_zone};
+use crate::registrar::{Attesting, AttestingError, Place, Registrar, Role, Rules, ZoneError, own_zone};
 use crate::socket;
 
 /// Connections of agents at once: half of the files that a process may usually have open.
@@ -77,6 +77,9 @@ pub enum StartError {
     /// The certificate cannot be used.
     #[error("{0}")]
     Certificate(#[from] CertificateError),
+    /// Nothing can be attested.
+    #[error("{0}")]
+    Attesting(#[from] AttestingError),
     /// The address is taken or not ours.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -105,6 +108,7 @@ pub enum StartError {
 /// [`StartError`].
 pub fn check(config: &Config) -> Result<Option<AtParent>, StartError> {
     acceptor(config)?;
+    attesting(config)?;
     let zone = match &config.records {
         Records::Elsewhere(publish) => return publisher(publish).map(|_| None),
         Records::Own(zone) => zone,
@@ -121,6 +125,10 @@ pub fn check(config: &Config) -> Result<Option<AtParent>, StartError> {
 
 fn acceptor(config: &Config) -> Result<Option<Acceptor>, CertificateError> {
     config.tls.as_ref().map(|(certificate, key)| Acceptor::load(certificate, key, None)).transpose()
+}
+
+fn attesting(config: &Config) -> Result<Attesting, AttestingError> {
+    Attesting::open(config.domain.clone(), config.attestation.as_ref())
 }
 
 fn publisher(publish: &Publish) -> Result<Publisher, StartError> {
@@ -183,6 +191,7 @@ impl Running {
     /// [`StartError`].
     pub async fn start(config: &Config) -> Result<Self, StartError> {
         let tls = acceptor(config)?;
+        let attesting = attesting(config)?;
         let ledger = Ledger::open(&config.store).await?;
         let alone = ledger.alone().await?;
         let failed = |source| StartError::Listen { address: config.listen, source };
@@ -194,7 +203,8 @@ impl Running {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let at = place(config, (&rules, &ledger, &clock), &mut tasks, stopping.clone()).await?;
         let publishing = (at.place, config.records.ttl());
-        let registrar = Registrar::start(rules, ledger, publishing, clock, &mut tasks, stopping.clone());
+        let registrar =
+            Registrar::start(rules, ledger, publishing, attesting, clock, &mut tasks, stopping.clone());
         let operators = config.operator.iter().map(|path| (path, Role::Operator, OF_OPERATORS));
         for (path, role, mode) in std::iter::once((&config.owner, Role::Owner, OF_OWNER)).chain(operators) {
             let opened = socket::open(path, mode).await;

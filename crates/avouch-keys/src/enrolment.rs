@@ -1,7 +1,8 @@
-//! An agent's question to a registrar: that its key be published.
+//! An agent's question to a registrar: that its key be published; and what its TPM says along.
 
 use crate::secret::{KeyError, SecretKey};
-use avouch_wire::enrolment::{Enrolment, TokenDigest};
+use crate::tpm::{Credential, Endorsement, Tpm, TpmError};
+use avouch_wire::enrolment::{Attestation, Challenge, Enrolment, Presented, Quote, TokenDigest};
 use avouch_wire::name::{AgentId, Domain};
 use avouch_wire::time::Time;
 
@@ -18,7 +19,72 @@ pub fn enrol(
 ) -> Result<Enrolment, KeyError> {
     let time = now.seconds();
     let proof = key.sign(&Enrolment::signed_string(domain, &agent, key.public(), &token, time))?;
-    Ok(Enrolment { agent, key: key.public().clone(), token, time, proof })
+    Ok(Enrolment { agent, key: key.public().clone(), token, time, proof, attestation: None })
+}
+
+/// The TPM that holds a key, as it is presented for a challenge, and by which of its endorsement keys: one that its maker
+/// certified, if there is one.
+///
+/// # Errors
+/// [`KeyError::NotInTpm`], [`KeyError::Tpm`].
+pub fn present(key: &SecretKey) -> Result<(Endorsement, Presented), KeyError> {
+    let tpm = key.tpm().ok_or(KeyError::NotInTpm)?;
+    let mut certified = None;
+    for kind in [Endorsement::Ecc, Endorsement::Rsa] {
+        if let Some(certificate) = tpm.certificate(kind)? {
+            certified = Some((kind, certificate));
+            break;
+        }
+    }
+    let (kind, endorsement_key, certificate) = match certified {
+        Some((kind, certificate)) => (kind, tpm.endorsement_key(kind)?, Some(certificate)),
+        None => {
+            let (kind, area) = uncertified(tpm)?;
+            (kind, area, None)
+        }
+    };
+    Ok((kind, Presented { endorsement_key, certificate, attestation_key: tpm.attestation_key()? }))
+}
+
+/// Any endorsement key: not every chip makes both.
+fn uncertified(tpm: &Tpm) -> Result<(Endorsement, Vec<u8>), TpmError> {
+    match tpm.endorsement_key(Endorsement::Ecc) {
+        Ok(area) => Ok((Endorsement::Ecc, area)),
+        Err(TpmError::Refused { .. }) => Ok((Endorsement::Rsa, tpm.endorsement_key(Endorsement::Rsa)?)),
+        Err(error) => Err(error),
+    }
+}
+
+/// What the TPM that holds a key answers to a challenge.
+///
+/// # Errors
+/// [`KeyError::NotInTpm`]; [`KeyError::Tpm`], with [`TpmError::NotAddressed`] where the challenge is for another TPM.
+pub fn attest(
+    key: &SecretKey,
+    (kind, presented): (Endorsement, Presented),
+    challenge: &Challenge,
+) -> Result<Attestation, KeyError> {
+    let tpm = key.tpm().ok_or(KeyError::NotInTpm)?;
+    let Challenge { ticket, object, secret, registers } = challenge;
+    let credential = Credential { object: object.clone(), secret: secret.clone() };
+    let hidden = tpm.activate(kind, &credential)?;
+    let said = key.certify(&ticket.nonce)?;
+    let quote = match registers {
+        0 => None,
+        registers => {
+            let told = tpm.quote(*registers, &ticket.nonce)?;
+            Some(Quote { values: told.values, statement: told.statement, signature: told.signature })
+        }
+    };
+    Ok(Attestation {
+        tpm: presented,
+        ticket: *ticket,
+        hidden: hidden.as_slice().try_into().map_err(|_| TpmError::NotAddressed)?,
+        key: said.key,
+        statement: said.statement,
+        signature: said.signature,
+        quote,
+    })
 }
 
 #[cfg(test)]

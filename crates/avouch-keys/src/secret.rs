@@ -12,7 +12,7 @@ use avouch_wire::attestation::Nonce;
 use avouch_wire::key::{KeyType, PublicKey};
 
 use crate::entropy::{Entropy, NoRandomness};
-use crate::tpm::{Certification, TpmError, TpmKey};
+use crate::tpm::{Certification, Tpm, TpmError, TpmKey};
 
 /// RFC 8410 §3.
 const ED25519_OID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
@@ -99,6 +99,15 @@ impl SecretKey {
     #[must_use]
     pub const fn is_in_tpm(&self) -> bool {
         matches!(self.material, Material::Tpm(_))
+    }
+
+    /// The TPM that holds it.
+    #[must_use]
+    pub const fn tpm(&self) -> Option<&Tpm> {
+        match &self.material {
+            Material::Tpm(key) => Some(key.tpm()),
+            Material::Ed25519(_) | Material::P256(_) => None,
+        }
     }
 
     /// Has the TPM that holds it say so, for whoever drew the nonce.

@@ -2,7 +2,8 @@
 //!
 //! In scope: turning PEM files into something that accepts or opens TLS connections, with the
 //! protocols `h2` and `http/1.1` negotiated by ALPN (RFC 7301). TLS 1.2 and 1.3 only. An authority of this machine's
-//! own, for a proxy that looks into https ([`LocalAuthority`]).
+//! own, for a proxy that looks into https ([`LocalAuthority`]). Certificates of TPMs, whose chains are checked as those of
+//! TLS are ([`Makers`]).
 //!
 //! Out of scope: who the peer is (`avouch-engine`), sockets and timeouts (`avouch-gateway`),
 //! certificates of sites (operators bring their own, or `avouch-acme` asks for one).
@@ -21,6 +22,7 @@ mod chain;
 mod challenges;
 mod connector;
 mod local;
+mod makers;
 mod pem;
 mod secured;
 #[cfg(test)]
@@ -31,5 +33,6 @@ pub use chain::{Chain, ChainFault};
 pub use challenges::Challenges;
 pub use connector::Connector;
 pub use local::{LocalAuthority, LocalError};
+pub use makers::{MakerFault, Makers};
 pub use pem::CertificateError;
 pub use secured::{MAX_NAMES, Protocol, Secured};

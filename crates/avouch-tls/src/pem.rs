@@ -40,6 +40,12 @@ pub enum CertificateError {
     /// There is no certificate in the PEM text.
     #[error("no certificate (BEGIN CERTIFICATE) in the PEM text")]
     NoCertificate,
+    /// A file that is to name makers holds something else.
+    #[error("{} holds no certificate that can be used: write PEM, or one certificate in DER", path.display())]
+    NoRoot {
+        /// Which file.
+        path: PathBuf,
+    },
     /// There is no usable private key in the PEM text.
     #[error("no unencrypted private key (BEGIN PRIVATE KEY) in the PEM text")]
     NoKey,

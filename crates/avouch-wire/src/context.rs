@@ -34,6 +34,12 @@ pub const ENROLMENT_TOKEN: &[u8] = b"avouch enrolment token v1\0";
 /// What a TPM signs along when it attests something.
 pub const ATTESTATION: &[u8] = b"avouch attestation v1\0";
 
+/// A registrar's seal upon a challenge that it gave.
+pub const ATTESTATION_SEAL: &[u8] = b"avouch attestation seal v1\0";
+
+/// What a registrar hides in such a challenge.
+pub const ATTESTATION_HIDDEN: &[u8] = b"avouch attestation hidden v1\0";
+
 /// The key that a registration entity hands to one verifier, for one agent and one epoch.
 pub const RE_VERIFIER: &[u8] = b"avouch re verifier v1\0";
 
@@ -79,6 +85,8 @@ pub const ALL: &[&[u8]] = &[
     ENROLMENT,
     ENROLMENT_TOKEN,
     ATTESTATION,
+    ATTESTATION_SEAL,
+    ATTESTATION_HIDDEN,
     RE_VERIFIER,
     RE_ROLLING,
     RE_AGENT,

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use avouch_authority::registrar::Rules;
+use avouch_authority::config::Attestation;
+use avouch_authority::registrar::{Attesting, Rules};
 use avouch_authority::{Registrar, Role};
 use avouch_dns::publish::Publisher;
 use avouch_gateway::config::Config;
@@ -21,6 +22,7 @@ use tempfile::TempDir;
 use testkit::bind::free_port;
 use testkit::certificate::CertificateAuthority;
 use testkit::https::HttpsHost;
+use testkit::maker::{Maker, PROGRAMS as MAKER};
 use testkit::message::Message;
 use testkit::peers::{Peers, require};
 use testkit::primary::{Kind, Primary};
@@ -47,6 +49,14 @@ struct Office {
 
 impl Office {
     async fn new(more: &[&str]) -> Option<(Self, Peers)> {
+        Self::asking(more, |_| None).await
+    }
+
+    /// One that asks TPMs for this.
+    async fn asking(
+        more: &[&str],
+        wanted: impl FnOnce(&Peers) -> Option<Attestation>,
+    ) -> Option<(Self, Peers)> {
         let tools = require(&[Kind::Bind.programs(), more].concat())?;
         let primary = Primary::start(Kind::Bind, &tools, "_saip.acme.example.").unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -55,9 +65,11 @@ impl Office {
         let key = TsigKey::open(&primary.key("registrar")).unwrap();
         let publisher = Publisher::new(primary.address(), "_saip.acme.example.", key).unwrap();
         let rules = Rules { domain: Domain::parse("acme.example").unwrap() };
+        let attesting = Attesting::open(rules.domain.clone(), wanted(&tools).as_ref()).unwrap();
         let (stop, stopping) = watch::channel(false);
         let (mut tasks, clock) = (JoinSet::new(), Arc::new(SystemClock::new()));
-        let registrar = Registrar::start(rules, ledger, (publisher, 300), clock, &mut tasks, stopping);
+        let publishing = (publisher, 300);
+        let registrar = Registrar::start(rules, ledger, publishing, attesting, clock, &mut tasks, stopping);
         let agents = serve(registrar.for_agents(), &mut tasks).await;
         let owner = serve(registrar.for_role(Role::Owner), &mut tasks).await;
         let office = Self { folder, primary, agents, owner, _stop: stop, _tasks: tasks };
@@ -99,7 +111,13 @@ impl Office {
 
     /// Writes a token into the agent's file that is good for two questions.
     async fn token(&self, agents: &str, approval: bool) {
-        let words = json!({ "name": "t", "agents": agents, "uses": 2, "lasts": 600, "approval": approval });
+        self.token_by(
+            json!({ "name": "t", "agents": agents, "uses": 2, "lasts": 600, "approval": approval }),
+        )
+        .await;
+    }
+
+    async fn token_by(&self, words: Value) {
         let answer = self.says("/v1/tokens", words).await;
         assert_eq!(answer.status(), 201, "{}", answer.text());
         let token: Value = serde_json::from_slice(&answer.body).unwrap();
@@ -305,4 +323,36 @@ async fn a_key_of_a_tpm_enrols_and_plain_curl_is_verified_by_it() {
     assert_eq!(told(&received[0]), ["3", "crawler-7@acme.example", "saip-rolling"]);
     agent.stop();
     gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_asks_for_a_tpm_enrols_a_key_in_one_of_a_known_maker_and_no_other() {
+    let mut makers = None;
+    let want = |tools: &Peers| {
+        let (known, foreign) = (Maker::new(tools).unwrap(), Maker::new(tools).unwrap());
+        let tpms = [known.start().unwrap(), foreign.start().unwrap()];
+        let (roots, intermediates) = (vec![known.root()], vec![known.issuer()]);
+        makers = Some((tpms, known, foreign));
+        Some(Attestation { roots, intermediates, ..Attestation::default() })
+    };
+    let Some((office, _)) = Office::asking(&MAKER, want).await else { return };
+    let Some((tpms, ..)) = &makers else { return };
+    office
+        .token_by(json!({ "name": "t", "agents": "crawler-7", "uses": 2, "lasts": 600, "attested": true }))
+        .await;
+    let before = office.primary.serial().unwrap();
+    let (code, said) = office.enrol(&["--wait", "0"]);
+    assert!(code == 3 && said.contains("this one is in none: set `key = \"tpm:PATH\"`"), "{code}: {said}");
+    office.configure(&format!("tpm:foreign.key?{}", tpms[1].device()));
+    let (code, said) = office.enrol(&["--wait", "0"]);
+    assert!(code == 1 && said.contains("(endorsement-unknown)"), "{code}: {said}");
+    assert_eq!(office.primary.serial().unwrap(), before);
+
+    office.configure(&format!("tpm:crawler.key?{}", tpms[0].device()));
+    let (code, said) = office.enrol(&["--wait", "60"]);
+    for step in ["made the key tpm:", "which attests it now", "has enrolled", "the key is published"] {
+        assert!(code == 0 && said.contains(step), "{code}: {said}");
+    }
+    let (code, said) = office.enrol(&["--wait", "0"]);
+    assert!(code == 0 && said.contains("the key is there"), "{code}: {said}");
 }

@@ -1,5 +1,6 @@
 //! What a registrar answers.
 
+use avouch_wire::enrolment::Challenge;
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -18,6 +19,8 @@ pub(super) enum Answer {
     Pending(String),
     /// The registrar cannot say now; in words.
     Postponed(String),
+    /// It wants to be shown that a TPM holds the key; in words.
+    Unattested(String),
     /// It refuses: a word for programs, and one for people.
     Refused(String, String),
     /// It is no answer of a registrar; in words.
@@ -43,6 +46,19 @@ impl Answer {
         if status.is_success() {
             return Self::read_success(status, octets, agent, name);
         }
+        Self::read_problem(status, octets)
+    }
+
+    /// Reads a challenge; or the answer in its place.
+    pub(super) fn challenge(status: StatusCode, octets: &[u8]) -> Result<Challenge, Self> {
+        if !status.is_success() {
+            return Err(Self::read_problem(status, octets));
+        }
+        let foreign = || Self::Foreign(format!("it answers {status} with something else than a challenge"));
+        Challenge::read(octets).ok_or_else(foreign)
+    }
+
+    fn read_problem(status: StatusCode, octets: &[u8]) -> Self {
         let Ok(Problem { reason, detail }) = serde_json::from_slice(octets) else {
             return match is_passing(status) {
                 true => Self::Postponed(format!("it answers {status}")),
@@ -55,6 +71,9 @@ impl Answer {
         match (status, &*reason) {
             (status, _) if is_passing(status) => Self::Postponed(detail),
             (StatusCode::CONFLICT, "key-conflict") => Self::Pending(detail),
+            // It was started anew, or the TPM took its time: the next challenge may be answered.
+            (_, "challenge-unknown" | "challenge-expired" | "challenge-replayed") => Self::Postponed(detail),
+            (_, "not-attested") => Self::Unattested(detail),
             _ => Self::Refused(reason, detail),
         }
     }
@@ -131,10 +150,24 @@ mod tests {
         assert_eq!(problem(401, "token-unknown"), Answer::Refused("token-unknown".into(), "so".into()));
         assert_eq!(problem(409, "key-conflict"), Answer::Pending("so".into()));
         assert_eq!(problem(409, "other"), Answer::Refused("other".into(), "so".into()));
+        assert_eq!(problem(403, "not-attested"), Answer::Unattested("so".into()));
+        assert_eq!(problem(403, "challenge-expired"), Answer::Postponed("so".into()));
+        assert!(matches!(problem(403, "challenge-unread"), Answer::Refused(..)));
         assert_eq!(problem(503, "unavailable"), Answer::Postponed("so".into()));
         assert!(matches!(read(502, "<html>"), Answer::Postponed(_)));
         assert!(matches!(read(404, "<html>"), Answer::Foreign(_)));
         assert!(matches!(read(301, ""), Answer::Foreign(_)));
+    }
+
+    #[test]
+    fn what_is_no_challenge_is_told_as_what_it_is() {
+        let challenge = |status, text: &str| {
+            Answer::challenge(StatusCode::from_u16(status).unwrap(), text.as_bytes()).unwrap_err()
+        };
+        assert!(matches!(challenge(200, "{}"), Answer::Foreign(_)));
+        assert!(matches!(challenge(404, ""), Answer::Foreign(_)));
+        let unknown = r#"{"reason":"endorsement-unknown","detail":"so"}"#;
+        assert_eq!(challenge(403, unknown), Answer::Refused("endorsement-unknown".into(), "so".into()));
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use avouch_wire::authority::Scheme;
+use avouch_wire::enrolment::Challenge;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Uri, header};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use tokio::time::timeout;
 
@@ -17,6 +18,9 @@ use crate::site::Site;
 /// Where questions go, below the registrar's URL.
 const PATH: &str = "/v1/enrolments";
 
+/// Where a TPM is presented for a challenge.
+const CHALLENGES: &str = "/v1/attestations";
+
 /// How long an answer is waited for: registrars answer in milliseconds, and one whose database is slow in some seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -25,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Registrar {
     site: Site,
     path: PathAndQuery,
+    challenges: PathAndQuery,
 }
 
 /// Why a text names no registrar.
@@ -57,31 +62,53 @@ impl Registrar {
         if site.scheme == Scheme::Http && !is_here {
             return Err(RegistrarError::Clear);
         }
-        let path = format!("{}{PATH}", uri.path().trim_end_matches('/'));
-        let path = path.parse().map_err(|_| RegistrarError::NoUrl)?;
-        Ok(Self { site, path })
+        let below = |path| format!("{}{path}", uri.path().trim_end_matches('/')).parse();
+        let path = below(PATH).map_err(|_| RegistrarError::NoUrl)?;
+        let challenges = below(CHALLENGES).map_err(|_| RegistrarError::NoUrl)?;
+        Ok(Self { site, path, challenges })
     }
 
     /// Asks, and waits for the answer. What the network does to it is an answer that is still to come.
-    pub(super) async fn ask(&self, outbound: &Outbound, question: String, of: (&str, &str)) -> Answer {
-        let asking = self.try_ask(outbound, question, of);
-        match timeout(PATIENCE, asking).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(why)) => Answer::Postponed(why),
-            Err(_) => Answer::Postponed(format!("it does not answer within {} s", PATIENCE.as_secs())),
-        }
-    }
-
-    async fn try_ask(
+    pub(super) async fn ask(
         &self,
         outbound: &Outbound,
         question: String,
         (agent, name): (&str, &str),
-    ) -> Result<Answer, String> {
+    ) -> Answer {
+        match self.post(outbound, &self.path, question).await {
+            Ok((status, octets)) => Answer::read(status, &octets, agent, name),
+            Err(why) => Answer::Postponed(why),
+        }
+    }
+
+    /// Asks for a challenge; or what is answered in its place.
+    pub(super) async fn challenge(&self, outbound: &Outbound, question: String) -> Result<Challenge, Answer> {
+        match self.post(outbound, &self.challenges, question).await {
+            Ok((status, octets)) => Answer::challenge(status, &octets),
+            Err(why) => Err(Answer::Postponed(why)),
+        }
+    }
+
+    async fn post(
+        &self,
+        outbound: &Outbound,
+        path: &PathAndQuery,
+        question: String,
+    ) -> Result<(StatusCode, Bytes), String> {
+        let late = |_| format!("it does not answer within {} s", PATIENCE.as_secs());
+        timeout(PATIENCE, self.try_post(outbound, path, question)).await.map_err(late)?
+    }
+
+    async fn try_post(
+        &self,
+        outbound: &Outbound,
+        path: &PathAndQuery,
+        question: String,
+    ) -> Result<(StatusCode, Bytes), String> {
         let body = Full::new(Bytes::from(question)).map_err(|never| match never {}).boxed_unsync();
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = Uri::from(self.path.clone());
+        *request.uri_mut() = Uri::from(path.clone());
         let host = HeaderValue::from_str(self.site.authority.as_str()).map_err(|error| error.to_string())?;
         request.headers_mut().insert(header::HOST, host);
         request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -93,7 +120,7 @@ impl Registrar {
             Ok(read) => read.to_bytes(),
             Err(error) => return Err(format!("its answer breaks off, or is too long: {error}")),
         };
-        Ok(Answer::read(head.status, &octets, agent, name))
+        Ok((head.status, octets))
     }
 }
 

@@ -5,14 +5,16 @@
 
 mod answer;
 mod ask;
+mod attested;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use avouch_gather::clock::Clock;
 use avouch_keys::{KeyError, SecretKey};
-use avouch_wire::enrolment::{TokenDigest, token_digest};
+use avouch_wire::enrolment::{Enrolment as Question, TokenDigest, token_digest};
 use avouch_wire::key::PublicKey;
 use avouch_wire::name::{AgentId, Domain};
 use avouch_wire::record::Place;
@@ -74,6 +76,8 @@ pub enum Step {
         /// Whether it was made just now.
         made: bool,
     },
+    /// The registrar is shown that a TPM holds the key.
+    Attesting,
     /// The registrar has enrolled the agent.
     Enrolled,
     /// The owner of the domain has to approve.
@@ -98,6 +102,7 @@ impl fmt::Display for Step {
                 let done = if *made { "made the key" } else { "the key is there:" };
                 write!(f, "{done} {place}, {key}")
             }
+            Self::Attesting => f.write_str("the token asks for a key in a TPM, which attests it now"),
             Self::Enrolled => f.write_str("the registrar has enrolled the agent"),
             Self::Pending(detail) => write!(f, "the registrar waits for an approval: {detail}"),
             Self::Postponed(detail) => write!(
@@ -123,6 +128,15 @@ pub enum EnrolError {
     /// The key did not sign the question.
     #[error("the key does not sign: {0}")]
     Key(KeyError),
+    /// The TPM does not attest the key.
+    #[error("the key is not attested: {0}")]
+    Attesting(KeyError),
+    /// The token asks for a key in a TPM.
+    #[error(
+        "the token asks for a key that a TPM attests, and this one is in none: set `key = \"tpm:PATH\"`, \
+         or have the owner of the domain give another token"
+    )]
+    NotInTpm,
     /// The registrar refuses.
     #[error("the registrar refuses ({reason}): {detail}")]
     Refused {
@@ -187,7 +201,7 @@ pub async fn enrol(
     let (key, made) = making.await.map_err(|_| EnrolError::Broken)??;
     let public = key.public().clone();
     tell(&Step::Key { place: identity.key.to_string(), key: record::shown(&public), made });
-    at.ask(key, &enrolment, &mut tell).await?;
+    at.ask(Arc::new(key), &enrolment, &mut tell).await?;
     at.look(&place, &public, &mut tell).await
 }
 
@@ -195,7 +209,7 @@ impl Enrolling<'_> {
     /// Asks the registrar until it says something.
     async fn ask(
         &self,
-        mut key: SecretKey,
+        key: Arc<SecretKey>,
         enrolment: &Enrolment,
         tell: &mut impl FnMut(&Step),
     ) -> Result<(), EnrolError> {
@@ -205,10 +219,17 @@ impl Enrolling<'_> {
         let mut told = None;
         loop {
             // Anew each time: what it signs is good for some minutes.
-            let (question, again) = self.question(key, &enrolment.token).await?;
-            key = again;
-            let answer =
-                enrolment.registrar.ask(&outbound, question, (self.agent.as_str(), &self.name)).await;
+            let question = self.question(&key, &enrolment.token).await?;
+            let text = question.write(&enrolment.token.text);
+            let mut answer =
+                enrolment.registrar.ask(&outbound, text, (self.agent.as_str(), &self.name)).await;
+            if matches!(answer, Answer::Unattested(_)) {
+                if !key.is_in_tpm() {
+                    return Err(EnrolError::NotInTpm);
+                }
+                tell(&Step::Attesting);
+                answer = self.attest(&key, question, enrolment, &outbound).await?;
+            }
             let step = match answer {
                 Answer::Enrolled => {
                     tell(&Step::Enrolled);
@@ -218,6 +239,9 @@ impl Enrolling<'_> {
                     tell(&Step::Pending(detail));
                     return Ok(());
                 }
+                Answer::Unattested(detail) => {
+                    return Err(EnrolError::Refused { reason: "not-attested".to_owned(), detail });
+                }
                 Answer::Refused(reason, detail) => return Err(EnrolError::Refused { reason, detail }),
                 Answer::Foreign(what) => return Err(EnrolError::Foreign(what)),
                 Answer::Postponed(detail) => Step::Postponed(detail),
@@ -226,15 +250,12 @@ impl Enrolling<'_> {
         }
     }
 
-    async fn question(&self, key: SecretKey, token: &Token) -> Result<(String, SecretKey), EnrolError> {
+    async fn question(&self, key: &Arc<SecretKey>, token: &Token) -> Result<Question, EnrolError> {
         let (domain, agent, digest) = (self.domain.clone(), self.agent.clone(), token.digest);
-        let now = self.clock.now();
-        let signing = tokio::task::spawn_blocking(move || {
-            let asked = avouch_keys::enrolment::enrol(&key, &domain, agent, digest, now);
-            (asked, key)
-        });
-        let (asked, key) = signing.await.map_err(|_| EnrolError::Broken)?;
-        Ok((asked.map_err(EnrolError::Key)?.write(&token.text), key))
+        let (key, now) = (Arc::clone(key), self.clock.now());
+        let signing =
+            move || avouch_keys::enrolment::enrol(&key, &domain, agent, digest, now).map_err(EnrolError::Key);
+        tokio::task::spawn_blocking(signing).await.map_err(|_| EnrolError::Broken)?
     }
 
     /// Looks at the DNS until the key is there.

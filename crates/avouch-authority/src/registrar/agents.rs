@@ -1,10 +1,11 @@
-//! What agents ask: `POST /v1/enrolments`.
+//! What agents ask: `POST /v1/enrolments`, and before it for a challenge `POST /v1/attestations`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use avouch_store::ledger::AgentState;
+use avouch_store::ledger::{AgentState, Held};
 use avouch_wire::enrolment::{Enrolment, EnrolmentError, Fault, MAX_QUESTION};
+use avouch_wire::time::Time;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
@@ -13,6 +14,7 @@ use axum::routing::post;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
+use super::attesting::NotAttested;
 use super::desk::Lane;
 use super::{Refusal, Shared, Unavailable};
 
@@ -60,8 +62,27 @@ pub(super) fn unavailable(error: &Unavailable) -> Response {
 }
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {
-    let enrol = post(enrol).layer(DefaultBodyLimit::max(MAX_QUESTION));
-    Router::new().route("/v1/enrolments", enrol).with_state(shared)
+    Router::new()
+        .route("/v1/enrolments", post(enrol))
+        .route("/v1/attestations", post(challenge))
+        .layer(DefaultBodyLimit::max(MAX_QUESTION))
+        .with_state(shared)
+}
+
+/// A challenge to the TPM that an agent presents. Nothing is kept of it.
+async fn challenge(State(shared): State<Arc<Shared>>, question: Bytes) -> Response {
+    let (asked, tpm) = match Enrolment::read_presented(&question, &shared.rules.domain) {
+        Ok(read) => read,
+        Err(error) => return problem(StatusCode::BAD_REQUEST, malformed(&error), error),
+    };
+    let now = match proven(&shared, &asked).await {
+        Ok(now) => now,
+        Err(refused) => return refused,
+    };
+    match shared.attesting.challenge(&asked, &tpm, now) {
+        Ok(challenge) => ([(header::CONTENT_TYPE, "application/json")], challenge.write()).into_response(),
+        Err(fault) => unattested(&fault),
+    }
 }
 
 async fn enrol(
@@ -74,20 +95,15 @@ async fn enrol(
         Ok(asked) => asked,
         Err(error) => return problem(StatusCode::BAD_REQUEST, malformed(&error), error),
     };
-    // First, and beside the others: whoever has no token costs no signature check, and keeps nobody waiting.
-    match known(&shared, &asked).await {
-        Ok(true) => {}
-        Ok(false) => return refused(Refusal::TokenUnknown),
-        Err(error) => return unavailable(&error),
-    }
-    let now = shared.clock.now();
-    if let Err(fault) = asked.holds(&domain, now.seconds()) {
-        let reason = match fault {
-            Fault::Time => "time",
-            Fault::Signature => "proof",
-        };
-        return problem(StatusCode::FORBIDDEN, reason, fault);
-    }
+    let now = match proven(&shared, &asked).await {
+        Ok(now) => now,
+        Err(refused) => return refused,
+    };
+    let held = match asked.attestation.as_ref().map(|said| shared.attesting.judge(&asked, said, now)) {
+        None => Held::unknown(),
+        Some(Ok(held)) => held,
+        Some(Err(fault)) => return unattested(&fault),
+    };
     let enrolled = Enrolled {
         agent: asked.agent.to_string(),
         state: "",
@@ -96,7 +112,9 @@ async fn enrol(
     let (rules, from) = (shared.rules.clone(), from.ip().to_canonical().to_string());
     let outcome = shared
         .desk
-        .run(Lane::Then, move |ledger| Box::pin(async move { rules.enrol(ledger, &asked, &from, now).await }))
+        .run(Lane::Then, move |ledger| {
+            Box::pin(async move { rules.enrol(ledger, (&asked, &held), &from, now).await })
+        })
         .await;
     match outcome {
         Ok(Ok(state)) => {
@@ -108,10 +126,35 @@ async fn enrol(
     }
 }
 
+/// When it is, if whoever asks holds a token and the key.
+async fn proven(shared: &Shared, asked: &Enrolment) -> Result<Time, Response> {
+    // First, and beside the others: whoever has no token costs no signature check, and keeps nobody waiting.
+    match known(shared, asked).await {
+        Ok(true) => {}
+        Ok(false) => return Err(refused(Refusal::TokenUnknown)),
+        Err(error) => return Err(unavailable(&error)),
+    }
+    let now = shared.clock.now();
+    asked.holds(&shared.rules.domain, now.seconds()).map_err(|fault| {
+        let reason = match fault {
+            Fault::Time => "time",
+            Fault::Signature => "proof",
+        };
+        problem(StatusCode::FORBIDDEN, reason, fault)
+    })?;
+    Ok(now)
+}
+
+fn unattested(fault: &NotAttested) -> Response {
+    let status = match fault {
+        NotAttested::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::FORBIDDEN,
+    };
+    problem(status, fault.code(), fault)
+}
+
 async fn known(shared: &Shared, asked: &Enrolment) -> Result<bool, Unavailable> {
-    let failed = |error| Unavailable::Database(Arc::new(error));
-    let mut reading = shared.ledger.begin().await.map_err(failed)?;
-    Ok(reading.token(&asked.token).await.map_err(failed)?.is_some())
+    shared.ledger.knows(&asked.token).await.map_err(|error| Unavailable::Database(Arc::new(error)))
 }
 
 fn refused(refusal: Refusal) -> Response {
@@ -125,6 +168,8 @@ const fn malformed(error: &EnrolmentError) -> &'static str {
         EnrolmentError::Key(_) => "key",
         EnrolmentError::Token => "token",
         EnrolmentError::Proof => "proof",
+        EnrolmentError::Tpm(_) | EnrolmentError::NotPresented => "tpm",
+        EnrolmentError::Attestation(_) | EnrolmentError::HalfAttested => "attestation",
     }
 }
 

@@ -1,6 +1,7 @@
 //! The registrar: agents enrol by a token and the proof that they hold a key, and the DNS says so.
 
 mod agents;
+mod attesting;
 mod desk;
 mod owners;
 mod place;
@@ -9,6 +10,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+pub use attesting::{Attesting, AttestingError, NotAttested};
 pub use desk::Unavailable;
 pub use place::{Place, ZoneError, own_zone};
 pub use publishing::Standing;
@@ -46,6 +48,7 @@ pub(crate) struct Shared {
     /// For reading alone.
     pub(crate) ledger: Ledger,
     pub(crate) desk: Desk,
+    pub(crate) attesting: Attesting,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) standing: watch::Receiver<Standing>,
     /// What the parent of a zone of our own needs.
@@ -59,6 +62,7 @@ impl Registrar {
         rules: Rules,
         ledger: Ledger,
         (place, ttl): (impl Into<Place>, u32),
+        attesting: Attesting,
         clock: Arc<dyn Clock>,
         tasks: &mut JoinSet<()>,
         stop: watch::Receiver<bool>,
@@ -81,7 +85,7 @@ impl Registrar {
             stop,
         };
         tasks.spawn(publishing.run());
-        Self { shared: Arc::new(Shared { rules, ledger, desk, clock, standing, at_parent }) }
+        Self { shared: Arc::new(Shared { rules, ledger, desk, attesting, clock, standing, at_parent }) }
     }
 
     /// What agents ask.

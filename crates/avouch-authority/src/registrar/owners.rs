@@ -141,6 +141,10 @@ struct ShownAgent {
     state: &'static str,
     key: String,
     tier: String,
+    /// The fingerprint of the endorsement key of the TPM that attested it; empty where none did.
+    endorsement: String,
+    /// Who certified that; empty where nobody known did.
+    maker: String,
     token: String,
     changed: String,
 }
@@ -150,6 +154,10 @@ struct ShownProposal {
     agent: String,
     key: String,
     tier: String,
+    /// The fingerprint of the endorsement key of the TPM that attested it; empty where none did.
+    endorsement: String,
+    /// Who certified that; empty where nobody known did.
+    maker: String,
     token: String,
     made: String,
 }
@@ -272,7 +280,9 @@ async fn agents(State(office): State<Office>, Query(page): Query<Page>) -> Respo
         agent: agent.id,
         state: agent.state.name(),
         key: fingerprint_of(&agent.key),
-        tier: agent.tier,
+        tier: agent.held.tier,
+        endorsement: agent.held.endorsement,
+        maker: agent.held.maker,
         token: agent.token,
         changed: agent.changed.to_string(),
     };
@@ -288,7 +298,9 @@ async fn proposals(State(office): State<Office>, Query(page): Query<Page>) -> Re
     let show = |proposal: Proposal| ShownProposal {
         agent: proposal.id,
         key: fingerprint_of(&proposal.key),
-        tier: proposal.tier,
+        tier: proposal.held.tier,
+        endorsement: proposal.held.endorsement,
+        maker: proposal.held.maker,
         token: proposal.token,
         made: proposal.made.to_string(),
     };

@@ -4,7 +4,7 @@
 //! or neither is.
 
 use avouch_store::ledger::{
-    Agent, AgentState, Audited, LedgerError, Proposal, Publication, Token, Transaction,
+    Agent, AgentState, Audited, Held, LedgerError, Proposal, Publication, Token, Transaction,
 };
 use avouch_wire::enrolment::{AgentPattern, Enrolment};
 use avouch_wire::key::PublicKey;
@@ -14,9 +14,6 @@ use avouch_wire::time::Time;
 
 /// Most agents that wait for an approval, each some hundred octets: more than anybody approves by hand.
 pub const MAX_PENDING: u64 = 10_000;
-
-/// Where a key is kept, as long as nothing attests it.
-const UNATTESTED: &str = "unknown";
 
 /// What stands for all agents of the domain.
 const ITSELF: &str = "_";
@@ -132,7 +129,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Enrols an agent whose proof holds. The same question again is answered the same, and uses nothing up: whoever
+    /// Enrols an agent whose proof holds, and whose key is `held` so. The same question again is answered the same, and uses nothing up: whoever
     /// did not get the answer asks again.
     ///
     /// # Errors
@@ -140,7 +137,7 @@ impl Rules {
     pub async fn enrol(
         &self,
         ledger: &mut Transaction,
-        asked: &Enrolment,
+        (asked, held): (&Enrolment, &Held),
         from: &str,
         now: Time,
     ) -> Result<Result<AgentState, Refusal>, LedgerError> {
@@ -148,27 +145,46 @@ impl Rules {
             None => Refusal::TokenUnknown,
             Some(token) if token.expires <= now => Refusal::TokenExpired,
             Some(token) if !is_for(&token, &asked.agent) => Refusal::AgentNotAllowed,
-            Some(token) if token.attested => Refusal::NotAttested,
+            Some(token) if token.attested && held.endorsement.is_empty() => Refusal::NotAttested,
             Some(_) if is_revoked_above(ledger, asked.agent.as_str()).await? => Refusal::Revoked,
             Some(token) => match ledger.agent(asked.agent.as_str()).await? {
                 Some(known) if known.state == AgentState::Revoked => Refusal::Revoked,
-                Some(known) if known.key == asked.key.octets() => return Ok(Ok(known.state)),
+                Some(known) if known.key == asked.key.octets() => {
+                    return self.again(ledger, known, held, now).await.map(Ok);
+                }
                 Some(known) => {
-                    return self.propose(ledger, asked, (&known, &token), from, now).await.map(Err);
+                    return self.propose(ledger, (asked, held), (&known, &token), from, now).await.map(Err);
                 }
                 None if token.approval && ledger.count(AgentState::Pending).await? >= MAX_PENDING => {
                     Refusal::TooManyPending
                 }
-                None => return self.admit(ledger, asked, &token, from, now).await,
+                None => return self.admit(ledger, (asked, held), &token, from, now).await,
             },
         };
         Ok(Err(refusal))
     }
 
+    /// An agent that is known asks again. That its key is in a TPM is noted when it comes to be known.
+    async fn again(
+        &self,
+        ledger: &mut Transaction,
+        known: Agent,
+        held: &Held,
+        now: Time,
+    ) -> Result<AgentState, LedgerError> {
+        let state = known.state;
+        if !held.endorsement.is_empty() && known.held != *held {
+            let detail = format!("{} by {}", fingerprint_of(&known.key), shown(held));
+            note(ledger, now, Actor("agent"), "attest", &known.id, detail).await?;
+            ledger.put_agent(&Agent { held: held.clone(), ..known }).await?;
+        }
+        Ok(state)
+    }
+
     async fn admit(
         &self,
         ledger: &mut Transaction,
-        asked: &Enrolment,
+        (asked, held): (&Enrolment, &Held),
         token: &Token,
         from: &str,
         now: Time,
@@ -181,12 +197,12 @@ impl Rules {
             id: asked.agent.to_string(),
             state,
             key: asked.key.octets().to_vec(),
-            tier: UNATTESTED.to_owned(),
+            held: held.clone(),
             token: token.name.clone(),
             changed: now,
         };
         self.put(ledger, &agent, true, now).await?;
-        let detail = format!("{} by token {} from {from}", asked.key.fingerprint(), token.name);
+        let detail = told(asked, held, token, from);
         note(ledger, now, Actor("agent"), "enrol", &agent.id, detail).await?;
         Ok(Ok(state))
     }
@@ -240,7 +256,7 @@ impl Rules {
     async fn propose(
         &self,
         ledger: &mut Transaction,
-        asked: &Enrolment,
+        (asked, held): (&Enrolment, &Held),
         (known, token): (&Agent, &Token),
         from: &str,
         now: Time,
@@ -250,11 +266,11 @@ impl Rules {
             let proposal = Proposal {
                 id: asked.agent.to_string(),
                 key: asked.key.octets().to_vec(),
-                tier: UNATTESTED.to_owned(),
+                held: held.clone(),
                 token: token.name.clone(),
                 made: now,
             };
-            let detail = format!("{} by token {} from {from}", asked.key.fingerprint(), token.name);
+            let detail = told(asked, held, token, from);
             note(ledger, now, Actor("agent"), "ask-for-key", &proposal.id, detail).await?;
             ledger.put_proposal(&proposal).await?;
         }
@@ -275,8 +291,8 @@ impl Rules {
     ) -> Result<Result<(), Unchanged>, LedgerError> {
         let Some(agent) = ledger.agent(id).await? else { return Ok(Err(Unchanged::NoAgent(id.to_owned()))) };
         let approved = match (agent.state, ledger.proposal(id).await?) {
-            (AgentState::Enrolled, Some(Proposal { key, tier, token, .. })) => {
-                Agent { key, tier, token, changed: now, ..agent }
+            (AgentState::Enrolled, Some(Proposal { key, held, token, .. })) => {
+                Agent { key, held, token, changed: now, ..agent }
             }
             (AgentState::Pending, _) => Agent { state: AgentState::Enrolled, changed: now, ..agent },
             _ => return Ok(Err(Unchanged::NothingPending(id.to_owned()))),
@@ -340,7 +356,7 @@ impl Rules {
                 id: id.to_string(),
                 state: AgentState::Revoked,
                 key: Vec::new(),
-                tier: UNATTESTED.to_owned(),
+                held: Held::unknown(),
                 token: String::new(),
                 changed: now,
             },
@@ -436,6 +452,19 @@ async fn is_revoked_above(ledger: &mut Transaction, id: &str) -> Result<bool, Le
 /// How a key is shown to people who compare it; `-` where there is none.
 pub(super) fn fingerprint_of(key: &[u8]) -> String {
     PublicKey::from_octets(key).map_or_else(|_| "-".to_owned(), |key| key.fingerprint().to_string())
+}
+
+/// What the audit says of a question.
+fn told(asked: &Enrolment, held: &Held, token: &Token, from: &str) -> String {
+    let attested =
+        if held.endorsement.is_empty() { String::new() } else { format!(" attested by {}", shown(held)) };
+    format!("{}{attested} by token {} from {from}", asked.key.fingerprint(), token.name)
+}
+
+/// Which TPM holds a key.
+fn shown(held: &Held) -> String {
+    let maker = if held.maker.is_empty() { "an unknown maker" } else { &held.maker };
+    format!("the TPM {} of {maker}", held.endorsement)
 }
 
 fn is_for(token: &Token, agent: &AgentId<'_>) -> bool {

@@ -24,8 +24,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{Registrar, Role, Rules};
+use super::{Attesting, Registrar, Role, Rules};
 
+mod attested;
 mod own_zone;
 
 const ZONE: &str = "_saip.acme.example.";
@@ -45,18 +46,32 @@ struct House {
 
 impl House {
     async fn open(database: &std::path::Path, primary: &Primary) -> Self {
+        let attesting = Attesting::open(domain(), None).unwrap();
+        Self::open_with(database, primary, attesting, Arc::new(SystemClock::new())).await
+    }
+
+    async fn open_with(
+        database: &std::path::Path,
+        primary: &Primary,
+        attesting: Attesting,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let ledger = Ledger::open(&format!("sqlite:{}", database.display())).await.unwrap();
         let key = TsigKey::open(&primary.key("registrar")).unwrap();
         let publisher = Publisher::new(primary.address(), ZONE, key).unwrap();
-        Self::with(ledger, publisher).await
+        Self::with(ledger, publisher, attesting, clock).await
     }
 
-    async fn with(ledger: Ledger, place: impl Into<super::Place>) -> Self {
+    async fn with(
+        ledger: Ledger,
+        place: impl Into<super::Place>,
+        attesting: Attesting,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let rules = Rules { domain: domain() };
-        let registrar = Registrar::start(rules, ledger, (place, 5), clock, &mut tasks, stopping);
+        let registrar = Registrar::start(rules, ledger, (place, 5), attesting, clock, &mut tasks, stopping);
         let agents = door(&mut tasks, registrar.for_agents()).await;
         let owner = door(&mut tasks, registrar.for_role(Role::Owner)).await;
         let operator = door(&mut tasks, registrar.for_role(Role::Operator)).await;

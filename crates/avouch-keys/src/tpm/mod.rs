@@ -15,6 +15,7 @@
 mod attest;
 mod blob;
 mod certificate;
+mod challenger;
 mod chip;
 mod code;
 mod credential;
@@ -44,6 +45,7 @@ use zeroize::Zeroizing;
 pub use attest::{Certification, Quote};
 pub(crate) use blob::LABEL;
 pub use blob::{Blob, BlobError};
+pub use challenger::Challenger;
 use chip::Chip;
 pub use credential::{Credential, Hidden};
 pub use device::{Device, DeviceError};
@@ -188,6 +190,10 @@ pub(crate) struct TpmKey {
 impl TpmKey {
     pub(crate) const fn public(&self) -> &PublicKey {
         self.blob.public()
+    }
+
+    pub(crate) const fn tpm(&self) -> &Tpm {
+        &self.tpm
     }
 
     pub(crate) fn certify(&self, nonce: &Nonce) -> Result<Certification, TpmError> {

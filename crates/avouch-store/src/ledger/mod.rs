@@ -13,5 +13,5 @@ mod tests;
 mod transaction;
 
 pub use open::{Alone, Ledger, LedgerError};
-pub use rows::{Agent, AgentState, Audited, Proposal, Publication, Token};
+pub use rows::{Agent, AgentState, Audited, Held, Proposal, Publication, Token};
 pub use transaction::Transaction;

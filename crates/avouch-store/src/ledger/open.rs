@@ -93,7 +93,8 @@ impl Ledger {
         let pool = AnyPoolOptions::new().max_connections(CONNECTIONS);
         let pool = match is_postgres {
             true => pool,
-            false => pool.after_connect(|connection, _| {
+            // There is nothing between us and it that could break.
+            false => pool.test_before_acquire(false).after_connect(|connection, _| {
                 Box::pin(async move {
                     let lasting =
                         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;";
@@ -112,6 +113,15 @@ impl Ledger {
     /// The database cannot be reached.
     pub async fn begin(&self) -> Result<Transaction, LedgerError> {
         Ok(Transaction(self.pool.begin().await?))
+    }
+
+    /// Whether there is a token of this digest, whatever is under way.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
+    pub async fn knows(&self, digest: &[u8; 32]) -> Result<bool, LedgerError> {
+        let found = sqlx::query("SELECT 1 FROM token WHERE digest = $1").bind(digest.to_vec());
+        Ok(found.fetch_optional(&self.pool).await?.is_some())
     }
 
     /// Has it for oneself, among all who ask so: the rules of a registrar rest on what they have read.

@@ -53,6 +53,25 @@ impl AgentState {
     }
 }
 
+/// Where a key is kept, as far as anybody knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// `unknown`, or `tpm` where one of a known maker attested it.
+    pub tier: String,
+    /// The fingerprint of the TPM's endorsement key; empty where none attested it.
+    pub endorsement: String,
+    /// Who certified the endorsement key: the issuer's name; empty where that is not known.
+    pub maker: String,
+}
+
+impl Held {
+    /// Nobody knows where.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self { tier: "unknown".to_owned(), endorsement: String::new(), maker: String::new() }
+    }
+}
+
 /// An agent, with the key it enrolled with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agent {
@@ -62,8 +81,8 @@ pub struct Agent {
     pub state: AgentState,
     /// Its public key, as in a record's `pk`.
     pub key: Vec<u8>,
-    /// Where the key is kept: `unknown`, `tpm` or `software`.
-    pub tier: String,
+    /// Where the key is kept.
+    pub held: Held,
     /// The name of the token it enrolled with.
     pub token: String,
     /// When it last changed.
@@ -78,7 +97,7 @@ pub struct Proposal {
     /// The key, as in a record's `pk`.
     pub key: Vec<u8>,
     /// Where it is kept.
-    pub tier: String,
+    pub held: Held,
     /// The name of the token it came with.
     pub token: String,
     /// When it was made.

@@ -4,7 +4,7 @@ use avouch_wire::time::Time;
 use testkit::peers::require;
 use testkit::postgres::{PROGRAMS, Postgres};
 
-use super::{Agent, AgentState, Audited, Ledger, LedgerError, Proposal, Token};
+use super::{Agent, AgentState, Audited, Held, Ledger, LedgerError, Proposal, Token};
 
 const NOW: Time = Time::from_millis(1_790_000_000_123);
 
@@ -37,7 +37,9 @@ fn token(name: &str, digest: u8) -> Token {
 
 fn agent(id: &str, state: AgentState) -> Agent {
     let (id, token) = (id.to_owned(), "fleet".to_owned());
-    Agent { id, state, key: vec![0, 255, 7], tier: "tpm".to_owned(), token, changed: NOW }
+    let [tier, endorsement, maker] = ["tpm", "sha256:abc", "CN=maker"].map(str::to_owned);
+    let held = Held { tier, endorsement, maker };
+    Agent { id, state, key: vec![0, 255, 7], held, token, changed: NOW }
 }
 
 #[tokio::test]
@@ -53,7 +55,7 @@ async fn what_is_written_is_read_again_after_opening_anew() {
         let proposal = Proposal {
             id: "nyc-042.gptbot".to_owned(),
             key: vec![9],
-            tier: "unknown".to_owned(),
+            held: Held::unknown(),
             token: "fleet".to_owned(),
             made: NOW,
         };
@@ -71,6 +73,8 @@ async fn what_is_written_is_read_again_after_opening_anew() {
 
         let mut read = Ledger::open(url).await.unwrap().begin().await.unwrap();
         assert_eq!(read.token(&[1; 32]).await.unwrap(), Some(token("fleet", 1)));
+        let beside = Ledger::open(url).await.unwrap();
+        assert!(beside.knows(&[1; 32]).await.unwrap() && !beside.knows(&[2; 32]).await.unwrap());
         assert_eq!(read.tokens("").await.unwrap(), [token("fleet", 1)]);
         assert_eq!(read.tokens("fleet").await.unwrap(), []);
         assert_eq!(read.agent("nyc-042.gptbot").await.unwrap(), Some(enrolled.clone()));
@@ -235,5 +239,29 @@ async fn the_file_is_its_owners_alone() {
         let file = file.unwrap();
         let mode = file.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{:?}", file.file_name());
+    }
+}
+
+#[tokio::test]
+async fn what_an_older_version_wrote_is_read_after_its_schema_was_brought_up_to_date() {
+    let databases = databases();
+    for url in &databases.urls {
+        let ledger = Ledger::open(url).await.unwrap();
+        let mut written = ledger.begin().await.unwrap();
+        written.put_agent(&agent("a", AgentState::Enrolled)).await.unwrap();
+        written.commit().await.unwrap();
+        for statement in [
+            "ALTER TABLE agent DROP COLUMN endorsement",
+            "ALTER TABLE agent DROP COLUMN maker",
+            "ALTER TABLE proposal DROP COLUMN endorsement",
+            "ALTER TABLE proposal DROP COLUMN maker",
+            "DELETE FROM schema_version WHERE version > 1",
+        ] {
+            ledger.pretend(statement).await;
+        }
+        ledger.close().await;
+        let mut read = Ledger::open(url).await.unwrap().begin().await.unwrap();
+        let held = read.agent("a").await.unwrap().unwrap().held;
+        assert_eq!(held, Held { tier: "tpm".to_owned(), ..Held::unknown() });
     }
 }

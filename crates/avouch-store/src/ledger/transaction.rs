@@ -5,7 +5,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, Row as _};
 
 use super::open::LedgerError;
-use super::rows::{Agent, AgentState, Audited, Proposal, Publication, Token};
+use super::rows::{Agent, AgentState, Audited, Held, Proposal, Publication, Token};
 
 /// Most rows of one answer; lists go on after the last id.
 const PAGE: i64 = 1_000;
@@ -127,12 +127,16 @@ impl Transaction {
     /// As [`Transaction::token`].
     pub async fn put_agent(&mut self, agent: &Agent) -> Result<(), LedgerError> {
         let put = sqlx::query(
-            "INSERT INTO agent (id, state, key, tier, token, changed) VALUES ($1, $2, $3, $4, $5, $6)
+            "INSERT INTO agent (id, state, key, tier, endorsement, maker, token, changed)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
              ON CONFLICT (id) DO UPDATE SET state = excluded.state, key = excluded.key, tier = excluded.tier,
+             endorsement = excluded.endorsement, maker = excluded.maker,
              token = excluded.token, changed = excluded.changed",
         );
+        let Held { tier, endorsement, maker } = agent.held.clone();
         let put = put.bind(agent.id.clone()).bind(agent.state.name()).bind(agent.key.clone());
-        let put = put.bind(agent.tier.clone()).bind(agent.token.clone()).bind(millis(agent.changed));
+        let put = put.bind(tier).bind(endorsement).bind(maker);
+        let put = put.bind(agent.token.clone()).bind(millis(agent.changed));
         put.execute(&mut *self.0).await?;
         Ok(())
     }
@@ -198,11 +202,15 @@ impl Transaction {
     /// As [`Transaction::token`].
     pub async fn put_proposal(&mut self, proposal: &Proposal) -> Result<(), LedgerError> {
         let put = sqlx::query(
-            "INSERT INTO proposal (id, key, tier, token, made) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (id) DO UPDATE SET key = excluded.key, tier = excluded.tier, token = excluded.token,
+            "INSERT INTO proposal (id, key, tier, endorsement, maker, token, made)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (id) DO UPDATE SET key = excluded.key, tier = excluded.tier,
+             endorsement = excluded.endorsement, maker = excluded.maker, token = excluded.token,
              made = excluded.made",
         );
-        let put = put.bind(proposal.id.clone()).bind(proposal.key.clone()).bind(proposal.tier.clone());
+        let Held { tier, endorsement, maker } = proposal.held.clone();
+        let put = put.bind(proposal.id.clone()).bind(proposal.key.clone());
+        let put = put.bind(tier).bind(endorsement).bind(maker);
         put.bind(proposal.token.clone()).bind(millis(proposal.made)).execute(&mut *self.0).await?;
         Ok(())
     }
@@ -382,9 +390,17 @@ fn agent(row: &AnyRow) -> Result<Agent, LedgerError> {
         id: row.try_get("id")?,
         state: AgentState::parse(&state).ok_or(LedgerError::Damaged { what: "a state" })?,
         key: row.try_get("key")?,
-        tier: row.try_get("tier")?,
+        held: held(row)?,
         token: row.try_get("token")?,
         changed: time(row, "changed")?,
+    })
+}
+
+fn held(row: &AnyRow) -> Result<Held, LedgerError> {
+    Ok(Held {
+        tier: row.try_get("tier")?,
+        endorsement: row.try_get("endorsement")?,
+        maker: row.try_get("maker")?,
     })
 }
 
@@ -392,7 +408,7 @@ fn proposal(row: &AnyRow) -> Result<Proposal, LedgerError> {
     Ok(Proposal {
         id: row.try_get("id")?,
         key: row.try_get("key")?,
-        tier: row.try_get("tier")?,
+        held: held(row)?,
         token: row.try_get("token")?,
         made: time(row, "made")?,
     })

@@ -1,7 +1,7 @@
 //! The public area of an object of a TPM (TPMT_PUBLIC, Library part 2 §12.2.4), and what it has to be for each use.
 
 use super::read::{Octets, Unread, padded};
-use crate::key::PublicKey;
+use crate::key::{Fingerprint, PublicKey};
 use aws_lc_rs::digest::{SHA256, digest};
 
 /// The longest area read: that of an RSA key of 4096 bits has some 600 octets.
@@ -38,6 +38,16 @@ const POLICY_A: [u8; 32] = [
     0x83, 0x71, 0x97, 0x67, 0x44, 0x84, 0xb3, 0xf8, 0x1a, 0x90, 0xcc, 0x8d, 0x46, 0xa5, 0xd7, 0x24, 0xfd,
     0x52, 0xd7, 0x6e, 0x06, 0x52, 0x0b, 0x64, 0xf2, 0xa1, 0xda, 0x1b, 0x33, 0x14, 0x69, 0xaa,
 ];
+
+/// What stands before the public key of RSA in a SubjectPublicKeyInfo (RFC 8017 §A.1), for 2048 bits.
+const RSA_SPKI: [u8; 24] = [
+    0x30, 0x82, 0x01, 0x22, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01,
+    0x05, 0x00, 0x03, 0x82, 0x01, 0x0f, 0x00,
+];
+
+/// What stands before and after the modulus of 256 octets in an RSAPublicKey with the exponent 65537.
+const RSA_HEAD: [u8; 9] = [0x30, 0x82, 0x01, 0x0a, 0x02, 0x82, 0x01, 0x01, 0x00];
+const RSA_TAIL: [u8; 5] = [0x02, 0x03, 0x01, 0x00, 0x01];
 
 /// What keeps a key of a TPM from its use. Each sentence has the key for its subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -135,6 +145,26 @@ pub enum EndorsementKey {
     Ecc(Box<PublicKey>),
     /// RSA of 2048 bits with the exponent 65537: the modulus, 256 octets.
     Rsa(Vec<u8>),
+}
+
+impl EndorsementKey {
+    /// The key as a certificate holds it: the contents of its `subjectPublicKey`, an RSAPublicKey or a point.
+    #[must_use]
+    pub fn octets(&self) -> Vec<u8> {
+        match self {
+            Self::Ecc(key) => key.octets().to_vec(),
+            Self::Rsa(modulus) => [&RSA_HEAD, modulus.as_slice(), &RSA_TAIL].concat(),
+        }
+    }
+
+    /// By which the TPM is known: that of the key's SubjectPublicKeyInfo, one for each key however it was handed over.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        match self {
+            Self::Ecc(key) => *key.fingerprint(),
+            Self::Rsa(_) => Fingerprint::of_spki(&[RSA_SPKI.as_slice(), &self.octets()].concat()),
+        }
+    }
 }
 
 impl<'a> Area<'a> {

@@ -1,9 +1,11 @@
 //! How an agent asks a registrar to publish its key (`docs/formats/registrar.md`; an avouch extension for VICDM draft
 //! section 6.4, which leaves it open).
 
+mod attested;
 mod pattern;
 mod question;
 
+pub use attested::{Attestation, Challenge, MAX_CERTIFICATE, Presented, Quote, REGISTERS, Ticket};
 pub use pattern::{AgentPattern, PatternError};
 pub use question::{Enrolment, EnrolmentError, Fault, MAX_QUESTION};
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::attested::{Attestation, AttestationDocument, Presented, TpmDocument};
 use super::{TokenDigest, token_digest};
 use crate::b64u;
 use crate::context::ENROLMENT;
@@ -24,6 +25,10 @@ struct Document {
     token: String,
     time: u64,
     proof: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tpm: Option<TpmDocument>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attestation: Option<AttestationDocument>,
 }
 
 /// An agent's question: that this key be published as its own.
@@ -39,6 +44,8 @@ pub struct Enrolment {
     pub time: u64,
     /// The key's signature over [`Enrolment::signed_string`].
     pub proof: [u8; 64],
+    /// That a TPM holds the key, where that is said.
+    pub attestation: Option<Box<Attestation>>,
 }
 
 /// Why a question is none, or does not hold.
@@ -62,6 +69,18 @@ pub enum EnrolmentError {
     /// Its `proof`.
     #[error("proof: not 86 characters of base64url")]
     Proof,
+    /// A member of its `tpm`.
+    #[error("tpm.{0}: not base64url, or longer than it may be")]
+    Tpm(&'static str),
+    /// A member of its `attestation`.
+    #[error("attestation.{0}: not base64url of what it has to be")]
+    Attestation(&'static str),
+    /// `tpm` without `attestation`, or the other way round.
+    #[error("tpm and attestation go together here")]
+    HalfAttested,
+    /// A challenge is asked for, and no TPM is presented; or is answered already.
+    #[error("tpm: a challenge is given to a TPM that is presented, and that has not answered yet")]
+    NotPresented,
 }
 
 /// Why a question does not hold.
@@ -75,14 +94,41 @@ pub enum Fault {
     Signature,
 }
 
+impl Document {
+    fn read(octets: &[u8]) -> Result<Self, EnrolmentError> {
+        serde_json::from_slice(octets).map_err(|error| EnrolmentError::Document(error.to_string()))
+    }
+}
+
 impl Enrolment {
     /// Reads a question to the registrar of a domain.
     ///
     /// # Errors
     /// [`EnrolmentError`] says which member is wrong.
     pub fn read(octets: &[u8], domain: &Domain<'_>) -> Result<Self, EnrolmentError> {
-        let document: Document =
-            serde_json::from_slice(octets).map_err(|error| EnrolmentError::Document(error.to_string()))?;
+        let document = Document::read(octets)?;
+        let attestation = match (&document.tpm, &document.attestation) {
+            (None, None) => None,
+            (Some(tpm), Some(attestation)) => Some(Box::new(attestation.read(tpm.read()?)?)),
+            _ => return Err(EnrolmentError::HalfAttested),
+        };
+        Ok(Self { attestation, ..Self::asked(document, domain)? })
+    }
+
+    /// Reads a question for a challenge, and the TPM that is to answer it.
+    ///
+    /// # Errors
+    /// As [`Enrolment::read`].
+    pub fn read_presented(octets: &[u8], domain: &Domain<'_>) -> Result<(Self, Presented), EnrolmentError> {
+        let document = Document::read(octets)?;
+        let tpm = match (&document.tpm, &document.attestation) {
+            (Some(tpm), None) => tpm.read()?,
+            _ => return Err(EnrolmentError::NotPresented),
+        };
+        Ok((Self::asked(document, domain)?, tpm))
+    }
+
+    fn asked(document: Document, domain: &Domain<'_>) -> Result<Self, EnrolmentError> {
         let agent = AgentId::parse(&document.agent).map_err(EnrolmentError::Agent)?;
         if agent.is_domain_itself() || agent.record_name(domain).is_err() {
             return Err(EnrolmentError::NoAgent);
@@ -93,18 +139,32 @@ impl Enrolment {
             proof: b64u::decode(&document.proof).map_err(|_| EnrolmentError::Proof)?,
             time: document.time,
             agent: agent.into_owned(),
+            attestation: None,
         })
     }
 
     /// The question as it is sent; `token` is the token itself, whose digest is here.
     #[must_use]
     pub fn write(&self, token: &str) -> String {
+        let attestation = self.attestation.as_deref();
+        self.document(token, attestation.map(|said| &said.tpm), attestation)
+    }
+
+    /// As it is sent for a challenge to this TPM.
+    #[must_use]
+    pub fn write_presented(&self, token: &str, tpm: &Presented) -> String {
+        self.document(token, Some(tpm), None)
+    }
+
+    fn document(&self, token: &str, tpm: Option<&Presented>, attestation: Option<&Attestation>) -> String {
         let document = Document {
             agent: self.agent.to_string(),
             key: b64u::encode(self.key.octets()),
             token: token.to_owned(),
             time: self.time,
             proof: b64u::encode(&self.proof),
+            tpm: tpm.map(TpmDocument::from),
+            attestation: attestation.map(AttestationDocument::from),
         };
         serde_json::to_string(&document).unwrap_or_default()
     }

@@ -28,7 +28,8 @@ impl Own {
         let server = Server::bind(&["127.0.0.1:0".parse().unwrap()]).await.unwrap();
         let mut settings = ResolverSettings::new(server.addresses());
         settings.trust_anchors = vec![zone.trust_anchor()];
-        let mut house = House::with(ledger, Arc::clone(&zone)).await;
+        let attesting = Attesting::open(domain(), None).unwrap();
+        let mut house = House::with(ledger, Arc::clone(&zone), attesting, Arc::new(SystemClock::new())).await;
         let now = Arc::new(move || clock.now());
         house.tasks.spawn(server.serve(Arc::clone(&zone), now, std::future::pending()));
         Self { house, zone, dns: Dns::Live(Resolver::new(&settings).unwrap()) }

@@ -135,10 +135,9 @@ fn failed(error: EntityError) -> Result<Exit, Failure> {
         EntityError::NotRegistered(_) => {
             Err(Failure::configuration(error).fix("`avouch agent entity register` registers it"))
         }
-        EntityError::NoName
-        | EntityError::Registered(_)
-        | EntityError::Keep(_)
-        | EntityError::Foreign(_) => Err(Failure::configuration(error)),
+        EntityError::NoName | EntityError::Registered(_) | EntityError::Keep(_) | EntityError::Foreign(_) => {
+            Err(Failure::configuration(error))
+        }
         EntityError::Broken => Err(Failure::bug(error)),
     }
 }

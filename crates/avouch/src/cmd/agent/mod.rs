@@ -165,11 +165,13 @@ impl Enrol {
                 Ok(Exit::Negative)
             }
             Err(EnrolError::Load(error)) => Err(not_loaded(error)),
-            Err(error @ (EnrolError::NoName | EnrolError::Foreign(_))) => Err(Failure::configuration(error)),
+            Err(error @ (EnrolError::NoName | EnrolError::NotInTpm | EnrolError::Foreign(_))) => {
+                Err(Failure::configuration(error))
+            }
             Err(error @ EnrolError::NotYet(_)) => {
                 Err(Failure::unknown(error).fix("run this again: nothing is done twice"))
             }
-            Err(error @ EnrolError::Key(_)) => Err(Failure::unknown(error)),
+            Err(error @ (EnrolError::Key(_) | EnrolError::Attesting(_))) => Err(Failure::unknown(error)),
             Err(error @ EnrolError::Broken) => Err(Failure::bug(error)),
         }
     }

@@ -123,6 +123,7 @@ fn not_started(error: StartError) -> Failure {
         | StartError::Zone(_)
         | StartError::Serve(_)
         | StartError::Certificate(_)
+        | StartError::Attesting(_)
         | StartError::Listen { .. }
         | StartError::Socket { .. } => Failure::configuration(error),
     }

@@ -143,11 +143,21 @@ impl Agents {
                     text(&agent, "changed"),
                     text(&agent, "token"),
                     text(&agent, "key"),
-                    text(&agent, "tier")
+                    held(&agent)
                 ))?,
             }
         }
         Ok(Exit::Positive)
+    }
+}
+
+/// Where a key is kept: its tier, and which TPM attested it, of which maker.
+fn held(shown: &Value) -> String {
+    let [tier, endorsement, maker] = ["tier", "endorsement", "maker"].map(|member| text(shown, member));
+    match (endorsement, maker) {
+        ("", _) => tier.to_owned(),
+        (endorsement, "") => format!("{tier} {endorsement} of an unknown maker"),
+        (endorsement, maker) => format!("{tier} {endorsement} of {maker}"),
     }
 }
 
@@ -167,11 +177,12 @@ impl Proposals {
             match self.json {
                 true => output::json(&proposal)?,
                 false => output::data(format_args!(
-                    "{:<32} asked {} by token {:<16} for {}",
+                    "{:<32} asked {} by token {:<16} for {} ({})",
                     text(&proposal, "agent"),
                     text(&proposal, "made"),
                     text(&proposal, "token"),
-                    text(&proposal, "key")
+                    text(&proposal, "key"),
+                    held(&proposal)
                 ))?,
             }
         }
