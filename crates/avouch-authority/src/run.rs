@@ -107,7 +107,7 @@ pub async fn run(config: &Config, ready: impl FnOnce(SocketAddr)) -> Result<(), 
             let _ = std::fs::remove_file(path);
         });
     }
-    tasks.spawn(accept(listener, tls, registrar.for_agents(), stopping));
+    tasks.spawn(accept(listener, tls, registrar.for_agents(), LASTS, stopping));
     drop(registrar);
     ready(address);
     tokio::select! {

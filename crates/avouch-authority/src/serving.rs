@@ -61,11 +61,12 @@ impl Drop for Held {
     }
 }
 
-/// Serves whoever connects, until a stop is asked for and what is under way is done.
+/// Serves whoever connects, each for so long, until a stop is asked for and what is under way is done.
 pub(crate) async fn accept(
     listener: TcpListener,
     tls: Option<Acceptor>,
     router: Router,
+    lasts: Duration,
     mut stop: watch::Receiver<bool>,
 ) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
@@ -98,7 +99,7 @@ pub(crate) async fn accept(
                             },
                         }
                     });
-                    while tokio::time::timeout(LASTS, serving.as_mut()).await.is_err() && lasting.is_held() {}
+                    while tokio::time::timeout(lasts, serving.as_mut()).await.is_err() && lasting.is_held() {}
                     drop(place);
                 });
             }
@@ -165,4 +166,49 @@ where
         _ = stop.changed() => finish(connection.as_mut()),
     }
     connection.await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Extension;
+    use axum::body::{Body, Bytes};
+    use axum::response::IntoResponse as _;
+    use axum::routing::get;
+    use futures_util::stream;
+    use std::convert::Infallible;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    /// Ten octets, one each 50 ms.
+    fn slow(held: Option<Held>) -> axum::response::Response {
+        let octets = stream::unfold((0, held), |(count, held)| async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            (count < 10).then(|| (Ok::<_, Infallible>(Bytes::from_static(b"x")), (count + 1, held)))
+        });
+        Body::from_stream(octets).into_response()
+    }
+
+    #[tokio::test]
+    async fn a_connection_ends_in_time_unless_an_answer_on_it_is_to_last() {
+        let router = Router::new()
+            .route("/cut", get(async || slow(None)))
+            .route("/held", get(async |Extension(lasting): Extension<Lasting>| slow(Some(lasting.hold()))));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopping) = watch::channel(false);
+        let serving = tokio::spawn(accept(listener, None, router, Duration::from_millis(200), stopping));
+        for (path, is_whole) in [("/cut", false), ("/held", true)] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let asked = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+            stream.write_all(asked.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            let count = answer.split_once("\r\n\r\n").unwrap().1.matches('x').count();
+            assert_eq!(count == 10, is_whole, "{path}: {count}");
+            assert!(count > 0);
+        }
+        stop.send_replace(true);
+        serving.await.unwrap();
+    }
 }

@@ -20,7 +20,7 @@ use avouch_wire::time::Time;
 
 use super::refusal::{Refusal, Unchanged};
 
-/// Most agents: some hundred octets each.
+/// Most agents, revoked ones among them, for none is forgotten: some hundred octets each.
 pub const MAX_AGENTS: u64 = 1_000_000;
 
 /// Most tokens.
@@ -212,7 +212,8 @@ impl Rules {
             None => {}
         }
         let mut tables = ledger.entity();
-        if tables.counts().await?.registered >= MAX_AGENTS {
+        let before = state(&mut tables).await?;
+        if before.agents >= MAX_AGENTS {
             return Ok(Err(Refusal::TooManyAgents));
         }
         if !tables.use_token(&digest).await? {
@@ -227,10 +228,11 @@ impl Rules {
             epoch: epoch_of(now.seconds()),
             salt,
             former: None,
-            floor: state(&mut tables).await?.ground,
+            floor: before.ground,
             changed: now,
         };
         tables.put_agent(&agent).await?;
+        tables.put_state(&State { agents: before.agents + 1, ..before }).await?;
         advance(&mut tables, None, now).await?;
         let detail = format!("{} by token {} from {from}", asked.key.fingerprint(), agent.token);
         note(ledger, now, Actor("agent"), "register", &shown(&agent.name), detail).await?;

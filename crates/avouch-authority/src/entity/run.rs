@@ -166,7 +166,7 @@ pub async fn run(config: &Config, restored: bool, ready: impl FnOnce(SocketAddr)
         }
         let _ = std::fs::remove_file(path);
     });
-    tasks.spawn(accept(listener, tls, entity.for_strangers(), stopping));
+    tasks.spawn(accept(listener, tls, entity.for_strangers(), LASTS, stopping));
     drop(entity);
     ready(address);
     tokio::select! {

@@ -74,7 +74,7 @@ pub(super) async fn start(
     let told = Mark::read(mark).map_err(LedgerError::from)?;
     let mut begun = ledger.begin().await?;
     let found = begun.entity().state().await?;
-    let fresh = State { revision: 0, event: 0, ground: 0, revoked: 0, root };
+    let fresh = State { revision: 0, event: 0, ground: 0, revoked: 0, agents: 0, root };
     let is_other_mark = told.is_some_and(|told| told.root != root);
     let started = match (found, told) {
         (Some(found), _) if found.root != root => return Err(StartFault::OtherRoot),

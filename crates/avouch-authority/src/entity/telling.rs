@@ -1,5 +1,5 @@
-//! What happens after each commit and before anybody is answered: the mark is written, and verifiers hear of events, in
-//! the order of their numbers.
+//! What happens after each commit and before anybody is answered: verifiers hear of events, in the order of their numbers,
+//! and the mark is written. In that order, so that no full disk keeps a revocation from being heard.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,10 +42,6 @@ impl Afterwards for Telling {
         if now.revision == self.told.revision {
             return Ok(());
         }
-        let (mark, path) = (Mark::from(now), self.mark.clone());
-        let written = tokio::task::spawn_blocking(move || mark.write(&path)).await;
-        // A task that is not cancelled and does not panic ends.
-        written.unwrap_or(Ok(()))?;
         while self.told.event < now.event {
             let events = tables.events(self.told.event, PAGE).await?;
             // All of them were written in what was committed.
@@ -56,6 +52,10 @@ impl Afterwards for Telling {
                 let _ = self.events.send(Told { number, line: line.into() });
             }
         }
+        let (mark, path) = (Mark::from(now), self.mark.clone());
+        let written = tokio::task::spawn_blocking(move || mark.write(&path)).await;
+        // A task that is not cancelled and does not panic ends.
+        written.unwrap_or(Ok(()))?;
         self.told = now;
         Ok(())
     }

@@ -36,7 +36,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{Entity, Parts, StartFault};
-use crate::serving::accept;
+use crate::serving::{LASTS, accept};
 
 /// The first second of an epoch.
 const NOW: u64 = 1_789_999_800;
@@ -202,8 +202,8 @@ impl House {
         let [strangers, owner] = [TcpListener::bind("127.0.0.1:0"), TcpListener::bind("127.0.0.1:0")];
         let (strangers, owner) = (strangers.await.unwrap(), owner.await.unwrap());
         let addresses = (strangers.local_addr().unwrap(), owner.local_addr().unwrap());
-        tasks.spawn(accept(strangers, None, entity.for_strangers(), stopping.clone()));
-        tasks.spawn(accept(owner, None, entity.for_owner(), stopping));
+        tasks.spawn(accept(strangers, None, entity.for_strangers(), LASTS, stopping.clone()));
+        tasks.spawn(accept(owner, None, entity.for_owner(), LASTS, stopping));
         let clock = Arc::clone(clock);
         Ok(Self { strangers: addresses.0, owner: addresses.1, clock, tasks, stop })
     }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::entity::rules::{MAX_TOKENS, next_floor, state};
-use crate::entity::{Actor, MAX_ASKED, Refusal, Rules, Scope, Unchanged, start};
+use crate::entity::{Actor, MAX_AGENTS, MAX_ASKED, Refusal, Rules, Scope, Unchanged, start};
 use avouch_store::ledger::Transaction;
 use avouch_store::ledger::entity::{Agent, AgentState, Name, Token};
 use avouch_wire::enrolment::{AgentPattern, token_text};
@@ -135,6 +135,21 @@ async fn what_is_revoked_does_not_register_and_nothing_beside_it_is() {
     assert_eq!(events, [(3, all.write())]);
     let one = register(&rules, &mut ledger, asked(&key, "acme.example", "z.gptbot", 1), NOW).await;
     assert_eq!(one.err(), Some(Refusal::Revoked));
+}
+
+#[tokio::test]
+async fn there_is_an_end_to_agents_and_who_is_known_is_not_kept_out_by_it() {
+    let (_folder, rules, mut ledger) = begun().await;
+    let key = key();
+    rules.add_token(&mut ledger, &a_token("fleet", 1), OWNER, at(NOW)).await.unwrap().unwrap();
+    register(&rules, &mut ledger, asked(&key, "acme.example", "a.gptbot", 1), NOW).await.unwrap();
+    let before = state(&mut ledger.entity()).await.unwrap();
+    assert_eq!(before.agents, 1);
+    let full = avouch_store::ledger::entity::State { agents: MAX_AGENTS, ..before };
+    ledger.entity().put_state(&full).await.unwrap();
+    let next = register(&rules, &mut ledger, asked(&key, "acme.example", "b.gptbot", 1), NOW).await;
+    assert_eq!(next.err(), Some(Refusal::TooManyAgents));
+    assert!(register(&rules, &mut ledger, asked(&key, "acme.example", "a.gptbot", 1), NOW).await.is_ok());
 }
 
 #[tokio::test]

@@ -93,6 +93,8 @@ pub struct State {
     pub ground: u64,
     /// How often something was revoked.
     pub revoked: u64,
+    /// How many agents there are, revoked ones among them.
+    pub agents: u64,
     /// By what the root of the secrets is known.
     pub root: [u8; 32],
 }

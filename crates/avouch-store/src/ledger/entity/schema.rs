@@ -11,6 +11,7 @@ pub(in crate::ledger) const MIGRATIONS: [&[&str]; 1] = [&[
         event BIGINT NOT NULL,
         ground BIGINT NOT NULL,
         revoked BIGINT NOT NULL,
+        agents BIGINT NOT NULL,
         root BLOB NOT NULL)",
     "CREATE TABLE entity_token (
         digest BLOB PRIMARY KEY,

@@ -27,6 +27,7 @@ impl Tables<'_> {
                 event: long(&row, "event")?,
                 ground: long(&row, "ground")?,
                 revoked: long(&row, "revoked")?,
+                agents: long(&row, "agents")?,
                 root: octets(&row, "root")?,
             })
         };
@@ -39,12 +40,17 @@ impl Tables<'_> {
     /// As [`Tables::state`].
     pub async fn put_state(&mut self, state: &State) -> Result<(), LedgerError> {
         let put = sqlx::query(
-            "INSERT INTO entity_state (one, revision, event, ground, revoked, root) VALUES (1, $1, $2, $3, $4, $5)
+            "INSERT INTO entity_state (one, revision, event, ground, revoked, agents, root)
+             VALUES (1, $1, $2, $3, $4, $5, $6)
              ON CONFLICT (one) DO UPDATE SET revision = excluded.revision, event = excluded.event,
-             ground = excluded.ground, revoked = excluded.revoked, root = excluded.root",
+             ground = excluded.ground, revoked = excluded.revoked, agents = excluded.agents, root = excluded.root",
         );
         let put = put.bind(signed(state.revision)?).bind(signed(state.event)?).bind(signed(state.ground)?);
-        put.bind(signed(state.revoked)?).bind(state.root.to_vec()).execute(&mut **self.0).await?;
+        put.bind(signed(state.revoked)?)
+            .bind(signed(state.agents)?)
+            .bind(state.root.to_vec())
+            .execute(&mut **self.0)
+            .await?;
         Ok(())
     }
 

@@ -61,7 +61,7 @@ fn agent(domain: &str, id: &str) -> Agent {
 }
 
 fn state() -> State {
-    State { revision: 7, event: 1 << 40, ground: 3 << 32, revoked: 2, root: [9; 32] }
+    State { revision: 7, event: 1 << 40, ground: 3 << 32, revoked: 2, agents: 5, root: [9; 32] }
 }
 
 #[tokio::test]
