@@ -161,12 +161,8 @@ fn question(agent: &str, token: &str, digest: TokenDigest) -> Vec<u8> {
 /// The registrar of this configuration.
 pub(crate) async fn registrar(words: &[&str]) {
     let config = Config::load(Path::new(words.first().expect("a file"))).expect("sound");
-    let (tell, told) = tokio::sync::oneshot::channel();
-    let running = avouch_authority::run(&config, |address| _ = tell.send(address));
-    tokio::select! {
-        ended = running => ended.expect("it runs"),
-        () = async { until_told_to_end(told.await.expect("it listens")).await } => {}
-    }
+    let running = avouch_authority::Running::start(&config).await.expect("it runs");
+    until_told_to_end(running.agents).await;
 }
 
 /// Serves connections as hyper does by itself, and writes each question into a table, on the disk before it answers.

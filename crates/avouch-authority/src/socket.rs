@@ -6,11 +6,13 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use http::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
+use tokio::sync::watch;
 
 /// Connections that wait in the kernel to be accepted.
 const BACKLOG: u32 = 16;
@@ -37,19 +39,33 @@ pub(crate) async fn open(path: &Path, mode: u32) -> io::Result<UnixListener> {
     socket.listen(BACKLOG)
 }
 
-/// Why a registrar says nothing, or no.
+/// Serves such a socket until a stop is asked for, and removes it.
+pub(crate) async fn serve(
+    socket: UnixListener,
+    path: PathBuf,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let stopped = async move { _ = stopping.wait_for(|stopping| *stopping).await };
+    if let Err(error) = axum::serve(socket, router).with_graceful_shutdown(stopped).await {
+        tracing::error!(%error, path = %path.display(), "a socket is not served any more");
+    }
+    let _ = fs::remove_file(path);
+}
+
+/// Why a service says nothing, or no.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// Nobody listens there, or not for us.
-    #[error("cannot reach a registrar at {}: {source}", path.display())]
+    #[error("cannot reach the service at {}: {source}", path.display())]
     Connect {
         /// Where.
         path: PathBuf,
         /// What the operating system said.
         source: io::Error,
     },
-    /// It went away, or is no registrar.
-    #[error("the registrar's answer broke off: {0}")]
+    /// It went away, or is none of ours.
+    #[error("the answer broke off: {0}")]
     Broken(String),
     /// It says no, and why.
     #[error("{detail}")]
@@ -61,7 +77,7 @@ pub enum AskError {
     },
 }
 
-/// Asks a registrar by one of its sockets; `body` is sent as JSON.
+/// Asks a service by one of its sockets; `body` is sent as JSON.
 ///
 /// # Errors
 /// [`AskError`].
@@ -86,7 +102,7 @@ async fn answered(
     let request = Request::builder()
         .method(method)
         .uri(path)
-        .header(header::HOST, "registrar")
+        .header(header::HOST, "owner")
         .header(header::CONTENT_TYPE, "application/json")
         .body(Body::from(body.map(Value::to_string).unwrap_or_default()))
         .map_err(|error| AskError::Broken(error.to_string()))?;

@@ -2,7 +2,6 @@
 
 mod agents;
 mod attesting;
-mod desk;
 mod owners;
 mod place;
 mod publishing;
@@ -10,8 +9,8 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+pub use crate::desk::Unavailable;
 pub use attesting::{Attesting, AttestingError, NotAttested};
-pub use desk::Unavailable;
 pub use place::{Place, ZoneError, own_zone};
 pub use publishing::Standing;
 pub use rules::{Actor, MAX_PENDING, Refusal, Rules, Scope, Unchanged};
@@ -25,7 +24,7 @@ use axum::Router;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use desk::Desk;
+use crate::desk::{Desk, Nothing};
 use publishing::Publishing;
 
 /// Who speaks by a socket.
@@ -67,7 +66,7 @@ impl Registrar {
         tasks: &mut JoinSet<()>,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        let (desk, working) = Desk::open(ledger.clone());
+        let (desk, working) = Desk::open(ledger.clone(), Nothing);
         let (tell, standing) = watch::channel(Standing::default());
         tasks.spawn(working);
         let place = place.into();

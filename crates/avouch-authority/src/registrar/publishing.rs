@@ -11,8 +11,8 @@ use avouch_store::ledger::Publication;
 use avouch_wire::time::Time;
 use tokio::sync::watch;
 
-use super::desk::{Desk, Lane, Unavailable};
 use super::{Place, Rules};
+use crate::desk::{Desk, Lane, Unavailable};
 
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
