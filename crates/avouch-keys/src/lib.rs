@@ -65,6 +65,7 @@ pub mod spki;
 pub mod store;
 pub mod tpm;
 pub mod tsig;
+pub mod verifier;
 pub mod web_bot_auth;
 
 mod secret;
