@@ -61,11 +61,13 @@ const TPM_KEY: &str = "-----BEGIN TSS2 PRIVATE KEY-----\n\
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const PASSKEY: &str = "{\"type\":\"webauthn.get\",\"challenge\":\"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc\",\"origin\":\"http://localhost:9180\",\"crossOrigin\":false}\n\
     IHAVE32OCTETSIHAVE32OCTETSIHAVE3\x05\0\0\0\x01\n\x30\x06\x02\x01\x01\x02\x01\x02";
-const ENTITY: [&str; 4] = [
+const ENTITY: [&str; 6] = [
     "{\"re\":\"re.example\",\"aud\":\"a.example\",\"time\":1,\"nonce\":\"0123456789abcdef\",\"agents\":[{\"dom\":\"b.example\",\"id\":\"c\",\"epoch\":1}]}\n\
      {\"re\":\"re.example\",\"aud\":\"a.example\",\"until\":300,\"event\":1,\"agents\":[{\"dom\":\"b.example\",\"id\":\"c\",\"epoch\":1,\"standing\":\"registered\",\"keys\":[\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"],\"floor\":0}]}",
     "{\"event\":2,\"kind\":\"revoked\",\"dom\":\"b.example\",\"id\":\"c\"}",
     "{\"event\":2,\"kind\":\"floor\",\"dom\":\"b.example\",\"id\":\"c\",\"floor\":4294967296}",
+    "{\"re\":\"re.example\",\"dom\":\"b.example\",\"id\":\"c\",\"key\":\"iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w\",\"token\":\"avouch-enrol-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\",\"time\":1,\"nonce\":\"0123456789abcdef\"}",
+    "{\"re\":\"re.example\",\"dom\":\"b.example\",\"id\":\"c\",\"secret\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\",\"version\":1,\"epoch\":1,\"floor\":1}",
     "{\"number\":1,\"previous\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\",\"act\":\"join\",\"host\":\"re.example\",\"time\":1,\"sig\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}\n",
 ];
 const PROXY: &str = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c12 octets...";

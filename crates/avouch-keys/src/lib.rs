@@ -3,7 +3,7 @@
 //! In scope: making Ed25519 and P-256 keys ([`SecretKey`]), keeping them in files ([`store`]) or in a TPM ([`tpm`]), signing
 //! requests as an agent ([`saip`], [`batch`], [`web_bot_auth`], [`partner`], [`http_signature`]), the agent's key directory ([`directory`]),
 //! tokens as a domain ([`delegation`]) and
-//! verdicts as a gateway ([`assertion`]); reading secrets that a site shares with those who sign for it ([`shared`]), and that a
+//! verdicts as a gateway ([`assertion`]); both sides of a registration entity ([`entity`]); reading secrets that a site shares with those who sign for it ([`shared`]), and that a
 //! publisher shares with a name server ([`tsig`]).
 //!
 //! Out of scope: public keys and verification (`avouch-wire`), publishing a key (`avouch-dns`), sending the
@@ -54,6 +54,7 @@ pub mod batch;
 pub mod delegation;
 pub mod directory;
 pub mod enrolment;
+pub mod entity;
 pub mod entropy;
 pub mod http_signature;
 pub mod partner;

@@ -108,11 +108,11 @@ pub struct Signer {
 }
 
 /// The parts of a signature being made, as text where the header holds text.
-struct Draft<'a> {
+pub(crate) struct Draft<'a> {
     request: RequestToSign<'a>,
-    timestamp: u64,
-    nonce: String,
-    content: Option<Text<'a, 32>>,
+    pub(crate) timestamp: u64,
+    pub(crate) nonce: String,
+    pub(crate) content: Option<Text<'a, 32>>,
 }
 
 impl Signer {
@@ -201,7 +201,7 @@ impl Signer {
 
 impl<'d> Draft<'d> {
     /// Draws the nonce; `buffer` holds the digest of the content.
-    fn of(
+    pub(crate) fn of(
         request: RequestToSign<'d>,
         now: Time,
         entropy: &mut impl Entropy,
@@ -227,7 +227,7 @@ impl<'d> Draft<'d> {
         }
     }
 
-    fn parts(&self) -> RequestParts<'_> {
+    pub(crate) fn parts(&self) -> RequestParts<'_> {
         RequestParts { method: self.request.method, path: self.request.target.path() }
     }
 }

@@ -52,6 +52,21 @@ pub const RE_QUESTION: &[u8] = b"avouch re question v1\0";
 /// What an agent signs to ask its registration entity for another beginning of its sequence.
 pub const RE_RENEGOTIATION: &[u8] = b"avouch re renegotiation v1\0";
 
+/// What an agent signs to register with a registration entity.
+pub const RE_REGISTRATION: &[u8] = b"avouch re registration v1\0";
+
+/// What an agent signs to have its registration entity change its secret.
+pub const RE_ROTATION: &[u8] = b"avouch re rotation v1\0";
+
+/// The digest of a registration token, by which a registration entity knows it.
+pub const RE_TOKEN: &[u8] = b"avouch re token v1\0";
+
+/// The secret of one agent, derived from what a registration entity keeps in a file of its own.
+pub const RE_SECRET: &[u8] = b"avouch re secret v1\0";
+
+/// By what a registration entity notices that it was given the file of another.
+pub const RE_ROOT: &[u8] = b"avouch re root v1\0";
+
 /// An entry of the list of registration entities that belong together.
 pub const RE_MEMBER: &[u8] = b"avouch re member v1\0";
 
@@ -73,6 +88,11 @@ pub const ALL: &[&[u8]] = &[
     RE_COUNT,
     RE_QUESTION,
     RE_RENEGOTIATION,
+    RE_REGISTRATION,
+    RE_ROTATION,
+    RE_TOKEN,
+    RE_SECRET,
+    RE_ROOT,
     RE_MEMBER,
 ];
 

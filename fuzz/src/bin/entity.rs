@@ -2,7 +2,8 @@
 #![no_main]
 
 use avouch_wire::entity::{
-    Credentials, Event, EventQuestion, KeyAnswer, KeyQuestion, Members, Renegotiation, VerifierDocument,
+    Credentials, Event, EventQuestion, FloorAnswer, KeyAnswer, KeyQuestion, Members, RegistrationQuestion,
+    Renegotiation, Rotation, SecretAnswer, VerifierDocument,
 };
 use avouch_wire::key::PublicKey;
 
@@ -19,6 +20,18 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
     }
     if let Ok(read) = Renegotiation::read(octets) {
         assert_eq!(Renegotiation::read(read.write().as_bytes()).as_ref(), Ok(&read));
+    }
+    if let Ok(read) = Rotation::read(octets) {
+        assert_eq!(Rotation::read(read.write().as_bytes()).as_ref(), Ok(&read));
+    }
+    if let Ok(read) = RegistrationQuestion::read(octets) {
+        assert_eq!(RegistrationQuestion::read(read.write().as_bytes()).as_ref(), Ok(&read));
+    }
+    if let Ok(read) = SecretAnswer::read_any(octets) {
+        assert_eq!(SecretAnswer::read_any(read.write().as_bytes()).as_ref(), Ok(&read));
+    }
+    if let Ok(read) = FloorAnswer::read(octets) {
+        assert_eq!(FloorAnswer::read(read.write().as_bytes()).as_ref(), Ok(&read));
     }
     if let Ok(read) = VerifierDocument::read(octets) {
         assert_eq!(VerifierDocument::read(read.write().as_bytes()).as_ref(), Ok(&read));

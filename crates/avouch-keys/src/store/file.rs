@@ -172,6 +172,26 @@ pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<String>, StoreError> 
     read_closed(path, |_| true).map_err(at(path))
 }
 
+/// Puts a secret on the disk under a name that must be free.
+pub(crate) fn place_secret(path: &Path, text: &[u8]) -> Result<(), StoreError> {
+    place(path, text).map_err(at(path))
+}
+
+/// Puts a secret on the disk in place of what has its name.
+pub(crate) fn replace_secret(path: &Path, text: &[u8]) -> Result<(), StoreError> {
+    let replaced = || {
+        let beside = unused_name(path)?;
+        let renamed = write(&beside, text).and_then(|()| fs::rename(&beside, path).map_err(naming));
+        // Crash before here: the former file is whole under its name, and `.NAME.….new` may be left over.
+        if renamed.is_err() {
+            let _ = fs::remove_file(&beside);
+        }
+        renamed?;
+        sync_folder(path).map_err(naming)
+    };
+    replaced().map_err(at(path))
+}
+
 /// Reads a file that is closed to group and others if it holds a private key.
 pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, Problem> {
     read_closed(path, |text| text.contains("PRIVATE KEY-----"))

@@ -10,8 +10,8 @@ mod problem;
 mod wrapped;
 
 pub(crate) use block::{BlockError, block};
-pub(crate) use file::read_secret;
 pub use file::{Description, Keeper, Listed, Protection, create, describe, list, open};
+pub(crate) use file::{place_secret, read_secret, replace_secret};
 pub use locator::{Locator, LocatorError};
 pub use problem::{Cost, Problem, Step, StoreError};
 pub use wrapped::{create_in, open_in};

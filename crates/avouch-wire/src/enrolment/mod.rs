@@ -27,8 +27,13 @@ pub fn token_text(random: &[u8; 32]) -> String {
 /// The digest of a token; `None` when the text is none.
 #[must_use]
 pub fn token_digest(text: &str) -> Option<TokenDigest> {
+    digest_under(ENROLMENT_TOKEN, text)
+}
+
+/// The digest of a token under the context of what it is for: a token for one thing is none for another.
+pub(crate) fn digest_under(context: &[u8], text: &str) -> Option<TokenDigest> {
     let random: [u8; 32] = b64u::decode(text.strip_prefix(PREFIX)?).ok()?;
-    digest(&SHA256, &[ENROLMENT_TOKEN, &random].concat()).as_ref().try_into().ok()
+    digest(&SHA256, &[context, &random].concat()).as_ref().try_into().ok()
 }
 
 #[cfg(test)]

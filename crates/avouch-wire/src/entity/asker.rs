@@ -6,11 +6,26 @@ use serde::{Deserialize, Serialize};
 
 use super::parts::{MessageError, read, write};
 use crate::b64u;
-use crate::context::{RE_QUESTION, RE_RENEGOTIATION};
+use crate::context::{RE_QUESTION, RE_REGISTRATION, RE_RENEGOTIATION, RE_ROTATION};
 use crate::key::{BadSignature, PublicKey};
 
 /// Where a site publishes the keys of its verifiers.
 pub const VERIFIER_PATH: &str = "/.well-known/avouch/verifier.json";
+
+/// Where verifiers ask for keys.
+pub const KEY_PATH: &str = "/v1/verifiers/key";
+
+/// Where they ask for what is revoked.
+pub const EVENT_PATH: &str = "/v1/verifiers/events";
+
+/// Where agents register.
+pub const REGISTER_PATH: &str = "/v1/agents";
+
+/// Where agents have their secret changed.
+pub const SECRET_PATH: &str = "/v1/agents/secret";
+
+/// Where agents agree on another beginning of their sequence.
+pub const SEQUENCE_PATH: &str = "/v1/agents/sequence";
 
 /// Most keys there: of gateways that do not share one, and during a rotation.
 pub const MAX_VERIFIER_KEYS: usize = 4;
@@ -37,10 +52,13 @@ impl Asker {
         }
     }
 
-    const fn context(self) -> &'static [u8] {
-        match self {
-            Self::Verifier => RE_QUESTION,
-            Self::Agent => RE_RENEGOTIATION,
+    /// A verifier's questions are of one purpose; each of an agent's has its own.
+    fn context(self, path: &str) -> &'static [u8] {
+        match (self, path) {
+            (Self::Verifier, _) => RE_QUESTION,
+            (Self::Agent, REGISTER_PATH) => RE_REGISTRATION,
+            (Self::Agent, SECRET_PATH) => RE_ROTATION,
+            (Self::Agent, _) => RE_RENEGOTIATION,
         }
     }
 
@@ -48,13 +66,24 @@ impl Asker {
     /// is sent with four.
     #[must_use]
     pub fn string(self, path: &str, body: &[u8]) -> Vec<u8> {
-        let mut out = self.context().to_vec();
+        let mut out = self.context(path).to_vec();
         out.extend_from_slice(&u16::try_from(path.len()).unwrap_or(u16::MAX).to_be_bytes());
         out.extend_from_slice(path.as_bytes());
         out.extend_from_slice(&u32::try_from(body.len()).unwrap_or(u32::MAX).to_be_bytes());
         out.extend_from_slice(body);
         out
     }
+}
+
+/// What can be asked: who may, where, and as what octets.
+pub trait Question {
+    /// Who asks.
+    const ASKER: Asker;
+    /// Where.
+    const PATH: &'static str;
+
+    /// The body, as it is sent and signed.
+    fn text(&self) -> String;
 }
 
 /// The value of `Authorization`: `Avouch-Verifier <fingerprint>.<signature>`, each in base64url.

@@ -47,6 +47,18 @@ impl EnrolmentSecret {
         Self(Zeroizing::new(octets))
     }
 
+    /// Reads base64url, as a registration entity sends it; `None` when it is not 32 octets.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        b64u::decode(text).ok().map(Self::from_octets)
+    }
+
+    /// As [`EnrolmentSecret::parse`] reads it. Wiped when dropped.
+    #[must_use]
+    pub fn b64u(&self) -> Zeroizing<String> {
+        Zeroizing::new(b64u::encode(&self.0[..]))
+    }
+
     /// K_v: the key of one verifier, for one agent and one epoch.
     #[must_use]
     pub fn verifier_key(&self, name: &KeyName<'_>) -> VerifierKey {
@@ -58,6 +70,15 @@ impl EnrolmentSecret {
         VerifierKey(octets_of(&mac.sign()))
     }
 }
+
+/// In constant time.
+impl PartialEq for EnrolmentSecret {
+    fn eq(&self, other: &Self) -> bool {
+        verify_slices_are_equal(&self.0[..], &other.0[..]).is_ok()
+    }
+}
+
+impl Eq for EnrolmentSecret {}
 
 impl fmt::Debug for EnrolmentSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,14 +8,21 @@ mod keys;
 mod member;
 mod parts;
 mod question;
+mod registration;
 
 pub use answer::{AgentAnswer, KeyAnswer, MAX_ANSWER, MAX_SECRETS, Registration};
-pub use asker::{Asker, Credentials, MAX_VERIFIER_KEYS, VERIFIER_PATH, VerifierDocument};
+pub use asker::{
+    Asker, Credentials, EVENT_PATH, KEY_PATH, MAX_VERIFIER_KEYS, Question, REGISTER_PATH, SECRET_PATH,
+    SEQUENCE_PATH, VERIFIER_PATH, VerifierDocument,
+};
 pub use event::{Event, Happening, MAX_LINE};
 pub use keys::{EPOCH, EnrolmentSecret, KeyName, VerifierKey, agent_name, epoch_of};
 pub use member::{Act, MAX_MEMBERS, Member, MemberError, Members};
 pub use parts::MessageError;
 pub use question::{AgentQuestion, EventQuestion, KeyQuestion, MAX_AGENTS, MAX_QUESTION, Renegotiation};
+pub use registration::{FloorAnswer, MAX_TOLD, RegistrationQuestion, Rotation, SecretAnswer, token_digest};
 
+#[cfg(test)]
+mod registering;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::asker::{Asker, EVENT_PATH, KEY_PATH, Question, SEQUENCE_PATH};
 use super::parts::{self, MessageError, read, write};
 use crate::authority::Authority;
 use crate::name::{AgentId, Domain};
@@ -203,5 +204,32 @@ impl Renegotiation {
             time: self.time,
             nonce: self.nonce.clone(),
         })
+    }
+}
+
+impl Question for KeyQuestion {
+    const ASKER: Asker = Asker::Verifier;
+    const PATH: &'static str = KEY_PATH;
+
+    fn text(&self) -> String {
+        self.write()
+    }
+}
+
+impl Question for EventQuestion {
+    const ASKER: Asker = Asker::Verifier;
+    const PATH: &'static str = EVENT_PATH;
+
+    fn text(&self) -> String {
+        self.write()
+    }
+}
+
+impl Question for Renegotiation {
+    const ASKER: Asker = Asker::Agent;
+    const PATH: &'static str = SEQUENCE_PATH;
+
+    fn text(&self) -> String {
+        self.write()
     }
 }
