@@ -66,7 +66,6 @@ pub mod spki;
 pub mod store;
 pub mod tpm;
 pub mod tsig;
-pub mod verifier;
 pub mod web_bot_auth;
 
 mod secret;

@@ -10,13 +10,13 @@ use crate::clock::Clock;
 use crate::https::{Asked, Client, Question};
 use crate::pauses;
 use avouch_engine::evidence::{Answer, Cause, EntityQuestion, Registered};
-use avouch_keys::KeyError;
-use avouch_keys::entropy::{Entropy as _, NoRandomness, SystemEntropy};
-use avouch_keys::verifier::{Asked as Signed, VerifierKey};
+use avouch_keys::SecretKey;
+use avouch_keys::entity::{self, Asked as Signed};
+use avouch_keys::entropy::SystemEntropy;
 use avouch_wire::authority::{Authority, Scheme};
-use avouch_wire::b64u;
 use avouch_wire::entity::{
-    AgentQuestion, EPOCH, KeyAnswer, KeyQuestion, MAX_AGENTS, MAX_ANSWER, MessageError, Registration, epoch_of,
+    AgentQuestion, EPOCH, KeyAnswer, KeyQuestion, MAX_AGENTS, MAX_ANSWER, MessageError, Question as Asks,
+    Registration, epoch_of,
 };
 use avouch_wire::name::Domain;
 use avouch_wire::time::Time;
@@ -56,7 +56,7 @@ pub(super) struct Desk {
     pub(super) entity: Domain<'static>,
     port: u16,
     pub(super) client: Client,
-    pub(super) key: Arc<VerifierKey>,
+    pub(super) key: Arc<SecretKey>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) forgotten: Arc<AtomicU64>,
     pub(super) known: RwLock<Known>,
@@ -86,6 +86,12 @@ struct Waiter {
     _admission: Admission,
 }
 
+/// A signed question, and where it goes.
+pub(super) struct ToAsk {
+    url: String,
+    signed: Signed,
+}
+
 /// Until when an entity is left alone, and why.
 #[derive(Clone, Copy)]
 struct Pause {
@@ -99,7 +105,7 @@ impl Desk {
         entity: Domain<'static>,
         port: u16,
         client: Client,
-        (key, forgotten, clock): (Arc<VerifierKey>, Arc<AtomicU64>, Arc<dyn Clock>),
+        (key, forgotten, clock): (Arc<SecretKey>, Arc<AtomicU64>, Arc<dyn Clock>),
     ) -> Self {
         Self {
             entity,
@@ -235,9 +241,8 @@ impl Desk {
         now: Time,
     ) -> Result<Vec<Answer<Arc<Registered>>>, Trouble> {
         let question = self.question(questions, now)?;
-        let (key, own) = (Arc::clone(&self.key), question.clone());
-        let signed = sign(move || key.ask_for_keys(&own)).await?;
-        match self.client.ask(self.signed(&self.url(&signed), &signed), MAX_ANSWER, now).await? {
+        let signed = self.sign(question.clone()).await?;
+        match self.client.ask(signed.question(), MAX_ANSWER, now).await? {
             Asked::Answer(octets) => {
                 let answer = KeyAnswer::read(&octets, &question)?;
                 self.land(questions, answer, now)
@@ -258,19 +263,18 @@ impl Desk {
             entity: self.entity.clone(),
             audience: audience.into_owned(),
             time: now.seconds(),
-            nonce: nonce()?,
+            nonce: entity::nonce(&mut SystemEntropy)?,
             agents: questions.iter().map(agent).collect(),
         })
     }
 
-    /// Where a signed question goes.
-    pub(super) fn url(&self, signed: &Signed) -> String {
+    /// Signs a question, on a thread that may wait: the key may be in a TPM.
+    pub(super) async fn sign<Q: Asks + Send + 'static>(&self, question: Q) -> Result<ToAsk, Trouble> {
+        let key = Arc::clone(&self.key);
+        let signing = tokio::task::spawn_blocking(move || entity::ask(&key, &question));
+        let signed = signing.await.map_err(|_| Trouble::Cancelled)??;
         let port = if self.port == 443 { String::new() } else { format!(":{}", self.port) };
-        format!("https://{}{port}{}", self.entity, signed.path)
-    }
-
-    pub(super) fn signed<'a>(&self, url: &'a str, signed: &'a Signed) -> Question<'a> {
-        Question { url, authorization: &signed.authorization, body: signed.body.clone().into() }
+        Ok(ToAsk { url: format!("https://{}{port}{}", self.entity, Q::PATH), signed })
     }
 
     /// Takes in an answer to what was asked at `asked`. Nothing of it is used at the end of the epoch that ran then, nor
@@ -337,6 +341,13 @@ impl Desk {
     }
 }
 
+impl ToAsk {
+    pub(super) fn question(&self) -> Question<'_> {
+        let Signed { authorization, body } = &self.signed;
+        Question { url: &self.url, authorization, body: body.clone().into() }
+    }
+}
+
 impl Waiting {
     /// Those that wait longest for one site and epoch; `None` ends the task that asks. Of one epoch, so that a question
     /// for one that the entity's clock is past keeps no other from being answered.
@@ -360,23 +371,6 @@ impl Waiting {
         }
         self.queue = rest;
         Some(waiters)
-    }
-}
-
-/// 16 random octets.
-pub(super) fn nonce() -> Result<String, NoRandomness> {
-    let mut octets = [0; 16];
-    SystemEntropy.fill(&mut octets)?;
-    Ok(b64u::encode(&octets))
-}
-
-/// Signs on a thread that may wait: the key may be in a TPM.
-pub(super) async fn sign(
-    with: impl FnOnce() -> Result<Signed, KeyError> + Send + 'static,
-) -> Result<Signed, Trouble> {
-    match tokio::task::spawn_blocking(with).await {
-        Ok(signed) => Ok(signed?),
-        Err(_) => Err(Trouble::Cancelled),
     }
 }
 

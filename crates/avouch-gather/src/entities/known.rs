@@ -88,16 +88,14 @@ impl Known {
         }
         let kept = Kept { name, registered: Arc::new(registered), since: now, until };
         let answer = kept.answer();
-        self.keep(kept, now);
+        self.keep(kept);
         Some(answer)
     }
 
-    fn keep(&mut self, kept: Kept, now: Time) {
+    /// Nothing gives way: what has ended is forgotten every second.
+    fn keep(&mut self, kept: Kept) {
         let name = kept.name;
         if !self.agents.contains_key(&name.question) {
-            if !self.has_room(name.registrable) {
-                self.sweep(now);
-            }
             if !self.has_room(name.registrable) {
                 return;
             }
@@ -113,12 +111,8 @@ impl Known {
 
     /// Forgets what has ended.
     pub(super) fn sweep(&mut self, now: Time) {
-        self.forget_all(|kept| now < kept.since || kept.until <= now);
-    }
-
-    fn forget_all(&mut self, which: impl Fn(&Kept) -> bool) {
-        let ended: Vec<Name> =
-            self.agents.values().filter(|kept| which(kept)).map(|kept| kept.name).collect();
+        let has_ended = |kept: &&Kept| now < kept.since || kept.until <= now;
+        let ended: Vec<Name> = self.agents.values().filter(has_ended).map(|kept| kept.name).collect();
         ended.iter().for_each(|name| self.forget(name));
     }
 

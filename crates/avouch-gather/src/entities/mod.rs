@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::https::Client;
 use avouch_dns::Dns;
 use avouch_engine::evidence::{Answer, Cause, EntityQuestion, Registered};
-use avouch_keys::verifier::VerifierKey;
+use avouch_keys::SecretKey;
 use avouch_tls::Connector;
 use avouch_wire::authority::Authority;
 use avouch_wire::name::Domain;
@@ -77,7 +77,7 @@ impl Entities {
     #[must_use]
     pub fn new(
         settings: Vec<EntitySettings>,
-        (key, audience): (Arc<VerifierKey>, Authority<'static>),
+        (key, audience): (Arc<SecretKey>, Authority<'static>),
         dns: &Dns,
         clock: Arc<dyn Clock>,
     ) -> Self {

@@ -1,16 +1,18 @@
 //! The events of one entity, as they happen.
 
-use super::desk::{Desk, nonce, sign};
+use super::desk::Desk;
 use super::lines::Lines;
 use super::trouble::Trouble;
 use crate::https::Stream;
 use crate::pauses;
+use avouch_keys::entity;
+use avouch_keys::entropy::SystemEntropy;
 use avouch_wire::authority::Authority;
 use avouch_wire::entity::{Event, EventQuestion};
 use hyper::body::{Body, Bytes};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -79,12 +81,11 @@ impl Desk {
             entity: self.entity.clone(),
             audience: audience.clone(),
             time: now.seconds(),
-            nonce: nonce()?,
+            nonce: entity::nonce(&mut SystemEntropy)?,
             after: self.known.read().unwrap_or_else(PoisonError::into_inner).last(),
         };
-        let key = Arc::clone(&self.key);
-        let signed = sign(move || key.ask_for_events(&question)).await?;
-        Ok(self.client.follow(self.signed(&self.url(&signed), &signed), now).await?)
+        let signed = self.sign(question).await?;
+        Ok(self.client.follow(signed.question(), now).await?)
     }
 
     fn take_in(&self, event: Event) {
@@ -110,7 +111,7 @@ impl Desk {
 }
 
 /// The next event of a stream.
-async fn next<B: Body<Data = Bytes> + Unpin>(lines: &mut Lines<B>) -> Result<Event, Trouble> {
+pub(super) async fn next<B: Body<Data = Bytes> + Unpin>(lines: &mut Lines<B>) -> Result<Event, Trouble> {
     let line = timeout(SILENCE, lines.next()).await.map_err(|_| Trouble::Silent)??;
     Event::read(&line).map_err(Trouble::NoEvent)
 }
