@@ -6,12 +6,12 @@ use std::sync::Arc;
 use avouch_engine::request::Content;
 use avouch_engine::verdict::Verdict;
 use bytes::Bytes;
-use http::Response;
 use http::request::Parts;
+use http::{HeaderMap, Response};
 use http_body_util::BodyExt as _;
 
 use crate::gate::Gate;
-use crate::hygiene;
+use crate::{hygiene, outgoing};
 use crate::listen::Shown;
 use crate::received::{Next, Received};
 use crate::trust::Remote;
@@ -33,6 +33,16 @@ pub struct Judged {
     pub treated_as: Option<&'static str>,
     /// The request's name in the log.
     pub request_id: String,
+    /// The least sequence number that is accepted next of who sent it, where requests are counted; see
+    /// [`Judged::answered`].
+    pub next_sequence: Option<u64>,
+}
+
+impl Judged {
+    /// Sets in the head of the answer what the sender is to know of it: `SAIP-Next-Seq`.
+    pub fn answered(&self, answer: &mut HeaderMap) {
+        outgoing::tell_next(answer, self.next_sequence);
+    }
 }
 
 impl Desk {
@@ -70,6 +80,7 @@ impl Desk {
                     action,
                     treated_as: entry.treated_as(),
                     request_id: entry.id.to_string(),
+                    next_sequence: entry.next_sequence(),
                 })
             }
             (Next::Refuse(answer), ..) => {
