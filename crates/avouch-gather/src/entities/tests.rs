@@ -1,5 +1,6 @@
 //! Against an entity that follows a script, over real HTTPS.
 
+mod judged;
 mod streams;
 
 use super::unfound::UNKNOWN_KEPT;
