@@ -4,6 +4,7 @@ pub mod access_log;
 pub mod binary;
 pub mod bind;
 pub mod certificate;
+pub mod entity;
 pub mod https;
 pub mod maker;
 pub mod message;

@@ -320,14 +320,14 @@ impl Proved<'_> {
         let share = share.map_or(Share::Pseudonyms, |domain| self.site.share_of(domain.registrable()));
         let times = (signed.timestamp, signed.timestamp.saturating_add(WINDOW_BEFORE));
         let of = |key| Nonce::new(key, signed.nonce.as_bytes(), times, share);
-        let nonce = match (&self.proof.counted, &self.site.entities) {
-            (Some(counted), Some(rules)) => of(&counted.agent).counted(Sequence {
+        let nonce = match &self.proof.counted {
+            Some(counted) => of(&counted.agent).counted(Sequence {
                 instance: header.instance_text(),
                 number: counted.number,
                 floor: counted.floor,
-                window: rules.window(),
+                window: self.window(signed)?,
             }),
-            _ => of(self.proof.key.as_ref()?.as_bytes()),
+            None => of(self.proof.key.as_ref()?.as_bytes()),
         };
         (!self.proof.testing).then_some(nonce)
     }
@@ -342,7 +342,9 @@ impl Proved<'_> {
     ) -> Box<Verdict> {
         let conclusion = self.conclusion(committed, epoch);
         let conclusion = weigh_transport(conclusion, &self.claim, self.request, self.site, &mut self.trail);
-        Box::new(Verdict::reach(&conclusion, Some(&self.claim), self.trail))
+        let counted = self.proof.counted.filter(|_| conclusion.freshness().is_some());
+        let next = counted.and_then(|counted| counted.number.checked_add(1));
+        Box::new(Verdict::reach(&conclusion, Some(&self.claim), self.trail).counted_up_to(next))
     }
 
     fn conclusion(&mut self, committed: Option<Result<Committed, NotCommitted>>, epoch: Epoch) -> Conclusion {
@@ -371,6 +373,12 @@ impl Proved<'_> {
             }
             _ => Conclusion::Proved(mechanism, freshness),
         }
+    }
+
+    /// How far ahead of the last a sequence number may lie, in registry mode.
+    fn window(&self, signed: &Signed<'_>) -> Option<u64> {
+        let Mode::Registry(registry) = &signed.mode else { return None };
+        self.site.entities.as_ref()?.window(&registry.entity)
     }
 
     /// The Web Bot Auth signature that proved the claim, where one did.

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use avouch_wire::entity::VERIFIER_PATH;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 
+use crate::answers;
 use crate::gate::Gate;
 
 /// Prometheus' text format.
@@ -19,6 +22,7 @@ pub(crate) fn router(gate: Arc<Gate>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/.well-known/avouch/jwks.json", get(keys))
+        .route(VERIFIER_PATH, get(verifier))
         .with_state(gate)
 }
 
@@ -39,6 +43,11 @@ async fn metrics(State(gate): State<Arc<Gate>>) -> impl IntoResponse {
     }
     gate.traces.iter().for_each(|traces| gate.numbers.traces(traces.exporter.figures()));
     ([(header::CONTENT_TYPE, METRICS_TYPE)], gate.numbers.render(&gate.snapshot().hits))
+}
+
+async fn verifier(State(gate): State<Arc<Gate>>) -> Response<Body> {
+    let missing = || answers::nothing(StatusCode::NOT_FOUND);
+    gate.verifier_document().unwrap_or_else(missing).map(Body::new)
 }
 
 async fn keys(State(gate): State<Arc<Gate>>) -> impl IntoResponse {

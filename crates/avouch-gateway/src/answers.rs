@@ -147,6 +147,13 @@ pub(crate) fn answer(
     answer
 }
 
+/// A status, and nothing more to say.
+pub(crate) fn nothing(status: StatusCode) -> Response<AnswerBody> {
+    let mut answer = Response::new(AnswerBody::empty());
+    *answer.status_mut() = status;
+    answer
+}
+
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;

@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use avouch_engine::request::Content;
 use avouch_engine::verdict::Verdict;
+use avouch_wire::entity::VERIFIER_PATH;
 use bytes::Bytes;
-use http::Response;
 use http::request::Parts;
+use http::{HeaderMap, Response};
 use http_body_util::BodyExt as _;
 
+use crate::body::AnswerBody;
 use crate::gate::Gate;
-use crate::hygiene;
 use crate::listen::Shown;
 use crate::received::{Next, Received};
+use crate::snapshot::Snapshot;
 use crate::trust::Remote;
+use crate::{hygiene, incoming, outgoing};
 
 /// Where a program asks. Cloning is cheap.
 #[derive(Clone)]
@@ -33,6 +36,16 @@ pub struct Judged {
     pub treated_as: Option<&'static str>,
     /// The request's name in the log.
     pub request_id: String,
+    /// The least sequence number that is accepted next of who sent it, where requests are counted; see
+    /// [`Judged::answered`].
+    pub next_sequence: Option<u64>,
+}
+
+impl Judged {
+    /// Sets in the head of the answer what the sender is to know of it: `SAIP-Next-Seq`.
+    pub fn answered(&self, answer: &mut HeaderMap) {
+        outgoing::tell_next(answer, self.next_sequence);
+    }
 }
 
 impl Desk {
@@ -56,6 +69,9 @@ impl Desk {
         let peer = snapshot.peer(remote, snapshot.default_scheme(), &parts.headers);
         let content = if is_empty { Content::Empty } else { Content::Streaming };
         let received = Received { parts: parts.clone(), peer, content, shown: Shown::Untold };
+        if let Some(document) = published(gate, &snapshot, &received) {
+            return Err(whole(document).await);
+        }
         let (entry, next) = received.judge(gate, &snapshot).await;
         match (next, &entry.verdict, entry.decision()) {
             (Next::Permit(told), Some(verdict), Some(decision)) => {
@@ -70,18 +86,30 @@ impl Desk {
                     action,
                     treated_as: entry.treated_as(),
                     request_id: entry.id.to_string(),
+                    next_sequence: entry.next_sequence(),
                 })
             }
-            (Next::Refuse(answer), ..) => {
-                let (head, body) = answer.into_parts();
-                // It is one of ours, held in memory.
-                let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-                Err(Response::from_parts(head, body))
-            }
+            (Next::Refuse(answer), ..) => Err(whole(answer).await),
             // What may go on was judged and decided upon.
             (Next::Permit(_), ..) => Err(denied()),
         }
     }
+}
+
+/// What is published for registration entities, where that is asked for.
+fn published(gate: &Gate, snapshot: &Snapshot, received: &Received) -> Option<Response<AnswerBody>> {
+    if received.parts.uri.path() != VERIFIER_PATH {
+        return None;
+    }
+    let request = incoming::read(&received.parts, &received.peer, received.content).ok()?;
+    gate.published(snapshot, &request)
+}
+
+/// An answer of ours, which is held in memory.
+async fn whole(answer: Response<AnswerBody>) -> Response<Bytes> {
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    Response::from_parts(head, body)
 }
 
 /// An answer to a defect of ours.

@@ -19,6 +19,7 @@ use avouch_gather::networks::feeds::Feeds;
 use avouch_keys::assertion::{Assertion, AssertionKey};
 use avouch_reports::Reports;
 use avouch_store::Store;
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -61,6 +62,8 @@ pub(crate) struct Gate {
     pub(crate) recent: Option<Arc<Recent>>,
     /// Who keeps the certificate, where an authority is asked for it.
     pub(crate) acme: Option<Arc<Keeper>>,
+    /// What is published for registration entities, where the site works with some.
+    pub(crate) verifier: Option<Bytes>,
     pub(crate) meter: Arc<RateTable>,
     requests: Arc<Semaphore>,
     stopping: AtomicBool,
@@ -83,6 +86,7 @@ pub(crate) struct Parts {
     pub(crate) store: Option<Arc<Store>>,
     pub(crate) recent: Option<Arc<Recent>>,
     pub(crate) acme: Option<Arc<Keeper>>,
+    pub(crate) verifier: Option<Bytes>,
 }
 
 /// The table of rates, which tells a group what it admits where the group counts them together.
@@ -125,6 +129,7 @@ impl Gate {
             store: parts.store,
             recent: parts.recent,
             acme: parts.acme,
+            verifier: parts.verifier,
         }
     }
 

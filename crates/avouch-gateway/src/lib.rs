@@ -24,6 +24,7 @@ mod body;
 pub mod config;
 mod desk;
 mod dialect;
+mod entities;
 mod expiry;
 mod feeds;
 mod forward;
@@ -71,6 +72,7 @@ use trust::Peer;
 
 pub use access_log::{Explanation, Point, Step, Told, UnreadableLine};
 pub use desk::{Desk, Judged};
+pub use entities::VerifierKeyFault;
 pub use insight::{Change, InForce, Insight, WhatIf};
 pub use listen::{Passed, PassedError};
 pub use load::{LoadError, LoadErrors, resolver, resolvers, store as store_settings};
@@ -125,6 +127,9 @@ async fn treat(
     let (content, signed) = incoming::content(&parts, &mut body, &snapshot.site).await?;
     let request = incoming::read(&parts, peer, content)?;
     let shown = origin.shown.of(&request, snapshot.brought_by_proxy(origin.remote, peer));
+    if let Some(document) = gate.published(snapshot, &request) {
+        return Ok(document);
+    }
     let request = request.over(shown);
     let path = NormalPath::of(request.path());
     let to = snapshot.destination(&path)?;
@@ -151,6 +156,7 @@ async fn treat(
     let mut answer =
         answered.map_err(|error| Refused(Problem::not_forwarded(&error, &way.upstream), to.disclose))?;
     hygiene::clean_answer(&mut answer);
+    outgoing::tell_next(answer.headers_mut(), entry.next_sequence());
     Ok(answer.map(|relay| AnswerBody::relayed(relay, slot)))
 }
 

@@ -22,6 +22,7 @@ use avouch_wire::delegation::{Token, TokenError};
 use avouch_wire::settings::Problems;
 
 use crate::config;
+use crate::entities::VerifierKeyFault;
 use crate::hits::PolicyHits;
 use crate::registered::RegisterFault;
 use crate::traces::{Exporter, Traces};
@@ -72,6 +73,9 @@ pub enum LoadError {
     /// A key of a partner cannot be registered.
     #[error("{0}")]
     Registered(#[from] RegisterFault),
+    /// The key that asks registration entities cannot be used.
+    #[error("[entities]: {0}")]
+    VerifierKey(#[from] VerifierKeyFault),
     /// The password of the store cannot be read.
     #[error("{0}")]
     Password(#[from] PasswordError),
@@ -248,7 +252,7 @@ pub(crate) fn authority(config: &Acme) -> Result<Connector, LoadError> {
 }
 
 /// Trusts the roots in a file, or the system's.
-fn connector(ca: Option<&Path>, protocols: &[Protocol]) -> Result<Connector, LoadError> {
+pub(crate) fn connector(ca: Option<&Path>, protocols: &[Protocol]) -> Result<Connector, LoadError> {
     Ok(match ca {
         Some(path) => Connector::trusting(read(path)?.as_bytes(), protocols)?,
         None => Connector::system(protocols)?,

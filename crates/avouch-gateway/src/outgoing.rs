@@ -25,6 +25,9 @@ pub(crate) const TOLD: [HeaderName; 7] =
 /// The one of them that is a signed word to the upstream.
 pub(crate) const ASSERTED: HeaderName = ASSERTION;
 
+/// Tells an agent that counts its requests which number is accepted next.
+const NEXT_SEQUENCE: HeaderName = HeaderName::from_static("saip-next-seq");
+
 const EMPTY: HeaderValue = HeaderValue::from_static("-");
 
 /// Makes the request for the upstream: cleaned, told who asked, in origin form.
@@ -82,6 +85,15 @@ pub(crate) fn tell_nothing(headers: &mut HeaderMap, entry: &Entry) {
         headers.insert(name, EMPTY);
     }
     headers.insert(REQUEST_ID, request_id(entry));
+}
+
+/// Tells who sent an accepted request which sequence number is accepted next, where requests are counted. What another
+/// says of it goes.
+pub(crate) fn tell_next(answer: &mut HeaderMap, next: Option<u64>) {
+    answer.remove(NEXT_SEQUENCE);
+    if let Some(next) = next {
+        answer.insert(NEXT_SEQUENCE, HeaderValue::from(next));
+    }
 }
 
 fn request_id(entry: &Entry) -> HeaderValue {

@@ -6,11 +6,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use avouch_keys::store::Locator;
 use avouch_wire::content::{ContentDigest, ContentHasher};
 use ipnet::IpNet;
 
 use crate::audit::{Asked, Change};
-use crate::config::{Config, ConfigError, Fetch};
+use crate::config::{Config, ConfigError, Entities, Fetch, RegistrationEntity};
 use crate::gate::Gate;
 use crate::load::LoadErrors;
 use crate::snapshot::Snapshot;
@@ -120,6 +121,8 @@ fn waiting(before: &Config, after: &Config) -> Vec<&'static str> {
             "[web_bot_auth] require_signed_directories",
             before.web_bot_auth.require_signed_directories != after.web_bot_auth.require_signed_directories,
         ),
+        ("[entities]", before.entities.as_ref().map(key_of) != after.entities.as_ref().map(key_of)),
+        ("[[registration_entity]]", asked(before) != asked(after)),
         ("[fetch]", before.fetch.as_ref().map(set_at_start) != after.fetch.as_ref().map(set_at_start)),
         ("[reports]", before.reports != after.reports),
         ("[store]", before.store != after.store),
@@ -137,6 +140,17 @@ fn waiting(before: &Config, after: &Config) -> Vec<&'static str> {
         ("limits.log_buffer", old.log_buffer != new.log_buffer),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
+}
+
+/// By what registration entities are asked.
+fn key_of(entities: &Entities) -> (&Locator, Option<&PathBuf>) {
+    (&entities.key, entities.passphrase_file.as_ref())
+}
+
+/// Which are asked, and how; not the window, which counts at once.
+fn asked(config: &Config) -> Vec<impl PartialEq> {
+    let all = config.entities.iter().flat_map(|entities| &entities.all);
+    all.map(RegistrationEntity::set_at_start).collect()
 }
 
 /// All but how often.

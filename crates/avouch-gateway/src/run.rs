@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use avouch_dns::Dns;
-use avouch_gather::Directories;
-use avouch_gather::Judge;
+use avouch_gather::{Directories, Entities, Judge};
 use avouch_gather::clock::{Clock, SystemClock};
 use avouch_gather::networks::Networks;
 use avouch_gather::networks::feeds::Feeds;
@@ -39,7 +38,7 @@ use crate::load::{self, LoadError, LoadErrors};
 use crate::numbers::Numbers;
 use crate::recent::Recent;
 use crate::snapshot::Snapshot;
-use crate::{acme, admin, feeds, judge_api, manager, passes, reload, verify};
+use crate::{acme, admin, entities, feeds, judge_api, manager, passes, reload, verify};
 
 /// How often the replay table and idle upstream connections are looked through.
 const TEND: Duration = Duration::from_secs(1);
@@ -193,6 +192,9 @@ impl Gateway {
         let broken = broken.into_iter().map(LoadError::from).chain(roots).chain(store);
         let broken: Vec<_> = broken.chain(acme).collect();
         let fetch = config.fetch.clone();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let asked = dns.as_ref().ok().and_then(|dns| entities::asked(&config, dns, &clock).err());
+        let broken: Vec<_> = broken.into_iter().chain(asked).collect();
         let client = dns.and_then(|dns| fetch.map(|fetch| load::range_client(&fetch, &dns)).transpose());
         // Nobody is challenged by it.
         let pass_keys = ContextKeys::by_epoch(Vec::new(), None);
@@ -323,6 +325,11 @@ fn open(config: Config, surroundings: Surroundings, recent: Option<Arc<Recent>>)
     if let Some(store) = &store {
         judge = judge.sharing(Arc::clone(store) as Arc<dyn Shared>);
     }
+    let asked = entities::asked(&snapshot.config, &dns, &clock).map_err(|error| LoadErrors(vec![error]))?;
+    let (asked, verifier) = asked.unzip();
+    if let Some(entities) = asked {
+        judge = judge.asking(entities);
+    }
     let traces = snapshot.config.traces.as_ref().map(load::traces);
     let traces = traces.transpose().map_err(|error| LoadErrors(vec![error]))?;
     let acme = acme::keeper(&snapshot.config, &dns, &snapshot.answers, &clock)?;
@@ -342,6 +349,7 @@ fn open(config: Config, surroundings: Surroundings, recent: Option<Arc<Recent>>)
         store,
         recent,
         acme,
+        verifier,
     });
     gate.load_networks(&gate.snapshot().config);
     Ok(gate)
@@ -443,6 +451,8 @@ async fn tend(gate: Arc<Gate>) {
             gate.reports.iter().for_each(|reports| gate.numbers.reports(reports.figures()));
             gate.acme.iter().for_each(|keeper| gate.numbers.orders(keeper.figures()));
             gate.store.iter().for_each(|store| gate.numbers.store(store.figures()));
+            let entities = gate.judge.entities().into_iter().flat_map(Entities::figures);
+            entities.for_each(|(name, figures)| gate.numbers.entity(name, figures));
             gate.numbers.tend();
         };
         let _ = tokio::task::spawn_blocking(tending).await;
@@ -514,6 +524,9 @@ impl Running {
         }
         if let Some(traces) = gate.traces.clone() {
             self.tasks.spawn(async move { traces.exporter.keep().await });
+        }
+        if let Some(entities) = gate.judge.entities().cloned() {
+            self.tasks.spawn(async move { entities.keep().await });
         }
         self.tasks.spawn(tend(Arc::clone(gate)));
     }

@@ -20,7 +20,8 @@ use http::{HeaderMap, StatusCode};
 use crate::acme;
 use crate::answers::{Asked, Problem};
 use crate::audit::Versions;
-use crate::config::{Config, Disclose, Route, Upstream};
+use crate::config::{Config, Disclose, RegistrationEntity, Route, Upstream};
+use crate::entities;
 use crate::forward::{Connector, Patience, Pool};
 use crate::hits::Hits;
 use crate::load::{self, LoadError, LoadErrors, Versioned};
@@ -35,6 +36,8 @@ pub(crate) struct Snapshot {
     pub(crate) site: Site,
     /// What Privacy Pass challenges are bound to: from the gateway's start to its end, or as its group shares it.
     pass_keys: ContextKeys,
+    /// The registration entities of the start, which are those that are asked.
+    entities_at_start: Arc<[RegistrationEntity]>,
     /// How often each rule decided, of every policy in force.
     pub(crate) hits: Hits,
     /// What an authority that asks whose the names are is answered with.
@@ -69,6 +72,8 @@ struct Loading {
     hits: Hits,
     /// Those of the configuration before.
     hits_before: Hits,
+    /// The registration entities of the start; `None` at the start.
+    entities_at_start: Option<Arc<[RegistrationEntity]>>,
 }
 
 impl Snapshot {
@@ -79,7 +84,12 @@ impl Snapshot {
         if config.acme != before.config.acme {
             (config.acme, config.tls) = (before.config.acme.clone(), before.config.tls.clone());
         }
-        let known = Loading { ways: before.ways(), hits_before: before.hits.clone(), ..Loading::default() };
+        let known = Loading {
+            ways: before.ways(),
+            hits_before: before.hits.clone(),
+            entities_at_start: Some(Arc::clone(&before.entities_at_start)),
+            ..Loading::default()
+        };
         Self::load(config, (before.pass_keys.clone(), before.answers.clone()), known)
     }
 
@@ -129,9 +139,23 @@ impl Snapshot {
         match (catalogue, rest) {
             (Some(catalogue), Some(rest)) if loading.errors.is_empty() => {
                 let passes = (!issuers.is_empty()).then(|| PassRules { keys: pass_keys.clone(), issuers });
+                let own = || config.entities.iter().flat_map(|entities| entities.all.iter().cloned()).collect();
+                let entities_at_start = loading.entities_at_start.unwrap_or_else(own);
                 let known = (catalogue, registered, passes);
                 let site = site(&config, known, routes.iter().map(|(_, to)| to).chain([&rest]));
-                Ok(Self { config, acceptor, site, pass_keys, answers, hits: loading.hits, routes, rest })
+                let site = Site { entities: entities::rules(&config, &entities_at_start), ..site };
+                let hits = loading.hits;
+                Ok(Self {
+                    config,
+                    acceptor,
+                    site,
+                    pass_keys,
+                    entities_at_start,
+                    hits,
+                    answers,
+                    routes,
+                    rest,
+                })
             }
             _ => Err(LoadErrors(loading.errors)),
         }

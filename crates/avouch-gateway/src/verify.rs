@@ -9,12 +9,13 @@
 use std::sync::Arc;
 
 use avouch_engine::request::Content;
+use avouch_wire::entity::VERIFIER_PATH;
 use avouch_wire::privacy_pass::is_private_token;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::http::request::Parts;
-use axum::routing::any;
+use axum::routing::{any, get};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header};
 
 use crate::access_log::Entry;
@@ -46,7 +47,14 @@ pub(crate) fn router(gate: Arc<Gate>, dialect: Dialect) -> Router {
         Original::Fields { .. } => Router::new().route(PATH, any(verify)),
         Original::Question => Router::new().fallback(verify),
     };
+    let router = router.route(VERIFIER_PATH, get(published));
     router.with_state(Arc::new(Desk { gate, dialect }))
+}
+
+/// What the site publishes for registration entities, which the proxy may fetch here.
+async fn published(State(desk): State<Arc<Desk>>) -> Response<Body> {
+    let missing = || answers::nothing(StatusCode::NOT_FOUND);
+    desk.gate.verifier_document().unwrap_or_else(missing).map(Body::new)
 }
 
 async fn verify(
@@ -68,7 +76,11 @@ async fn verify(
         false => Err(Problem::of(avouch_engine::reason::Reason::RequestMalformed).into()),
     };
     let mut answer = match outcome {
-        Ok(()) => allowed(dialect),
+        Ok(()) => {
+            let mut answer = allowed(dialect);
+            outgoing::tell_next(answer.headers_mut(), entry.next_sequence());
+            answer
+        }
         Err(Refused(problem, disclose)) => {
             entry.problem = Some(problem.reason.code());
             refused((&snapshot, gate, dialect), &peer, &entry, problem, disclose)
@@ -110,9 +122,7 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue
 }
 
 fn allowed(dialect: &Dialect) -> Response<AnswerBody> {
-    let mut answer = Response::new(AnswerBody::empty());
-    *answer.status_mut() = dialect.allowed;
-    answer
+    answers::nothing(dialect.allowed)
 }
 
 /// Puts all challenges on one line: of several nginx passes on the first only, before 1.23. Clients that read no

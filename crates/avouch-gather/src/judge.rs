@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::directories::Directories;
+use crate::entities::Entities;
 use crate::examination::Examination;
 use crate::lookups::{Cached, Lookups};
 use crate::networks::Networks;
@@ -70,6 +71,18 @@ impl Judge {
     #[must_use]
     pub fn sharing(self, shared: Arc<dyn Shared>) -> Self {
         Self { shared: Some(shared), ..self }
+    }
+
+    /// The same, which asks these registration entities. What they say is revoked undoes verdicts under way.
+    #[must_use]
+    pub fn asking(self, entities: Entities) -> Self {
+        Self { lookups: self.lookups.asking(entities), ..self }
+    }
+
+    /// The registration entities that are asked, for their upkeep and their figures.
+    #[must_use]
+    pub const fn entities(&self) -> Option<&Entities> {
+        self.lookups.entities()
     }
 
     /// Judges one request for `site`.
@@ -156,7 +169,8 @@ impl Judge {
     }
 
     fn epoch(&self) -> Epoch {
-        Epoch(self.epoch.load(Ordering::Acquire))
+        let forgotten = self.entities().map_or(0, Entities::forgotten);
+        Epoch(self.epoch.load(Ordering::Acquire).wrapping_add(forgotten))
     }
 
     fn commit(&self, nonce: Nonce<'_>) -> Result<Committed, NotCommitted> {

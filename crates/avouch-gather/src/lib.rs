@@ -1,11 +1,12 @@
-//! Looks up what a claim needs: DNS keys and revocations, key directories, forward confirmation,
-//! networks, the replay table.
+//! Looks up what a claim needs: DNS keys and revocations, key directories, registration entities, forward
+//! confirmation, networks, the replay table.
 
 mod bounded;
 pub mod budget;
 pub mod cache;
 pub mod clock;
 mod directories;
+mod entities;
 pub mod examination;
 pub mod folder;
 mod hash_key;
@@ -20,5 +21,6 @@ mod roots;
 pub mod watch;
 
 pub use directories::{Directories, Documents, FetchSettings, Fetcher};
+pub use entities::{Entities, EntityFigures, EntitySettings};
 pub use judge::{Judge, Settings};
 pub use lookups::{Cached, Lookups, records};

@@ -4,13 +4,15 @@ use crate::budget::{Budget, Source};
 use crate::cache::AnswerCache;
 use crate::clock::Clock;
 use crate::directories::{self, Directories};
+use crate::entities::Entities;
 use crate::examination::Examination;
 use crate::networks::Networks;
 use crate::{budget, cache};
 use arc_swap::ArcSwap;
 use avouch_dns::{Dns, Txt};
 use avouch_engine::evidence::{
-    Answer, DirectoryQuestion, Evidence, Network, NetworkQuestion, Questions, Records,
+    Answer, DirectoryQuestion, EntityQuestion, Evidence, Network, NetworkQuestion, Questions, Records,
+    Registered,
 };
 use avouch_engine::request::{AddressEvidence, Peer};
 use avouch_wire::record::Place;
@@ -32,6 +34,7 @@ pub struct Lookups {
     pointers: AnswerCache<IpAddr, Arc<Vec<String>>>,
     keys: AnswerCache<DirectoryQuestion, Arc<Directory>>,
     networks: ArcSwap<Networks>,
+    entities: Option<Entities>,
 }
 
 /// How many answers are held, those that something was found in and the others together.
@@ -69,8 +72,21 @@ impl Lookups {
                 Arc::clone(&clock),
             ),
             networks: ArcSwap::default(),
+            entities: None,
             clock,
         }
+    }
+
+    /// The same, which ask these registration entities, too.
+    #[must_use]
+    pub fn asking(self, entities: Entities) -> Self {
+        Self { entities: Some(entities), ..self }
+    }
+
+    /// The registration entities that are asked.
+    #[must_use]
+    pub const fn entities(&self) -> Option<&Entities> {
+        self.entities.as_ref()
     }
 
     /// What the caches hold.
@@ -109,13 +125,18 @@ impl Lookups {
             None => Answer::default(),
         };
         let record = self.records.peek(name, now)?;
-        let revocations = match questions.lead_on(&record, now) {
+        let leads_on = questions.lead_on(&record, now);
+        let revocations = match leads_on {
             true => {
                 questions.revocations().map(|name| self.records.peek(name, now)).collect::<Option<_>>()?
             }
             false => Vec::new(),
         };
-        Some(Evidence { record, revocations, directory, ..Evidence::default() })
+        let registered = match (&self.entities, questions.entity.as_deref()) {
+            (Some(entities), Some(question)) if leads_on => entities.peek(question, now)?,
+            _ => Answer::default(),
+        };
+        Some(Evidence { record, revocations, directory, registered, ..Evidence::default() })
     }
 
     /// Answers the questions of a claim made by `peer`. Questions about an address that is no
@@ -143,11 +164,27 @@ impl Lookups {
             }
         };
         let (record, network, directory) = tokio::join!(record, network, directory);
-        let revocations = match questions.lead_on(&record, now) {
-            true => join_all(questions.revocations().map(|name| self.records(name, source, now))).await,
-            false => Vec::new(),
-        };
-        Evidence { record, revocations, network, directory, ..Evidence::default() }
+        if !questions.lead_on(&record, now) {
+            return Evidence { record, network, directory, ..Evidence::default() };
+        }
+        let revocations = join_all(questions.revocations().map(|name| self.records(name, source, now)));
+        let registered = self.registered(questions.entity.as_deref(), source, now);
+        let (revocations, registered) = tokio::join!(revocations, registered);
+        Evidence { record, revocations, network, directory, registered, ..Evidence::default() }
+    }
+
+    /// What the registration entity says that a claim names, where it is one that is asked.
+    async fn registered(
+        &self,
+        question: Option<&EntityQuestion>,
+        source: Source,
+        now: Time,
+    ) -> Answer<Arc<Registered>> {
+        let (Some(entities), Some(question)) = (&self.entities, question) else { return Answer::default() };
+        if let Some(answer) = entities.peek(question, now) {
+            return answer;
+        }
+        entities.look_up(question, || self.budget.admit(source, self.clock.now())).await
     }
 
     async fn records(&self, name: &str, source: Source, now: Time) -> Answer<Arc<Records>> {

@@ -152,6 +152,7 @@ fn is_final(error: &HttpsError) -> bool {
         | HttpsError::Connect(_)
         | HttpsError::Http(_)
         | HttpsError::Encoded
+        | HttpsError::MediaType
         | HttpsError::Body(_)
         | HttpsError::Timeout => false,
     }

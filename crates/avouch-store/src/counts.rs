@@ -27,7 +27,7 @@ pub struct Figures {
     pub new: u64,
     /// Those that the group held already.
     pub held: u64,
-    /// Those that are too old, or that may have been forgotten.
+    /// Those that are too old, that may have been forgotten, or whose number is out of sequence.
     pub refused: u64,
     /// Errors of Redis, a full one and a clock that is off among them.
     pub failed: u64,
@@ -49,6 +49,7 @@ impl Counts {
             Ok((code::DONE, _)) => &self.new,
             Ok((code::HELD, _)) => &self.held,
             Ok((code::FLOOR | code::FORGOTTEN | code::ENDED, _)) => &self.refused,
+            Ok((code::BEHIND | code::JUMPED, _)) => &self.refused,
             Err(Trouble::Silent(_)) => &self.late,
             Ok(_) | Err(_) => &self.failed,
         };

@@ -21,6 +21,9 @@ pub(crate) const AHEAD: u64 = FUTURE + 3 * SKEW;
 /// How long a nonce is kept after its signature ended, in seconds, so that no clock that is taken still counts it.
 const KEPT: u64 = 60;
 
+/// How long a count is kept after the last request, in seconds: longer than a signed request counts.
+const COUNTED: u64 = 660;
+
 /// Octets of a secret, and of what stands for it.
 const SECRET: usize = 32;
 const ID: usize = 16;
@@ -43,6 +46,8 @@ pub(crate) mod code {
     pub(crate) const ENDED: i64 = -3;
     pub(crate) const CLOCK: i64 = -4;
     pub(crate) const ANOTHER: i64 = -5;
+    pub(crate) const BEHIND: i64 = -6;
+    pub(crate) const JUMPED: i64 = -7;
 }
 
 /// `KEYS`: the marker. `ARGV`: the run of the server, the time at the gateway, whether the group is new.
@@ -77,12 +82,16 @@ end
 if math.abs(off) > @SKEW then return {@CLOCK, off} end
 ";
 
-/// `KEYS`: the marker, the nonce, and of what answers a challenge the secret of its epoch. `ARGV`: as above, when it
-/// was signed, when it ends, the id of the secret.
+/// `KEYS`: the marker, the nonce, and of what answers a challenge the secret of its epoch, or of what is counted the last
+/// number. `ARGV`: as above, when it was signed, when it ends, the id of the secret, the number and the least last one
+/// that it may follow. Of the last two there are none where nothing is counted.
+///
+/// Numbers are written with 20 digits each and compared as text, for those of Lua are exact to 2^53 only. A count moves
+/// in the same step as its nonce is entered, or not at all.
 ///
 /// A token is for a secret that was drawn in this life, which none of an earlier one can be; the floor is for all else.
 const ENTER: &str = "
-if KEYS[3] then
+if KEYS[3] and not ARGV[7] then
   local held = redis.call('GET', KEYS[3])
   if not held or string.sub(held, @ID_FROM, @ID_TO) ~= ARGV[6] or string.sub(held, @ID_TO + 1) ~= life then
     return {@FORGOTTEN, 0}
@@ -92,8 +101,14 @@ elseif tonumber(ARGV[4]) <= tonumber(floor) then
 end
 local left = tonumber(ARGV[5]) + @KEPT - server
 if left <= 0 then return {@ENDED, 0} end
-if redis.call('SET', KEYS[2], '', 'NX', 'EX', left) then return {@DONE, 0} end
-return {@HELD, 0}
+if ARGV[7] then
+  local last = redis.call('GET', KEYS[3])
+  if last and last >= ARGV[7] then return {@BEHIND, 0} end
+  if last and last < ARGV[8] then return {@JUMPED, 0} end
+end
+if not redis.call('SET', KEYS[2], '', 'NX', 'EX', left) then return {@HELD, 0} end
+if ARGV[7] then redis.call('SET', KEYS[3], ARGV[7], 'EX', @COUNTED) end
+return {@DONE, 0}
 ";
 
 /// `KEYS`: the marker, and the secrets of epochs. `ARGV`: as above, for how many seconds a secret is kept, and for each
@@ -143,6 +158,7 @@ fn filled(rest: &str) -> String {
         ("@SKEW", SKEW.to_string()),
         ("@AHEAD", AHEAD.to_string()),
         ("@KEPT", KEPT.to_string()),
+        ("@COUNTED", COUNTED.to_string()),
         ("@ID_FROM", (SECRET + 1).to_string()),
         ("@ID_TO", (SECRET + ID).to_string()),
         ("@DONE", code::DONE.to_string()),
@@ -152,6 +168,8 @@ fn filled(rest: &str) -> String {
         ("@ENDED", code::ENDED.to_string()),
         ("@CLOCK", code::CLOCK.to_string()),
         ("@ANOTHER", code::ANOTHER.to_string()),
+        ("@BEHIND", code::BEHIND.to_string()),
+        ("@JUMPED", code::JUMPED.to_string()),
     ];
     numbers.iter().fold(text, |text, (name, number)| text.replace(name, number))
 }

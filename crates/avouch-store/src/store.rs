@@ -216,6 +216,8 @@ impl Store {
             Ok((code::HELD, _)) => Err(NotCommitted::Replayed),
             Ok((code::FLOOR | code::FORGOTTEN, _)) => Err(NotCommitted::StartRule),
             Ok((code::ENDED, _)) => Err(NotCommitted::Expired),
+            Ok((code::BEHIND, _)) => Err(NotCommitted::SequenceBehind),
+            Ok((code::JUMPED, _)) => Err(NotCommitted::SequenceAhead),
             Ok((code::CLOCK, off)) => Err(self.note(&line, Trouble::Clock(off)).into()),
             Ok((code::ANOTHER, _)) => Err(self.note(&line, Trouble::Another).into()),
             Ok(_) => Err(self.note(&line, Trouble::Untold).into()),
@@ -228,16 +230,28 @@ impl Store {
     }
 
     async fn enter_on(&self, line: &Line, spent: Spent) -> Result<(i64, i64), Trouble> {
-        let Spent { fingerprint, signed, until, challenge, now } = spent;
+        let Spent { fingerprint, signed, until, challenge, counted, now } = spent;
         let mut nonce = format!("avouch:{}:n:", self.settings.group).into_bytes();
         nonce.extend(fingerprint);
         let secret = challenge.map(|_| self.secret(Epoch::at(Time::from_seconds(signed))));
-        let keys = [Some(self.marker.as_bytes()), Some(&nonce), secret.as_deref().map(str::as_bytes)];
+        let count = counted.map(|counted| self.count(&counted.name));
+        let third = secret.as_deref().map(str::as_bytes).or(count.as_deref());
+        let keys = [Some(self.marker.as_bytes()), Some(&nonce), third];
         let keys: Vec<&[u8]> = keys.into_iter().flatten().collect();
         let [now, signed, until] = [now.seconds(), signed, until].map(|second| second.to_string());
         let id = challenge.map(|challenge| challenge.0).unwrap_or_default();
+        // As long as the highest number, so that they compare as text.
+        let numbers = counted.map(|counted| [counted.number, counted.after].map(|n| format!("{n:020}")));
         let arguments = [now.as_bytes(), b"0", signed.as_bytes(), until.as_bytes(), &id];
+        let numbers = numbers.iter().flatten().map(String::as_bytes);
+        let arguments: Vec<&[u8]> = arguments.into_iter().chain(numbers).collect();
         line.enter(&keys, &arguments, self.settings.deadline).await
+    }
+
+    fn count(&self, name: &[u8; 16]) -> Vec<u8> {
+        let mut count = format!("avouch:{}:q:", self.settings.group).into_bytes();
+        count.extend(name);
+        count
     }
 
     fn secret(&self, epoch: Epoch) -> String {

@@ -125,8 +125,10 @@ where
             let connection = connection(&head.extensions);
             match desk.judge(&mut head, connection, body.is_end_stream()).await {
                 Ok(judged) => {
-                    head.extensions.insert(judged);
-                    inner.call(Request::from_parts(head, body)).await
+                    head.extensions.insert(judged.clone());
+                    let mut answer = inner.call(Request::from_parts(head, body)).await?;
+                    judged.answered(answer.headers_mut());
+                    Ok(answer)
                 }
                 Err(answer) => Ok(answer.map(A::from)),
             }

@@ -49,6 +49,9 @@ pub const RE_ROLLING: &[u8] = b"avouch re rolling v1\0";
 /// What stands for an agent of a registration entity where others are known by a key.
 pub const RE_AGENT: &[u8] = b"avouch re agent v1\0";
 
+/// The name of the count of an instance that a group of verifiers shares.
+pub const RE_COUNT: &[u8] = b"avouch re count v1\0";
+
 /// What a verifier signs to ask a registration entity.
 pub const RE_QUESTION: &[u8] = b"avouch re question v1\0";
 
@@ -90,6 +93,7 @@ pub const ALL: &[&[u8]] = &[
     RE_VERIFIER,
     RE_ROLLING,
     RE_AGENT,
+    RE_COUNT,
     RE_QUESTION,
     RE_RENEGOTIATION,
     RE_REGISTRATION,

@@ -4,6 +4,7 @@ mod asking;
 mod audit;
 mod connections;
 mod dialects;
+mod entities;
 mod feeds;
 mod figures;
 mod forwarding;

@@ -103,6 +103,7 @@ mod tests {
             checks: vec![],
             not_checked: vec![],
             valid_until: None,
+            next_sequence: None,
         }
     }
 

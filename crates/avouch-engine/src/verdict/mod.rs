@@ -118,6 +118,7 @@ pub struct Verdict {
     checks: Vec<Check>,
     not_checked: Vec<Unchecked>,
     valid_until: Option<Time>,
+    next_sequence: Option<u64>,
 }
 
 impl Verdict {
@@ -144,6 +145,7 @@ impl Verdict {
             checks: trail.checks,
             not_checked: trail.not_checked,
             valid_until: trail.valid_until,
+            next_sequence: None,
         }
     }
 
@@ -163,7 +165,13 @@ impl Verdict {
             checks: Vec::new(),
             not_checked: Vec::new(),
             valid_until: None,
+            next_sequence: None,
         }
+    }
+
+    /// The same, of a request whose number was counted: `next` is the least that is accepted after it.
+    pub(crate) fn counted_up_to(self, next: Option<u64>) -> Self {
+        Self { next_sequence: next, ..self }
     }
 
     /// What becomes of a verdict when the content that streamed by was not the content that was
@@ -174,6 +182,7 @@ impl Verdict {
         self.mechanism = Mechanism::None;
         (self.via, self.attester, self.pseudonym) = (None, None, None);
         self.claimed = self.claimed.or_else(|| self.identity.take().map(|identity| identity.to_string()));
+        self.next_sequence = None;
         self.reasons.retain(|reason| !reason.says_proved());
         self.reasons.insert(0, Reason::BodyMismatch);
         self.not_checked.retain(|unchecked| *unchecked != Unchecked::Body);
@@ -267,6 +276,13 @@ impl Verdict {
     #[must_use]
     pub fn not_checked(&self) -> &[Unchecked] {
         &self.not_checked
+    }
+
+    /// The least sequence number that is accepted next of who sent this, where requests are counted and this one was
+    /// accepted. It is told to the sender, and is no part of the document.
+    #[must_use]
+    pub const fn next_sequence(&self) -> Option<u64> {
+        self.next_sequence
     }
 
     /// The moment from which the evidence would have to be gathered anew.

@@ -21,6 +21,7 @@ impl Verdict {
             checks: Vec::new(),
             not_checked: Vec::new(),
             valid_until: None,
+            next_sequence: None,
         }
     }
 

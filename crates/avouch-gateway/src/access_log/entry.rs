@@ -178,6 +178,11 @@ impl Entry {
         is_excused.then(|| Standing::Anonymous.name())
     }
 
+    /// The least sequence number that is accepted next of who sent it, where requests are counted.
+    pub(crate) fn next_sequence(&self) -> Option<u64> {
+        self.verdict.as_ref()?.next_sequence()
+    }
+
     /// Whether the upstream will be told something that rests on signed content.
     pub(crate) fn holds_to_content(&self) -> bool {
         self.class().is_some_and(|class| class != Class::Unverifiable)

@@ -5,6 +5,7 @@ mod addresses;
 mod audit;
 mod console;
 mod endpoint;
+mod entities;
 mod fetch;
 mod http_signature;
 mod limits;
@@ -37,6 +38,7 @@ pub use addresses::Prefixes;
 pub use audit::{Audit, Facility, Syslog};
 pub use console::{Console, ConsoleOrigin};
 pub use endpoint::Endpoint;
+pub use entities::{Entities, RegistrationEntity};
 pub use fetch::Fetch;
 pub use http_signature::HttpSignature;
 pub use limits::{Limits, Size};
@@ -86,6 +88,8 @@ pub struct Config {
     pub privacy_pass: Vec<PrivacyPass>,
     /// Keys of partners, registered with the site.
     pub http_signatures: Vec<HttpSignature>,
+    /// Registration entities, and the key that asks them; without them claims in registry mode do not count.
+    pub entities: Option<Entities>,
     /// Whether and how claims are reported to the domains that were claimed; without it, none is counted.
     pub reports: Option<Reports>,
     /// The policy file; without it the model's table applies.
@@ -250,6 +254,7 @@ impl Config {
         let web_bot_auth = root.sub("web_bot_auth").map(WebBotAuth::read).unwrap_or_default();
         let privacy_pass = privacy_pass::read(&mut root);
         let http_signatures = http_signature::read(&mut root);
+        let entities = entities::read(&mut root);
         let reports = root.sub("reports").and_then(Reports::read);
         let policy = root.sub("policy").and_then(|mut policy| policy.required("file", path));
         let networks::Networks { sources: networks, feeds } = networks::read(&mut root);
@@ -262,6 +267,10 @@ impl Config {
         let routes: Vec<Route> = root.tables("route").into_iter().filter_map(Route::read).collect();
         check(&root, by, &listen, (&authorities, mode), &routes);
         check_needs(&root, !privacy_pass.is_empty() && authorities.is_empty(), !feeds.is_empty());
+        if entities.is_some() && authorities.is_empty() {
+            let fix = "add the names clients use, for example `authorities = [\"www.shop.example\"]`: a registration entity makes keys for one site";
+            root.complain("authorities", Fault::new("is needed to ask registration entities", fix));
+        }
         Some(Self {
             mode,
             listen,
@@ -280,6 +289,7 @@ impl Config {
             web_bot_auth,
             privacy_pass,
             http_signatures,
+            entities,
             reports,
             policy,
             networks,
@@ -314,6 +324,7 @@ impl Config {
         for file in files {
             *file = folder.join(&file);
         }
+        self.entities.iter_mut().for_each(|entities| entities.resolve(folder));
         self.store.resolve(folder);
         if let Some(fetch) = &mut self.fetch {
             fetch.folder = folder.join(&fetch.folder);
@@ -336,15 +347,17 @@ impl Config {
         let roots =
             self.web_bot_auth.ca.iter().chain(self.fetch.iter().filter_map(|fetch| fetch.ca.as_ref()));
         let roots = roots.chain(self.reports.iter().filter_map(|reports| reports.ca.as_ref()));
+        let roots = roots.chain(self.entities.iter().flat_map(Entities::roots));
         let keys = self.http_signatures.iter().filter(|one| !one.is_secret()).map(|one| &one.key);
         let delegations = self.privacy_pass.iter().map(|issuer| &issuer.delegation);
         let files = tls.chain(policies).chain(&self.dns.trust_anchors).chain(roots);
         files.chain(delegations).chain(keys).map(PathBuf::as_path)
     }
 
-    /// The files of secrets that are shared with partners.
+    /// The files of secrets that are shared with partners, and of the key that asks registration entities.
     pub fn secrets(&self) -> impl Iterator<Item = &Path> {
-        self.http_signatures.iter().filter(|one| one.is_secret()).map(|one| one.key.as_path())
+        let shared = self.http_signatures.iter().filter(|one| one.is_secret()).map(|one| one.key.as_path());
+        shared.chain(self.entities.iter().flat_map(Entities::secrets))
     }
 }
 
@@ -537,6 +550,17 @@ mod tests {
         key = "secret"
         identity = "partner.example"
         algorithms = "hmac-sha256"
+        [entities]
+        key = "file:veri\"fier.key"
+        passphrase_file = "words"
+        [[registration_entity]]
+        host = "re.example"
+        port = 8443
+        window = 7
+        ca = "a\"roots.pem"
+        allow_networks = ["10.0.0.0/8"]
+        [[registration_entity]]
+        host = "re2.example"
         [reports]
         organization = "Shop \"AG\""
         contact = "reports@shop.example"

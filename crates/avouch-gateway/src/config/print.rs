@@ -58,6 +58,7 @@ impl Config {
         self.web_bot_auth(f)?;
         super::privacy_pass::write(&self.privacy_pass, f)?;
         super::http_signature::write(&self.http_signatures, f)?;
+        self.entities.iter().try_for_each(|entities| super::entities::write(entities, f))?;
         self.reports.iter().try_for_each(|reports| reports.write(f))?;
         if let Some(policy) = &self.policy {
             writeln!(f, "\n[policy]\nfile = {}", file(policy))?;

@@ -19,15 +19,21 @@ use crate::body::AnswerBody;
 use crate::{hygiene, outgoing};
 
 /// The request goes on with our fields, all of them, and with none of ours that the client sent. Where tokens of
-/// Privacy Pass are taken, they stay here.
-pub(super) fn permit(mut told: HeaderMap, sent: &HeaderMap, takes_tokens: bool) -> CheckResponse {
+/// Privacy Pass are taken, they stay here. `next` is what the client is told of its sequence.
+pub(super) fn permit(
+    (mut told, next): (HeaderMap, Option<u64>),
+    sent: &HeaderMap,
+    takes_tokens: bool,
+) -> CheckResponse {
+    let mut answered = HeaderMap::new();
+    outgoing::tell_next(&mut answered, next);
     let mut removed: Vec<String> =
         hygiene::foreign(sent, &outgoing::TOLD).map(|name| name.as_str().to_owned()).collect();
     let dynamic_metadata = Some(metadata(&told));
     if takes_tokens {
         keep_tokens_back(sent, &mut told, &mut removed);
     }
-    let ok = OkHttpResponse { headers: fields(&told), headers_to_remove: removed, ..Default::default() };
+    let ok = OkHttpResponse { headers: fields(&told), headers_to_remove: removed, response_headers_to_add: fields(&answered), ..Default::default() };
     CheckResponse {
         status: Some(status(Code::Ok, String::new())),
         dynamic_metadata,

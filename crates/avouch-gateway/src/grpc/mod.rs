@@ -65,7 +65,9 @@ impl Authorization for Desk {
                 let (mut entry, next) = received.judge(&self.gate, &snapshot).await;
                 match next {
                     Next::Permit(told) => {
-                        answer::permit(told, &received.parts.headers, snapshot.site.passes.is_some())
+                        let takes_tokens = snapshot.site.passes.is_some();
+                        let next = entry.next_sequence();
+                        answer::permit((told, next), &received.parts.headers, takes_tokens)
                     }
                     Next::Refuse(refusal) => answer::refuse(&mut entry, refusal, None).await,
                 }

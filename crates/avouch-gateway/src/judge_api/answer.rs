@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::access_log::Entry;
 use crate::body::AnswerBody;
+use crate::outgoing;
 use crate::received::Next;
 
 /// What came of a question. Either `permit` is set or `refusal`.
@@ -57,6 +58,9 @@ pub(super) struct DecisionDocument<'a> {
 pub(super) struct PermitDocument {
     /// The fields to set on it, all of them, in place of any that the client sent by these names.
     headers: BTreeMap<String, String>,
+    /// The fields to set on the answer to it, in place of any that the site set by these names: `saip-next-seq` for an
+    /// agent that counts its requests; else none.
+    answer_headers: BTreeMap<String, String>,
 }
 
 /// How a request is answered in place of the site.
@@ -85,7 +89,7 @@ impl<'a> Answer<'a> {
             treated_as: entry.treated_as(),
         });
         let (permit, refusal) = match next {
-            Next::Permit(told) => (Some(PermitDocument::of(&told)), None),
+            Next::Permit(told) => (Some(PermitDocument::of(&told, entry.next_sequence())), None),
             Next::Refuse(answer) => (None, Some(RefusalDocument::of(answer).await)),
         };
         let verdict = entry.verdict.as_ref().map(|verdict| verdict.document());
@@ -94,9 +98,14 @@ impl<'a> Answer<'a> {
 }
 
 impl PermitDocument {
-    fn of(told: &HeaderMap) -> Self {
+    fn of(told: &HeaderMap, next: Option<u64>) -> Self {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        Self { headers: told.iter().map(|(name, value)| (name.to_string(), text(value))).collect() }
+        let map = |fields: &HeaderMap| {
+            fields.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
+        };
+        let mut answered = HeaderMap::new();
+        outgoing::tell_next(&mut answered, next);
+        Self { headers: map(told), answer_headers: map(&answered) }
     }
 }
 

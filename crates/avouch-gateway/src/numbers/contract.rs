@@ -163,6 +163,18 @@ metrics! {
     } "Signed requests and tokens held for new here, by what the shared store said.";
     STORE_WAIT = "avouch_store_wait_seconds_total" Counter {}
         "How long answers of the shared store were waited for in all.";
+    ENTITY_LISTENING = "avouch_entity_listening" Gauge { entity: Configured }
+        "Whether revocations of a registration entity are heard of as they happen: 1, else 0.";
+    ENTITY_AGENTS = "avouch_entity_agents" Gauge { entity: Configured }
+        "Agents of a registration entity whose keys are held, each for an epoch and a name of the site.";
+    ENTITY_QUESTIONS = "avouch_entity_questions_total" Counter {
+        entity: Configured,
+        outcome: Of(&["answered", "unreachable", "unusable"])
+    } "Questions for keys to a registration entity by what came of them.";
+    ENTITY_EVENTS = "avouch_entity_events_total" Counter {
+        entity: Configured,
+        kind: Of(&["revoked", "floor", "reset"])
+    } "Events that a registration entity told of.";
     REPORTS = "avouch_reports_total" Counter { outcome: Of(&["sent", "failed", "refused", "dropped"]) }
         "Deliveries of reports by what came of them.";
     REPORTS_WAITING = "avouch_reports_waiting" Gauge {}

@@ -15,6 +15,7 @@ use avouch_acme::Figures as OrderFigures;
 use avouch_engine::decision::Action;
 use avouch_engine::evidence::Persistence;
 use avouch_engine::verdict::{Class, Mechanism, Standing, Verdict};
+use avouch_gather::EntityFigures;
 use avouch_reports::Figures;
 use avouch_store::Figures as StoreFigures;
 use http::StatusCode;
@@ -265,6 +266,24 @@ impl Numbers {
         self.store_wait.get_or_init(AtomicU64::default).store(waited_micros, Ordering::Relaxed);
     }
 
+    /// What became of questions to a registration entity, and what it told. The names are those of the configuration.
+    pub(crate) fn entity(&self, name: &str, figures: EntityFigures) {
+        let EntityFigures { listening, agents, answered, unreachable, unusable, revoked, floors, resets } = figures;
+        metrics::with_local_recorder(&*self.recorder, || {
+            let entity = || name.to_owned();
+            gauge!("avouch_entity_listening", "entity" => entity()).set(if listening { 1.0 } else { 0.0 });
+            gauge!("avouch_entity_agents", "entity" => entity()).set(agents as f64);
+            let outcomes = [("answered", answered), ("unreachable", unreachable), ("unusable", unusable)];
+            for (outcome, number) in outcomes {
+                counter!("avouch_entity_questions_total", "entity" => entity(), "outcome" => outcome)
+                    .absolute(number);
+            }
+            for (kind, number) in [("revoked", revoked), ("floor", floors), ("reset", resets)] {
+                counter!("avouch_entity_events_total", "entity" => entity(), "kind" => kind).absolute(number);
+            }
+        });
+    }
+
     /// Sums up what was measured; without it each request would be remembered until someone asks.
     pub(crate) fn tend(&self) {
         self.handle.run_upkeep();
@@ -352,6 +371,7 @@ mod tests {
             unasked: 0,
             waited_micros: 1500,
         });
+        numbers.entity("re.example", EntityFigures::default());
         numbers.certificate(1);
         numbers.orders(OrderFigures { done: 1, failed: 0 });
         numbers.traces(TraceFigures::default());

@@ -30,10 +30,13 @@ const MAX_FIELDS: usize = 64;
 const MAX_ADDRESSES: usize = 3;
 
 /// Whom a URL names, and what there.
-struct Place<'a> {
+pub(super) struct Place<'a> {
     authority: Authority<'a>,
     target: Target<'a>,
 }
+
+/// What sends requests, and the task of their connection.
+pub(super) type Opened = (http1::SendRequest<Full<Bytes>>, JoinSet<()>);
 
 impl Client {
     /// Fetches a document.
@@ -79,7 +82,7 @@ impl Client {
     }
 
     /// Sends a request over a connection of its own, which ends when `read` is done with the answer or patience ends.
-    async fn exchange<T>(
+    pub(super) async fn exchange<T>(
         &self,
         place: &Place<'_>,
         request: Request<Full<Bytes>>,
@@ -87,22 +90,28 @@ impl Client {
         read: impl AsyncFnOnce(Response<Incoming>) -> Result<T, HttpsError>,
     ) -> Result<T, HttpsError> {
         let exchange = async {
-            let (host, port) = (place.authority.host(), place.authority.port().unwrap_or(443));
-            let stream = self.connect(host, port, now).await?;
-            let secured = self.connector.connect(host, stream).await.map_err(HttpsError::Connect)?;
-            let mut client = http1::Builder::new();
-            client.max_buf_size(MAX_HEAD).max_headers(MAX_FIELDS);
-            let (mut sender, connection) = client.handshake(TokioIo::new(secured)).await?;
             // Ends with this function, also where patience does: a host that takes nothing more would keep open what
             // says farewell to it.
-            let mut connections = JoinSet::new();
-            connections.spawn(connection);
+            let (mut sender, _connection) = self.open(place, now).await?;
             match sender.send_request(request).await {
                 Ok(answer) => read(answer).await,
                 Err(error) => Err(error.into()),
             }
         };
         timeout(self.patience, exchange).await.unwrap_or(Err(HttpsError::Timeout))
+    }
+
+    /// A connection to whom a place names, and the task that keeps it until it is dropped.
+    pub(super) async fn open(&self, place: &Place<'_>, now: Time) -> Result<Opened, HttpsError> {
+        let (host, port) = (place.authority.host(), place.authority.port().unwrap_or(443));
+        let stream = self.connect(host, port, now).await?;
+        let secured = self.connector.connect(host, stream).await.map_err(HttpsError::Connect)?;
+        let mut client = http1::Builder::new();
+        client.max_buf_size(MAX_HEAD).max_headers(MAX_FIELDS);
+        let (sender, connection) = client.handshake(TokioIo::new(secured)).await?;
+        let mut connections = JoinSet::new();
+        connections.spawn(async move { drop(connection.await) });
+        Ok((sender, connections))
     }
 
     /// Connects to the first address that answers, of those that a stranger may have us connect to.
@@ -128,7 +137,7 @@ impl Client {
 }
 
 impl<'a> Place<'a> {
-    fn of(url: &'a str) -> Result<Self, HttpsError> {
+    pub(super) fn of(url: &'a str) -> Result<Self, HttpsError> {
         let target = Target::parse("GET", url).map_err(|_| HttpsError::Url)?;
         let (scheme, authority) = target.origin().ok_or(HttpsError::Url)?;
         let authority = Authority::parse(authority, scheme).map_err(|_| HttpsError::Url)?;
@@ -138,7 +147,7 @@ impl<'a> Place<'a> {
         Ok(Self { authority, target })
     }
 
-    fn head(&self, method: Method) -> Builder {
+    pub(super) fn head(&self, method: Method) -> Builder {
         let head = Request::builder().method(method).uri(self.target.path());
         head.header(HOST, self.authority.as_str()).header(USER_AGENT, AGENT)
     }

@@ -1,4 +1,4 @@
-//! HTTPS with hosts that strangers name: one document fetched, or one delivered.
+//! HTTPS with hosts that strangers name: one document fetched, one delivered, or a question asked.
 //!
 //! In scope: the address is looked up here and connected to as it is, so that no second look-up can lead elsewhere; it
 //! must be public, or of a network the operator lists. No redirect is followed, no answer is decoded, and everything
@@ -6,10 +6,12 @@
 //!
 //! Out of scope: when to ask again and what to keep, which is the caller's.
 //!
-//! In files: `exchange` holds the connection and the two methods, `public` which addresses belong to the Internet.
+//! In files: `exchange` holds the connection and the two methods, `question` what is answered with a secret or does not
+//! end, `public` which addresses belong to the Internet.
 
 mod exchange;
 mod public;
+mod question;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +26,7 @@ use thiserror::Error;
 
 pub use hyper::header::HeaderValue;
 pub use public::is_public;
+pub(crate) use question::{Asked, Question, Stream};
 
 /// What is sent as `User-Agent`.
 pub const AGENT: &str = concat!("avouch/", env!("CARGO_PKG_VERSION"));
@@ -123,6 +126,9 @@ pub enum HttpsError {
     /// A content coding that was not asked for.
     #[error("the answer is encoded, which was not asked for")]
     Encoded,
+    /// A media type that was not asked for.
+    #[error("the answer is of another media type, or of none")]
+    MediaType,
     /// The document is too long, or ended before its end.
     #[error("the answer is longer than {0} octets, or broke off")]
     Body(usize),
@@ -153,11 +159,20 @@ impl Document {
     /// others, as text or as octets, is not meant as what was asked for.
     #[must_use]
     pub fn is_json(&self) -> bool {
-        let mut types = self.headers.get_all(CONTENT_TYPE).iter();
-        let (Some(value), None) = (types.next(), types.next()) else { return false };
-        let essence = value.as_bytes().split(|octet| *octet == b';').next().unwrap_or_default();
-        let essence = essence.trim_ascii().to_ascii_lowercase();
-        let subtype = essence.strip_prefix(b"application/").unwrap_or_default();
-        subtype == b"json" || subtype.strip_suffix(b"+json").is_some_and(|name| !name.is_empty())
+        is_json(&self.headers)
     }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let essence = essence(headers).unwrap_or_default();
+    let subtype = essence.strip_prefix(b"application/").unwrap_or_default();
+    subtype == b"json" || subtype.strip_suffix(b"+json").is_some_and(|name| !name.is_empty())
+}
+
+/// The media type, without its parameters and in lower case, where one is named once.
+fn essence(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (types.next(), types.next()) else { return None };
+    let essence = value.as_bytes().split(|octet| *octet == b';').next().unwrap_or_default();
+    Some(essence.trim_ascii().to_ascii_lowercase())
 }

@@ -5,7 +5,7 @@
 //! whoever sent it signs anew.
 
 use super::{Nonces, Used};
-use avouch_engine::pipeline::NotCommitted;
+use avouch_engine::pipeline::{NotCommitted, Sequence};
 use avouch_wire::content::ContentHasher;
 use avouch_wire::context;
 use avouch_wire::privacy_pass::ContextKeyId;
@@ -23,8 +23,21 @@ pub struct Spent {
     pub until: u64,
     /// The key of the challenge that it answers, if it answers one.
     pub challenge: Option<ContextKeyId>,
+    /// How far an agent of a registration entity has counted, if its requests are counted.
+    pub counted: Option<Counted>,
     /// The time at this node.
     pub now: Time,
+}
+
+/// The count of one instance, as it is told to those who share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// 128 bits of SHA-256 over agent and instance.
+    pub name: [u8; 16],
+    /// The number of this request.
+    pub number: u64,
+    /// The least last number after which it is within the window; 0 where any will do.
+    pub after: u64,
 }
 
 /// What comes of [`Shared::enter`].
@@ -33,7 +46,9 @@ pub type Entering<'a> = Pin<Box<dyn Future<Output = Result<(), NotCommitted>> + 
 /// The table that a group of replicas shares.
 ///
 /// Contract: over all replicas, and for as long as their signatures count, of all calls with one fingerprint at most
-/// one gives `Ok`. What may have forgotten something knows that, and refuses what was signed before
+/// one gives `Ok`; and of all calls that count under one name each that gives `Ok` has a higher number than those
+/// before, which lies within the window, as long as anything is remembered of it: at least 10 minutes. Both are one
+/// step, so that what is not accepted moves nothing. What may have forgotten something knows that, and refuses what was signed before
 /// ([`NotCommitted::StartRule`]); an answer that comes late, or that is lost, is
 /// [`NotCommitted::StoreUnreachable`], whether or not the fingerprint was entered. Calls may come from all threads at
 /// once, in any order, and may be dropped at any point; none is repeated.
@@ -47,7 +62,7 @@ impl Nonces {
     ///
     /// # Errors
     /// [`NotCommitted`]. A nonce that was refused by those who share, or on which they gave no answer, stays entered
-    /// here.
+    /// here. How far agents have counted is known to those who share, and not looked at here.
     pub async fn commit_among(
         &self,
         shared: &dyn Shared,
@@ -55,10 +70,26 @@ impl Nonces {
         challenge: Option<ContextKeyId>,
         now: Time,
     ) -> Result<(), NotCommitted> {
-        self.commit(used)?;
+        let counted = used.sequence.map(|sequence| counted(used.key, sequence)).transpose()?;
+        self.commit(Used { sequence: None, ..used })?;
         let Used { signed, until, .. } = used;
-        shared.enter(Spent { fingerprint: fingerprint(&used), signed, until, challenge, now }).await
+        shared.enter(Spent { fingerprint: fingerprint(&used), signed, until, challenge, counted, now }).await
     }
+}
+
+/// What is told of a count, of which nothing is known here but where it begins.
+fn counted(agent: &[u8; 32], sequence: Sequence<'_>) -> Result<Counted, NotCommitted> {
+    sequence.follows(None)?;
+    let Sequence { instance, number, floor, window } = sequence;
+    let mut hasher = ContentHasher::new();
+    hasher.update(context::RE_COUNT);
+    hasher.update(agent);
+    hasher.update(instance.as_bytes());
+    let name = hasher.finish().0.first_chunk().copied().unwrap_or_default();
+    // After the one before the beginning that was agreed, whichever was the last.
+    let after = number.saturating_sub(window);
+    let after = if after <= floor.saturating_sub(1) { 0 } else { after };
+    Ok(Counted { name, number, after })
 }
 
 /// Injective before hashing: the key and the timestamp have fixed lengths, the nonce has its own before it.

@@ -31,7 +31,7 @@ use avouch_engine::pipeline::{NotCommitted, Share};
 use avouch_wire::saip::{WINDOW_AFTER, WINDOW_BEFORE};
 use avouch_wire::time::Time;
 
-pub use group::{Entering, Shared, Spent};
+pub use group::{Counted, Entering, Shared, Spent};
 use mark::Mark;
 pub use nonces::{LONGEST, Nonces, Used};
 use saved::Saved;

@@ -1,5 +1,6 @@
 //! Against a real Redis, which is killed, emptied, filled and held still.
 
+mod counted;
 mod examined;
 mod loss;
 mod rates;
@@ -100,7 +101,7 @@ fn settings_of(address: Address, fresh: bool, deadline: Duration) -> Settings {
 fn spent(number: u64, signed: u64) -> Spent {
     let mut fingerprint = [0; 16];
     fingerprint[..8].copy_from_slice(&number.to_be_bytes());
-    Spent { fingerprint, signed, until: signed + 300, challenge: None, now: Time::from_seconds(now()) }
+    Spent { fingerprint, signed, until: signed + 300, challenge: None, counted: None, now: Time::from_seconds(now()) }
 }
 
 fn answering(number: u64, epoch: Epoch, keys: &ContextKeys) -> Spent {

@@ -55,7 +55,7 @@ impl World {
     fn new() -> Self {
         let absent = Answer::Absent { dnssec: Dnssec::Insecure, until: until() };
         Self {
-            entities: Some(EntityRules::new(vec![Domain::parse("re.example").unwrap()], 5)),
+            entities: Some(EntityRules::new([(Domain::parse("re.example").unwrap(), 5)])),
             record: records(&["v=saip1; re=other.example; re=re.example"], Level::Domain),
             revocations: vec![absent],
             registered: active(vec![own_key()], 0),
@@ -203,7 +203,7 @@ fn a_mac_holds_for_one_site_agent_epoch_instance_number_and_request() {
 fn the_operator_must_have_configured_the_entity() {
     let none = World { entities: None, ..World::new() };
     assert_eq!(none.reason(&good()), (Class::Unverifiable, "mode-unsupported"));
-    let other = Some(EntityRules::new(vec![Domain::parse("re2.example").unwrap()], 5));
+    let other = Some(EntityRules::new([(Domain::parse("re2.example").unwrap(), 5)]));
     let other = World { entities: other, ..World::new() };
     assert_eq!(other.reason(&good()), (Class::Unverifiable, "entity-not-configured"));
 }
@@ -273,7 +273,21 @@ fn a_sequence_that_does_not_go_forward_is_a_failed_claim() {
     ] {
         let verdict = World::new().judge(&good(), |_| Err(refused));
         assert_eq!(told(&verdict), (Class::Unverifiable, reason));
+        assert_eq!(verdict.next_sequence(), None, "nothing is told to who was refused");
     }
+}
+
+#[test]
+fn an_accepted_request_says_which_number_is_next_by_the_window_of_its_entity() {
+    let entities = [("re2.example", 9), ("re.example", 2)];
+    let entities = entities.map(|(name, window)| (Domain::parse(name).unwrap(), window));
+    let world = World { entities: Some(EntityRules::new(entities)), ..World::new() };
+    let verdict = world.judge(&good(), |sequence| {
+        assert_eq!(sequence.map(|sequence| (sequence.number, sequence.window)), Some((9, 2)));
+        Ok(())
+    });
+    assert_eq!(verdict.next_sequence(), Some(10));
+    assert_eq!(verdict.as_ref().clone().with_body_mismatch().next_sequence(), None);
 }
 
 #[test]
@@ -281,5 +295,5 @@ fn an_entity_named_for_testing_proves_nothing_and_moves_nothing() {
     let record = records(&["v=saip1; t=y; re=re.example"], Level::Domain);
     let world = World { record, ..World::new() };
     let verdict = world.judge(&good(), |_| unreachable!("no nonce is used up"));
-    assert_eq!(told(&verdict), (Class::Anonymous, "testing"));
+    assert_eq!((told(&verdict), verdict.next_sequence()), ((Class::Anonymous, "testing"), None));
 }

@@ -24,13 +24,15 @@ struct Fake {
     refused_until: u64,
     fault: Fault,
     asked: u32,
+    /// What was said of counts.
+    counted: Vec<Option<Counted>>,
 }
 
 struct Group(Mutex<Fake>);
 
 impl Group {
     fn new() -> Self {
-        Self(Mutex::new(Fake { entered: BTreeSet::new(), refused_until: 0, fault: Fault::None, asked: 0 }))
+        Self(Mutex::new(Fake { entered: BTreeSet::new(), refused_until: 0, fault: Fault::None, asked: 0, counted: Vec::new() }))
     }
 
     fn forget(&self, now: u64) {
@@ -44,6 +46,7 @@ impl Shared for Group {
     fn enter(&self, spent: Spent) -> Entering<'_> {
         let mut fake = self.0.lock().unwrap();
         fake.asked += 1;
+        fake.counted.push(spent.counted);
         let fault = fake.fault;
         let answer = match fault {
             Fault::Unasked => Err(NotCommitted::StoreUnreachable),
@@ -70,6 +73,54 @@ fn commit(node: &Nonces, group: &Group, nonce: u8, signed: u64, now: u64) -> Res
     let nonce = [nonce];
     let asking = node.commit_among(group, used(&nonce, signed), None, Time::from_seconds(now));
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(asking)
+}
+
+#[test]
+fn how_far_an_agent_has_counted_is_for_those_who_share_to_say() {
+    let (clock, group) = (Arc::new(ManualClock::at(Time::from_seconds(NOW))), Group::new());
+    let node = node(&clock);
+    let count = |nonce: u8, instance: &'static str, number, floor| {
+        let sequence = Some(Sequence { instance, number, floor, window: 5 });
+        let (nonce, now) = ([nonce], Time::from_seconds(NOW));
+        let asking = node.commit_among(&group, Used { sequence, ..used(&nonce, NOW) }, None, now);
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(asking)
+    };
+    for (nonce, (instance, number, floor)) in (0..).zip([
+        ("m1", 9, 0),
+        ("m1", 40, 0),
+        ("m2", 3, 0),
+        ("m1", (1 << 32) + 4, 1 << 32),
+        ("m1", (1 << 32) + 5, 1 << 32),
+    ]) {
+        assert_eq!(count(nonce, instance, number, floor), Ok(()), "this node looks at none of it");
+    }
+    assert_eq!(count(9, "m1", 7, 8), Err(NotCommitted::SequenceBehind), "but where it begins");
+    let counted: Vec<_> = group.0.lock().unwrap().counted.iter().flatten().copied().collect();
+    let numbers: Vec<_> = counted.iter().map(|counted| (counted.number, counted.after)).collect();
+    let floor = 1 << 32;
+    assert_eq!(numbers, [(9, 4), (40, 35), (3, 0), (floor + 4, 0), (floor + 5, floor)]);
+    assert_eq!((counted[0].name, counted[0].name != counted[2].name), (counted[1].name, true));
+    assert_eq!(node.sequences(), 0);
+}
+
+proptest! {
+    #[test]
+    fn what_is_told_of_a_count_says_the_same_as_the_rule(
+        (number, floor, window) in (0..40_u64, 0..40_u64, 1..=10_u64),
+        last in 0..40_u64,
+    ) {
+        let sequence = Sequence { instance: "", number, floor, window };
+        let Ok(counted) = counted(&[7; 32], sequence) else {
+            prop_assert_eq!(sequence.follows(Some(last)), Err(NotCommitted::SequenceBehind));
+            return Ok(());
+        };
+        let told = match () {
+            () if last >= counted.number => Err(NotCommitted::SequenceBehind),
+            () if last < counted.after => Err(NotCommitted::SequenceAhead),
+            () => Ok(()),
+        };
+        prop_assert_eq!(told, sequence.follows(Some(last)));
+    }
 }
 
 #[test]
