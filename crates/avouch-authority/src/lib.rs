@@ -12,6 +12,7 @@
 //! changed, or into the zone that the registrar serves itself, a tenth of a second after.
 
 pub mod config;
+mod manager;
 pub mod registrar;
 mod run;
 mod socket;

@@ -32,7 +32,7 @@ use tokio::task::JoinSet;
 
 use crate::config::{Config, OwnZone, Publish, Records};
 use crate::registrar::{Place, Registrar, Role, Rules, ZoneError, own_zone};
-use crate::socket;
+use crate::{manager, socket};
 
 /// Connections of agents at once: half of the files that a process may usually have open.
 const CONNECTIONS: usize = 512;
@@ -193,13 +193,16 @@ pub async fn run(config: &Config, ready: impl FnOnce(Listening)) -> Result<(), S
             let _ = std::fs::remove_file(path);
         });
     }
+    tasks.spawn(manager::keep_alive(stopping.clone()));
     tasks.spawn(accept(listener, tls, registrar.for_agents(), stopping));
     drop(registrar);
+    manager::ready();
     ready(Listening { agents: address, zone });
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    manager::stopping();
     stop.send_replace(true);
     // Each ends: connections last no longer than they may, and the writer with the last who hands in.
     let ending = async { while tasks.join_next().await.is_some() {} };
