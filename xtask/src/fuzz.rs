@@ -78,6 +78,10 @@ const ENROLMENT: [&str; 3] = [
     r#"{"challenge":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","object":"AA","secret":"AA","registers":[0,7]}"#,
 ];
 const PROXY: &str = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c12 octets...";
+const QUESTION: [&str; 2] = [
+    "\x12\x34\x01\0\0\x01\0\0\0\0\0\x01\x01a\x06gptbot\x05_saip\x04acme\x07example\0\0\x10\0\x01\0\0\x29\x04\0\0\0\0\0\0\0",
+    "\x12\x34\0\0\0\x01\0\0\0\0\0\0\x01x\x01*\x05_saip\x04acme\x07example\0\0\x2f\0\x01",
+];
 const SPOP: [&str; 3] = [
     "\x01\0\0\0\x01\0\0\x12supported-versions\x08\x032.0\x0emax-frame-size\x03\x7f\x0ccapabilities\x08\x0apipelining",
     "\x03\0\0\0\x01\x07\x02\x0eavouch-request\x03\x06method\x08\x03GET\x03tls\x11\x06fields\x09\x06\x01a\x01b\0\0",
@@ -177,6 +181,7 @@ fn sow(folder: &Path) -> std::io::Result<()> {
         ("policy", vec![POLICY.to_owned()]),
         ("proxy_protocol", vec![PROXY.to_owned()]),
         ("backup", vec![BACKUP.to_owned()]),
+        ("own_zone", QUESTION.map(str::to_owned).to_vec()),
         ("spop", SPOP.map(str::to_owned).to_vec()),
         ("ranges", vec![RANGES.to_owned()]),
         ("report", vec![REPORT.to_owned(), mailed(REPORT)]),

@@ -23,10 +23,11 @@ pub(crate) enum Program {
 }
 
 /// Where each file of `packaging/` goes.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("systemd/avouch.service", "usr/lib/systemd/system/avouch.service"),
     ("systemd/avouch.socket", "usr/lib/systemd/system/avouch.socket"),
     ("systemd/avouch-agent.service", "usr/lib/systemd/system/avouch-agent.service"),
+    ("systemd/avouch-registrar.service", "usr/lib/systemd/system/avouch-registrar.service"),
     ("sysusers.conf", "usr/lib/sysusers.d/avouch.conf"),
     ("tmpfiles.conf", "usr/lib/tmpfiles.d/avouch.conf"),
     ("logrotate", "etc/logrotate.d/avouch"),

@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use crate::config::{Config, OwnZone, Publish, Records};
 use crate::registrar::{Attesting, AttestingError, Place, Registrar, Role, Rules, ZoneError, own_zone};
 use crate::serving::{LASTS, accept};
-use crate::socket;
+use crate::{manager, socket};
 
 /// The owner's socket is the user's that the registrar runs as; operators are its group.
 const OF_OWNER: u32 = 0o600;
@@ -208,12 +208,16 @@ impl Running {
 pub async fn run(config: &Config, ready: impl FnOnce(&Running)) -> Result<(), StartError> {
     let on = |kind| signal(kind).map_err(StartError::Signals);
     let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
-    let running = Running::start(config).await?;
+    let mut running = Running::start(config).await?;
+    let stopping = running.stop.subscribe();
+    running.tasks.spawn(manager::keep_alive(stopping));
+    manager::ready();
     ready(&running);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    manager::stopping();
     running.stop().await;
     Ok(())
 }

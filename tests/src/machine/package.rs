@@ -14,7 +14,8 @@ use testkit::upstream::Upstream;
 use super::doctor::{name_server, time_server};
 
 /// The units in it.
-const UNITS: [&str; 3] = ["avouch.service", "avouch.socket", "avouch-agent.service"];
+const UNITS: [&str; 4] =
+    ["avouch.service", "avouch.socket", "avouch-agent.service", "avouch-registrar.service"];
 
 /// Builds the package of the program as it was built beside the tests.
 fn build() -> PathBuf {
@@ -102,6 +103,7 @@ async fn the_package_installs_is_well_serves_keeps_what_was_changed_and_goes_wit
         "usr/bin/avouch",
         "usr/share/man/man1/avouch-gateway-run.1.gz",
         "usr/share/man/man1/avouch-agent-run.1.gz",
+        "usr/share/man/man1/avouch-registrar-run.1.gz",
         "usr/share/man/man1/avouch-doctor.1.gz",
         "usr/share/bash-completion/completions/avouch",
         "usr/share/doc/avouch/sbom.cdx.json",

@@ -54,7 +54,8 @@ fn printed(output: &Output) -> String {
 #[test]
 fn systemd_finds_nothing_wrong_with_the_units_and_something_with_a_near_miss() {
     let Some(peers) = require(&["systemd-analyze"]) else { return };
-    let verify = ["verify", "avouch.service", "avouch.socket", "avouch-agent.service"];
+    let verify =
+        ["verify", "avouch.service", "avouch.socket", "avouch-agent.service", "avouch-registrar.service"];
     let plain = root(str::to_owned);
     let verified = analyze(&peers, plain.path(), &verify);
     assert!(verified.status.success() && printed(&verified).is_empty(), "{}", printed(&verified));
@@ -73,7 +74,7 @@ fn the_services_reach_little_of_the_system() {
         root(str::to_owned),
         root(|text| text.replace("CapabilityBoundingSet=\n", "").replace("SystemCallFilter=", "#")),
     );
-    for unit in ["avouch.service", "avouch-agent.service"] {
+    for unit in ["avouch.service", "avouch-agent.service", "avouch-registrar.service"] {
         let words = [&words[..], &[unit]].concat();
         let rated = analyze(&peers, plain.path(), &words);
         assert!(rated.status.success(), "{}", printed(&rated));

@@ -63,7 +63,7 @@ impl Records {
         match (elsewhere, own) {
             (true, true) => {
                 let fix = "remove one of them: records stand either in a zone elsewhere or in one of our own";
-                root.complain("[zone]", Fault::new("is there beside `[publish]`", fix));
+                root.complain("zone", Fault::new("is there beside `[publish]`", fix));
                 None
             }
             (false, false) => {

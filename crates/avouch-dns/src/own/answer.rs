@@ -29,7 +29,7 @@ const EXPIRE: i32 = 1_209_600;
 
 /// By which way a question came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub enum Way {
     /// In a datagram, which anybody may have sent, from this address as it says.
     Datagram(IpAddr),
     /// Over TCP.
@@ -37,8 +37,9 @@ pub(super) enum Way {
 }
 
 impl Zone {
-    /// The answer to a message, as octets; `None` where there is to be none.
-    pub(super) fn answer(&self, question: &[u8], way: Way, now: Time) -> Option<Vec<u8>> {
+    /// The answer to a message, as octets without a length before them; `None` where there is to be none. Whatever the
+    /// octets are, it takes no longer than three signatures, and is no longer than the way allows.
+    pub fn answer(&self, question: &[u8], way: Way, now: Time) -> Option<Vec<u8>> {
         let request = match Message::from_vec(question) {
             Ok(request) => request,
             Err(_) => return unreadable(question),

@@ -25,6 +25,7 @@ mod signing;
 #[cfg(test)]
 mod tests;
 
+pub use answer::Way;
 #[cfg(feature = "serve")]
 pub(crate) use server::both;
 pub use server::{BindError, Now, Server};
