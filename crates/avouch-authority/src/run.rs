@@ -137,7 +137,9 @@ pub async fn run(config: &Config, ready: impl FnOnce(SocketAddr)) -> Result<(), 
             let _ = std::fs::remove_file(path);
         });
     }
-    tasks.spawn(accept(listener, tls, registrar.for_agents(), stopping));
+    let agents =
+        config.limits.limit().map_or_else(|| registrar.for_agents(), |limit| registrar.for_strangers(limit));
+    tasks.spawn(accept(listener, tls, agents, stopping));
     drop(registrar);
     ready(address);
     tokio::select! {

@@ -2,6 +2,7 @@
 
 mod agents;
 mod attesting;
+mod crowd;
 mod desk;
 mod owners;
 mod publishing;
@@ -17,12 +18,15 @@ pub use rules::{Actor, MAX_PENDING, Refusal, Rules, Scope, Unchanged};
 use std::sync::Arc;
 
 use avouch_dns::publish::Publisher;
+use avouch_engine::decision::Limit;
 use avouch_gather::clock::Clock;
 use avouch_store::ledger::Ledger;
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crowd::Crowd;
 use desk::Desk;
 use publishing::Publishing;
 
@@ -82,6 +86,12 @@ impl Registrar {
     /// What agents ask.
     pub fn for_agents(&self) -> Router {
         agents::router(Arc::clone(&self.shared))
+    }
+
+    /// The same, where strangers ask: one source no more often than this.
+    pub fn for_strangers(&self, limit: Limit) -> Router {
+        let crowd = Arc::new(Crowd::new(limit, Arc::clone(&self.shared.clock)));
+        self.for_agents().layer(from_fn_with_state(crowd, crowd::hold_back))
     }
 
     /// What those ask who run it.
