@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::bind::free_port;
+use crate::certificate::Certificate;
 use crate::peers::Peers;
 use crate::process::Process;
 
@@ -21,6 +23,7 @@ const NOBODY: u32 = 65_534;
 #[derive(Debug)]
 pub struct Postgres {
     process: Process,
+    port: Option<u16>,
     /// After the process: the folder goes when nothing runs in it any more.
     folder: TempDir,
 }
@@ -31,6 +34,18 @@ impl Postgres {
     /// # Errors
     /// What went wrong, with what the program said.
     pub fn start(tools: &Peers) -> io::Result<Self> {
+        Self::start_by(tools, None)
+    }
+
+    /// The same, which listens at a port of 127.0.0.1, too, and takes nobody there without TLS, by this certificate.
+    ///
+    /// # Errors
+    /// As [`Postgres::start`].
+    pub fn start_secured(tools: &Peers, certificate: &Certificate) -> io::Result<Self> {
+        Self::start_by(tools, Some((free_port()?, certificate)))
+    }
+
+    fn start_by(tools: &Peers, secured: Option<(u16, &Certificate)>) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let is_root = fs::metadata("/proc/self").map(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0)?;
         if is_root {
@@ -49,17 +64,38 @@ impl Postgres {
             return Err(io::Error::other(String::from_utf8_lossy(&made.stderr).into_owned()));
         }
         let socket = folder.path().display().to_string();
-        let settings = ["-c", "listen_addresses=", "-c", "log_min_messages=log"];
-        let process =
-            Process::start(run("postgres").args(["-D", "data", "-F", "-k", &socket]).args(settings))?;
+        let mut command = run("postgres");
+        command.args(["-D", "data", "-F", "-k", &socket, "-c", "log_min_messages=log"]);
+        match secured {
+            None => command.args(["-c", "listen_addresses="]),
+            Some((port, certificate)) => {
+                let data = folder.path().join("data");
+                fs::write(data.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 trust\n")?;
+                fs::write(data.join("server.crt"), &certificate.certificate)?;
+                let key = data.join("server.key");
+                fs::write(&key, &certificate.key)?;
+                fs::set_permissions(&key, fs::Permissions::from_mode(0o600))?;
+                if is_root {
+                    chown(&key, Some(NOBODY), Some(NOBODY))?;
+                }
+                command.args(["-c", "listen_addresses=127.0.0.1", "-c", "ssl=on", "-p", &port.to_string()])
+            }
+        };
+        let process = Process::start(&mut command)?;
         process.hear(|line| line.contains("ready to accept connections").then_some(()))?;
-        Ok(Self { process, folder })
+        Ok(Self { process, port: secured.map(|(port, _)| port), folder })
     }
 
     /// How it is reached.
     #[must_use]
     pub fn url(&self) -> String {
         format!("postgres://avouch@localhost/postgres?host={}", self.folder.path().display())
+    }
+
+    /// Where it listens with TLS.
+    #[must_use]
+    pub const fn port(&self) -> Option<u16> {
+        self.port
     }
 
     /// Ends it at once, as a crash does.

@@ -1,15 +1,18 @@
 //! The registrar's configuration: read whole, every problem at once. `docs/operate/registrar.md` describes each key.
 
 mod attestation;
+mod limits;
 mod records;
 
 pub use attestation::Attestation;
+pub use limits::Limits;
 pub use records::{OwnZone, Publish, Records};
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use avouch_store::ledger;
 use avouch_wire::name::Domain;
 use avouch_wire::settings::{Fault, Problems, Quoted, Reader, Table, Value};
 
@@ -28,6 +31,8 @@ pub struct Config {
     pub records: Records,
     /// Whose TPMs count, where agents may show that they have one.
     pub attestation: Option<Attestation>,
+    /// How often one source may ask.
+    pub limits: Limits,
     /// The owner's socket.
     pub owner: PathBuf,
     /// The operators' socket, where there are others than the owner.
@@ -83,6 +88,7 @@ impl Config {
         let store = root.sub("store").and_then(|mut store| store.required("url", url));
         let records = Records::read(&mut root, domain.as_ref());
         let attestation = root.sub("attestation").map(Attestation::read);
+        let limits = root.sub("limits").map(Limits::read).unwrap_or_default();
         let owner = root.sub("owner").and_then(|mut owner| owner.required("socket", path));
         let operator = root.sub("operator").map(|mut operator| operator.required("socket", path));
         for (table, fix) in [
@@ -108,6 +114,7 @@ impl Config {
             store: store?,
             records: records?,
             attestation,
+            limits,
             owner: owner?,
             operator: operator.map_or(Some(None), |operator| operator.map(Some))?,
         })
@@ -134,12 +141,9 @@ fn domain(value: Value<'_>) -> Result<Domain<'static>, Fault> {
 }
 
 pub(crate) fn url(value: Value<'_>) -> Result<String, Fault> {
-    let fix = "write \"sqlite:\" and a path, or \"postgres://USER@HOST/NAME\"";
-    let is_one = |text: &str| {
-        let mut kinds = ["sqlite:", "postgres://", "postgresql://"].into_iter();
-        kinds.any(|kind| text.strip_prefix(kind).is_some_and(|rest| !rest.is_empty()))
-    };
-    value.convert("a database", fix, |text| is_one(text).then(|| text.to_owned()))
+    let fix = "write \"sqlite:\" and a path, or \"postgres://USER@HOST/NAME\", with sslmode verify-full, verify-ca or \
+               disable, if any";
+    value.convert("a database", fix, |text| ledger::is_sound(text).then(|| text.to_owned()))
 }
 
 pub(crate) fn path(value: Value<'_>) -> Result<PathBuf, Fault> {
@@ -154,20 +158,12 @@ impl fmt::Display for Config {
         if let Some((certificate, key)) = &self.tls {
             writeln!(f, "\n[tls]\ncert = {}\nkey = {}", file(certificate), file(key))?;
         }
-        writeln!(f, "\n[store]\nurl = {}", Quoted(shown_url(&self.store)))?;
+        writeln!(f, "\n[store]\nurl = {}", Quoted(ledger::shown(&self.store)))?;
         write!(f, "{}", self.records)?;
         self.attestation.iter().try_for_each(|attestation| write!(f, "{attestation}"))?;
+        write!(f, "{}", self.limits)?;
         writeln!(f, "\n[owner]\nsocket = {}", file(&self.owner))?;
         self.operator.iter().try_for_each(|path| writeln!(f, "\n[operator]\nsocket = {}", file(path)))
-    }
-}
-
-/// The address of a database without the password in it.
-pub(crate) fn shown_url(url: &str) -> String {
-    let (before, host) = url.split_once('@').unwrap_or(("", url));
-    match before.rsplit_once(':') {
-        Some((user, _)) if user.contains("//") => format!("{user}:…@{host}"),
-        _ => url.to_owned(),
     }
 }
 
@@ -246,6 +242,8 @@ mod tests {
             ("store.url = 'sqlite:registrar.db'", "", "`[store]` is missing"),
             ("sqlite:registrar.db", "sqlite:", "`store.url`"),
             ("sqlite:registrar.db", "mysql://x", "`store.url`"),
+            ("sqlite:registrar.db", "postgres://", "`store.url`"),
+            ("sqlite:registrar.db", "postgres://db.example/r?sslmode=prefer", "`store.url`"),
             ("server = '127.0.0.1:53'", "server = 'localhost'", "`publish.server`"),
             ("tsig = 'tsig.key'", "ttl = 0, tsig = 'k'", "`publish.ttl`"),
             ("tsig = 'tsig.key'", "zone = '', tsig = 'k'", "`publish.zone`"),
@@ -266,5 +264,11 @@ mod tests {
         let config = Config::parse("f", &LEAST.replace("sqlite:registrar.db", url)).unwrap();
         assert_eq!(config.store, url);
         assert!(!config.to_string().contains("secret") && config.to_string().contains("avouch:…@db.example"));
+        let url = "postgres://db.example/registrar?user=avouch&password=secret";
+        let shown = Config::parse("f", &LEAST.replace("sqlite:registrar.db", url)).unwrap().to_string();
+        assert!(!shown.contains("secret") && shown.contains("registrar?user=avouch&…"), "{shown}");
+        let wrong = url.replace("postgres", "mysql");
+        let told = Config::parse("f", &LEAST.replace("sqlite:registrar.db", &wrong)).unwrap_err().to_string();
+        assert!(!told.contains("secret"), "{told}");
     }
 }

@@ -186,7 +186,10 @@ impl Running {
             let opened = opened.map_err(|source| StartError::Socket { path: path.clone(), source })?;
             tasks.spawn(socket::serve(opened, path.clone(), registrar.for_role(role), stopping.clone()));
         }
-        tasks.spawn(accept(listener, tls, registrar.for_agents(), LASTS, stopping));
+        let strangers = config.limits.limit();
+        let questions =
+            strangers.map_or_else(|| registrar.for_agents(), |limit| registrar.for_strangers(limit));
+        tasks.spawn(accept(listener, tls, questions, LASTS, stopping));
         Ok(Self { agents, zone: at.addresses, at_parent: at.at_parent, stop, tasks, _alone: alone })
     }
 

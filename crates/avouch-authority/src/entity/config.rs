@@ -5,11 +5,12 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use avouch_store::ledger;
 use avouch_wire::name::Domain;
 use avouch_wire::settings::{Fault, List, Problems, Quoted, Reader, Table, Value};
 use ipnet::IpNet;
 
-use crate::config::{ConfigError, path, shown_url, url};
+use crate::config::{ConfigError, path, url};
 
 /// How an entity is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,7 +168,7 @@ impl fmt::Display for Config {
             writeln!(f, "\n[tls]\ncert = {}\nkey = {}", file(certificate), file(key))?;
         }
         let Store { url, mark, root } = &self.store;
-        writeln!(f, "\n[store]\nurl = {}", Quoted(shown_url(url)))?;
+        writeln!(f, "\n[store]\nurl = {}", Quoted(ledger::shown(url)))?;
         writeln!(f, "mark = {}\nroot = {}", file(mark), file(root))?;
         writeln!(f, "\n[owner]\nsocket = {}", file(&self.owner))?;
         let Sites { resolvers, roots, allow_networks } = &self.sites;

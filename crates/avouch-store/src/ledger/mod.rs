@@ -6,6 +6,7 @@
 //! synchronised at each commit), and nothing of it otherwise. A registrar's rules decide upon what they have
 //! read, so one registrar uses a database at a time ([`Ledger::alone`]), and one transaction after the other.
 
+mod address;
 pub mod entity;
 mod open;
 mod rows;
@@ -14,6 +15,7 @@ mod schema;
 mod tests;
 mod transaction;
 
+pub use address::{is_sound, shown};
 pub use open::{Alone, Ledger, LedgerError, Service};
 pub use rows::{Agent, AgentState, Audited, Held, Proposal, Publication, Token};
 pub use transaction::Transaction;

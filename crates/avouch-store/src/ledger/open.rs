@@ -9,6 +9,7 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers};
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyPool, AssertSqlSafe};
 
+use super::address::{is_postgres, secured, shown};
 use super::entity::MarkError;
 use super::entity::schema::MIGRATIONS as OF_ENTITY;
 use super::schema::{MIGRATIONS as OF_REGISTRAR, of_postgres};
@@ -26,6 +27,12 @@ pub enum LedgerError {
     /// Not the address of a database.
     #[error("{0:?} is no database: write sqlite:PATH, or postgres://USER@HOST/NAME")]
     Address(String),
+    /// It is said to believe whoever answers.
+    #[error(
+        "sslmode={0} goes without TLS or believes any server: write verify-full, with sslrootcert=FILE for an authority \
+         of your own, or disable"
+    )]
+    Mode(String),
     /// Another service uses it.
     #[error("another service uses the database: stop it, or name another database")]
     InUse,
@@ -120,14 +127,14 @@ impl Ledger {
     pub async fn open_for(service: Service, url: &str) -> Result<Self, LedgerError> {
         static DRIVERS: Once = Once::new();
         DRIVERS.call_once(install_default_drivers);
-        let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+        let is_postgres = is_postgres(url);
         let address = match url.strip_prefix("sqlite:") {
             Some(path) if !path.is_empty() && path != ":memory:" => {
                 close_to_others(Path::new(path))?;
                 format!("sqlite:{path}?mode=rwc")
             }
-            _ if is_postgres => url.to_owned(),
-            _ => return Err(LedgerError::Address(url.to_owned())),
+            _ if is_postgres => secured(url)?,
+            _ => return Err(LedgerError::Address(shown(url))),
         };
         let options = AnyConnectOptions::from_str(&address)?;
         let pool = AnyPoolOptions::new().max_connections(CONNECTIONS);

@@ -1,6 +1,7 @@
 //! One battery for both databases.
 
 use avouch_wire::time::Time;
+use testkit::certificate::CertificateAuthority;
 use testkit::peers::require;
 use testkit::postgres::{PROGRAMS, Postgres};
 
@@ -264,4 +265,43 @@ async fn what_an_older_version_wrote_is_read_after_its_schema_was_brought_up_to_
         let held = read.agent("a").await.unwrap().unwrap().held;
         assert_eq!(held, Held { tier: "tpm".to_owned(), ..Held::unknown() });
     }
+}
+
+#[tokio::test]
+async fn postgresql_elsewhere_is_asked_by_tls_and_believed_by_its_certificate() {
+    let Some(tools) = require(&PROGRAMS) else { return };
+    let authority = CertificateAuthority::new().unwrap();
+    let postgres = Postgres::start_secured(&tools, &authority.issue(&["localhost"]).unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let root = file("root.pem", &authority.root);
+    let other = file("other.pem", &CertificateAuthority::new().unwrap().root);
+    let port = postgres.port().unwrap();
+    let open = |host: &str, query: String| {
+        let url = format!("postgres://avouch@{host}:{port}/postgres?{query}");
+        async move { Ledger::open(&url).await }
+    };
+    let ledger = open("localhost", format!("sslmode=verify-full&sslrootcert={root}")).await.unwrap();
+    assert!(!ledger.knows(&[0; 32]).await.unwrap());
+    assert!(open("127.0.0.1", format!("sslmode=verify-ca&sslrootcert={root}")).await.is_ok());
+    let refused = |opened: Result<Ledger, LedgerError>| matches!(opened, Err(LedgerError::Database(_)));
+    assert!(
+        refused(open("127.0.0.1", format!("sslmode=verify-full&sslrootcert={root}")).await),
+        "another name"
+    );
+    assert!(
+        refused(open("localhost", format!("sslmode=verify-full&sslrootcert={other}")).await),
+        "by nobody known"
+    );
+    assert!(refused(open("localhost", "sslmode=verify-ca".to_owned()).await));
+    assert!(
+        refused(open("localhost", "sslmode=disable".to_owned()).await),
+        "the server takes nobody in clear"
+    );
+    let mode = open("localhost", "sslmode=require".to_owned()).await;
+    assert!(matches!(mode, Err(LedgerError::Mode(_))));
 }

@@ -168,10 +168,12 @@ impl fmt::Display for Value<'_> {
     }
 }
 
-/// A URL without what stands before its host, which may be a password: a message may go to a log.
+/// A URL without what stands before its host, or in its query, which may be a password: a message may go to a log.
 fn without_credentials(text: &str) -> Cow<'_, str> {
-    let named = text.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1)));
-    named.map_or(Cow::Borrowed(text), |(scheme, rest)| format!("{scheme}://…@{rest}").into())
+    let Some((scheme, rest)) = text.split_once("://") else { return text.into() };
+    let (user, rest) = rest.rsplit_once('@').map_or(("", rest), |(_, rest)| ("…@", rest));
+    let (before, query) = rest.split_once('?').map_or((rest, ""), |(before, _)| (before, "?…"));
+    format!("{scheme}://{user}{before}{query}").into()
 }
 
 #[cfg(test)]
@@ -188,6 +190,8 @@ mod tests {
             ("'redis://user:pass@host/0'", "\"redis://…@host/0\""),
             ("'https://:p@ss@host'", "\"https://…@host\""),
             ("'https://host/a'", "\"https://host/a\""),
+            ("'https://user:p@host?a=b@c'", "\"https://…@c\""),
+            ("'mysql://host/a?password=b'", "\"mysql://host/a?…\""),
             ("'someone@host'", "\"someone@host\""),
         ] {
             assert_eq!(value(text).to_string(), shown);

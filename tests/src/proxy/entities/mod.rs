@@ -306,7 +306,10 @@ async fn a_reload_takes_an_entity_away_at_once_and_brings_none() {
     assert_eq!(world.comes(&running, &re2).await.2, "entity-not-configured", "nobody asks it yet");
     assert_eq!(running.reload(world.config("", "")).unwrap(), ["[entities]", "[[registration_entity]]"]);
     assert_eq!(world.comes(&running, &world.signed(2)).await.2, "mode-unsupported");
-    assert_eq!(running.reload(world.config("", &world.tables())).unwrap(), ["[entities]", "[[registration_entity]]"]);
+    assert_eq!(
+        running.reload(world.config("", &world.tables())).unwrap(),
+        ["[entities]", "[[registration_entity]]"]
+    );
     assert_eq!(world.comes(&running, &world.signed(2)).await, verified(3));
     running.stop().await;
 }
