@@ -17,6 +17,7 @@ mod figure;
 mod gateway;
 mod player;
 mod refusal;
+mod registry;
 mod replay;
 mod world;
 
@@ -27,9 +28,10 @@ pub use player::play;
 type Group = (&'static str, fn() -> Vec<Figure>);
 
 /// The groups of figures, in the order of the page.
-const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 12] = [
     ("check", || vec![check::whole(&world::World::new())]),
     ("batch", || vec![batch::known_root()]),
+    ("registry", registry::figures),
     ("bot", || vec![bot::whole()]),
     ("refusal", || refusal::figures(&world::World::new())),
     ("policy", || vec![check::policy(&world::World::new())]),
