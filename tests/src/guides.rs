@@ -5,6 +5,7 @@ use std::path::Path;
 
 use avouch_agent::config::Config as AgentConfig;
 use avouch_authority::config::Config as RegistrarConfig;
+use avouch_authority::entity::Config as EntityConfig;
 use avouch_gateway::config::Config;
 
 /// The blocks of kind `toml` of a text.
@@ -26,6 +27,7 @@ fn every_configuration_shown_can_be_read() {
             let read = match guide.file_name().and_then(|name| name.to_str()) {
                 // Within a list a block is indented, which TOML does not mind.
                 Some("agent.md") => AgentConfig::parse(&name, block).map(drop),
+                Some("entity.md") => EntityConfig::parse(&name, block).map(drop),
                 Some("registrar.md") => RegistrarConfig::parse(&name, block).map(drop),
                 _ => Config::parse(&name, block).map(drop),
             };

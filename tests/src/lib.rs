@@ -7,6 +7,8 @@ mod cli;
 #[cfg(test)]
 mod console;
 #[cfg(test)]
+mod entity;
+#[cfg(test)]
 mod guides;
 #[cfg(test)]
 mod helm;

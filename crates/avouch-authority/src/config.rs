@@ -155,7 +155,7 @@ fn domain(value: Value<'_>) -> Result<Domain<'static>, Fault> {
     value.convert("a domain", fix, |text| Domain::parse(text).ok().map(Domain::into_owned))
 }
 
-fn url(value: Value<'_>) -> Result<String, Fault> {
+pub(crate) fn url(value: Value<'_>) -> Result<String, Fault> {
     let fix = "write \"sqlite:\" and a path, or \"postgres://USER@HOST/NAME\"";
     let is_one = |text: &str| {
         let mut kinds = ["sqlite:", "postgres://", "postgresql://"].into_iter();
@@ -164,7 +164,7 @@ fn url(value: Value<'_>) -> Result<String, Fault> {
     value.convert("a database", fix, |text| is_one(text).then(|| text.to_owned()))
 }
 
-fn path(value: Value<'_>) -> Result<PathBuf, Fault> {
+pub(crate) fn path(value: Value<'_>) -> Result<PathBuf, Fault> {
     let fix = "write the path of a file";
     value.convert("a path", fix, |text| (!text.is_empty()).then(|| PathBuf::from(text)))
 }
@@ -176,17 +176,21 @@ impl fmt::Display for Config {
         if let Some((certificate, key)) = &self.tls {
             writeln!(f, "\n[tls]\ncert = {}\nkey = {}", file(certificate), file(key))?;
         }
-        let (before, host) = self.store.split_once('@').unwrap_or(("", &self.store));
-        let shown = match before.rsplit_once(':') {
-            Some((user, _)) if user.contains("//") => format!("{user}:…@{host}"),
-            _ => self.store.clone(),
-        };
-        writeln!(f, "\n[store]\nurl = {}", Quoted(shown))?;
+        writeln!(f, "\n[store]\nurl = {}", Quoted(shown_url(&self.store)))?;
         let Publish { server, zone, tsig, ttl } = &self.publish;
         writeln!(f, "\n[publish]\nserver = \"{server}\"\nzone = {}", Quoted(zone))?;
         writeln!(f, "tsig = {}\nttl = {ttl}", file(tsig))?;
         writeln!(f, "\n[owner]\nsocket = {}", file(&self.owner))?;
         self.operator.iter().try_for_each(|path| writeln!(f, "\n[operator]\nsocket = {}", file(path)))
+    }
+}
+
+/// The address of a database without the password in it.
+pub(crate) fn shown_url(url: &str) -> String {
+    let (before, host) = url.split_once('@').unwrap_or(("", url));
+    match before.rsplit_once(':') {
+        Some((user, _)) if user.contains("//") => format!("{user}:…@{host}"),
+        _ => url.to_owned(),
     }
 }
 

@@ -3,47 +3,22 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
 
 use avouch_dns::publish::{PublishError, Publisher};
 use avouch_gather::clock::SystemClock;
 use avouch_keys::tsig::{TsigKey, TsigKeyError};
 use avouch_store::ledger::{Ledger, LedgerError};
-use avouch_tls::{Acceptor, CertificateError, Protocol};
-use axum::Router;
-use axum::extract::ConnectInfo;
-use http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
-use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
+use avouch_tls::{Acceptor, CertificateError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::registrar::{Registrar, Role, Rules};
+use crate::serving::{LASTS, accept};
 use crate::socket;
-
-/// Connections of agents at once: half of the files that a process may usually have open.
-const CONNECTIONS: usize = 512;
-
-/// The longest that a connection lasts: an agent asks, and learns, in one.
-const LASTS: Duration = Duration::from_secs(30);
-
-/// Octets of a request's head.
-const MAX_HEAD: usize = 16 << 10;
-
-/// Questions at once on one connection of HTTP/2.
-const STREAMS: u32 = 16;
-
-/// How long to wait when the kernel refuses a connection for want of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The owner's socket is the user's that the registrar runs as; operators are its group.
 const OF_OWNER: u32 = 0o600;
@@ -132,7 +107,7 @@ pub async fn run(config: &Config, ready: impl FnOnce(SocketAddr)) -> Result<(), 
             let _ = std::fs::remove_file(path);
         });
     }
-    tasks.spawn(accept(listener, tls, registrar.for_agents(), stopping));
+    tasks.spawn(accept(listener, tls, registrar.for_agents(), LASTS, stopping));
     drop(registrar);
     ready(address);
     tokio::select! {
@@ -146,106 +121,4 @@ pub async fn run(config: &Config, ready: impl FnOnce(SocketAddr)) -> Result<(), 
         tracing::warn!("somebody's connection is cut off");
     }
     Ok(())
-}
-
-async fn accept(
-    listener: TcpListener,
-    tls: Option<Acceptor>,
-    router: Router,
-    mut stop: watch::Receiver<bool>,
-) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut connections = JoinSet::new();
-    loop {
-        let entering = async {
-            // Nobody closes the room.
-            let place = Arc::clone(&room).acquire_owned().await.ok();
-            listener.accept().await.map(|(stream, from)| (stream, from, place))
-        };
-        let entered = tokio::select! {
-            _ = stop.changed() => break,
-            entered = entering => entered,
-        };
-        match entered {
-            Ok((stream, from, place)) => {
-                let (tls, router, stop) = (tls.clone(), router.clone(), stop.clone());
-                connections.spawn(async move {
-                    let serving = async {
-                        match tls {
-                            None => serve(stream, Protocol::Http1, from, router, stop).await,
-                            Some(tls) => match tls.accept(stream).await {
-                                Ok(stream) => {
-                                    let protocol = stream.protocol();
-                                    serve(stream, protocol, from, router, stop).await
-                                }
-                                Err(error) => tracing::debug!(%error, "no handshake"),
-                            },
-                        }
-                    };
-                    let _too_long = tokio::time::timeout(LASTS, serving).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept connections");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-        while connections.try_join_next().is_some() {}
-    }
-    drop(listener);
-    while connections.join_next().await.is_some() {}
-}
-
-/// Serves a connection to its end; after a stop was asked for, only what is under way.
-async fn serve<S>(
-    stream: S,
-    protocol: Protocol,
-    from: SocketAddr,
-    router: Router,
-    stop: watch::Receiver<bool>,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let router = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(from));
-        router.call(request)
-    });
-    let stream = TokioIo::new(stream);
-    let ended = match protocol {
-        Protocol::Http1 => {
-            let mut server = http1::Builder::new();
-            server.timer(TokioTimer::new()).header_read_timeout(LASTS).max_buf_size(MAX_HEAD);
-            let connection = server.serve_connection(stream, service);
-            until_stopped(connection, stop, |connection| connection.graceful_shutdown()).await
-        }
-        Protocol::Http2 => {
-            let mut server = http2::Builder::new(TokioExecutor::new());
-            let most = u32::try_from(MAX_HEAD).unwrap_or(u32::MAX);
-            server.timer(TokioTimer::new()).max_header_list_size(most).max_concurrent_streams(STREAMS);
-            let connection = server.serve_connection(stream, service);
-            until_stopped(connection, stop, |connection| connection.graceful_shutdown()).await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection broke off");
-    }
-}
-
-async fn until_stopped<C>(
-    connection: C,
-    mut stop: watch::Receiver<bool>,
-    finish: fn(Pin<&mut C>),
-) -> hyper::Result<()>
-where
-    C: Future<Output = hyper::Result<()>>,
-{
-    let mut connection = pin!(connection);
-    tokio::select! {
-        biased;
-        ended = connection.as_mut() => return ended,
-        _ = stop.changed() => finish(connection.as_mut()),
-    }
-    connection.await
 }

@@ -37,19 +37,19 @@ pub(crate) async fn open(path: &Path, mode: u32) -> io::Result<UnixListener> {
     socket.listen(BACKLOG)
 }
 
-/// Why a registrar says nothing, or no.
+/// Why a service says nothing, or no.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// Nobody listens there, or not for us.
-    #[error("cannot reach a registrar at {}: {source}", path.display())]
+    #[error("cannot reach the service at {}: {source}", path.display())]
     Connect {
         /// Where.
         path: PathBuf,
         /// What the operating system said.
         source: io::Error,
     },
-    /// It went away, or is no registrar.
-    #[error("the registrar's answer broke off: {0}")]
+    /// It went away, or is none of ours.
+    #[error("the answer broke off: {0}")]
     Broken(String),
     /// It says no, and why.
     #[error("{detail}")]
@@ -61,7 +61,7 @@ pub enum AskError {
     },
 }
 
-/// Asks a registrar by one of its sockets; `body` is sent as JSON.
+/// Asks a service by one of its sockets; `body` is sent as JSON.
 ///
 /// # Errors
 /// [`AskError`].
@@ -86,7 +86,7 @@ async fn answered(
     let request = Request::builder()
         .method(method)
         .uri(path)
-        .header(header::HOST, "registrar")
+        .header(header::HOST, "owner")
         .header(header::CONTENT_TYPE, "application/json")
         .body(Body::from(body.map(Value::to_string).unwrap_or_default()))
         .map_err(|error| AskError::Broken(error.to_string()))?;

@@ -27,7 +27,7 @@ macro_rules! scripts {
 
 scripts![
     keys, dns, sign, directory, verify, confirm, explain, audit, report, refuse, fetch, delegate, policy,
-    gateway, doctor, backup, console, manual, agent
+    gateway, doctor, backup, console, manual, agent, entity
 ];
 
 #[test]

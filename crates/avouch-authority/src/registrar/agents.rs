@@ -10,14 +10,12 @@ use axum::body::Bytes;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde::Serialize;
 
-use super::desk::Lane;
-use super::{Refusal, Shared, Unavailable};
-
-/// Seconds after which to ask again while something is out of order.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+use super::{Refusal, Shared};
+use crate::answers::{problem, unavailable};
+use crate::desk::{Lane, Unavailable};
 
 /// What became of it.
 #[derive(Serialize)]
@@ -27,36 +25,6 @@ struct Enrolled {
     state: &'static str,
     /// Where the record stands, or will.
     name: String,
-}
-
-/// Why there is nothing of it (RFC 9457).
-#[derive(Serialize)]
-pub(super) struct Problem {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    reason: &'static str,
-    detail: String,
-}
-
-/// An answer that says what is wrong, and how to mend it.
-pub(super) fn problem(status: StatusCode, reason: &'static str, detail: impl ToString) -> Response {
-    let problem = Problem { kind: "about:blank", reason, detail: detail.to_string() };
-    let mut answer = (status, axum::Json(problem)).into_response();
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        answer.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
-    }
-    answer
-}
-
-pub(super) fn unavailable(error: &Unavailable) -> Response {
-    // What the database says is for the log.
-    let detail = match error {
-        Unavailable::Busy => "too many ask at once: ask again",
-        Unavailable::Database(_) => "the registrar's database fails: ask again later",
-        Unavailable::Stopping => "the registrar stops: ask again later",
-    };
-    problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
 }
 
 pub(super) fn router(shared: Arc<Shared>) -> Router {

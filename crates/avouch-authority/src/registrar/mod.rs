@@ -1,14 +1,13 @@
 //! The registrar: agents enrol by a token and the proof that they hold a key, and the DNS says so.
 
 mod agents;
-mod desk;
 mod owners;
 mod publishing;
 mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use desk::Unavailable;
+pub use crate::desk::Unavailable;
 pub use publishing::Standing;
 pub use rules::{Actor, MAX_PENDING, Refusal, Rules, Scope, Unchanged};
 
@@ -21,7 +20,7 @@ use axum::Router;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use desk::Desk;
+use crate::desk::{Desk, Nothing};
 use publishing::Publishing;
 
 /// Who speaks by a socket.
@@ -59,7 +58,7 @@ impl Registrar {
         tasks: &mut JoinSet<()>,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        let (desk, working) = Desk::open(ledger.clone());
+        let (desk, working) = Desk::open(ledger.clone(), Nothing);
         let (tell, standing) = watch::channel(Standing::default());
         tasks.spawn(working);
         let publishing = Publishing {

@@ -16,11 +16,11 @@ use futures_util::future::BoxFuture;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::agents::{problem, unavailable};
-use super::desk::Lane;
 use super::publishing::waited;
 use super::rules::fingerprint_of;
 use super::{Actor, Role, Scope, Shared, Unchanged};
+use crate::answers::{problem, unavailable};
+use crate::desk::Lane;
 
 /// Longest that a token may count.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);

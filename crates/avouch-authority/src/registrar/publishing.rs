@@ -12,7 +12,7 @@ use avouch_wire::time::Time;
 use tokio::sync::watch;
 
 use super::Rules;
-use super::desk::{Desk, Lane, Unavailable};
+use crate::desk::{Desk, Lane, Unavailable};
 
 /// How long changes gather before they are published together.
 const GATHER: Duration = Duration::from_millis(500);

@@ -9,7 +9,9 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers};
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyPool, AssertSqlSafe};
 
-use super::schema::{MIGRATIONS, of_postgres};
+use super::entity::MarkError;
+use super::entity::schema::MIGRATIONS as OF_ENTITY;
+use super::schema::{MIGRATIONS as OF_REGISTRAR, of_postgres};
 use super::transaction::Transaction;
 
 /// Connections to the database: one writes, the others read lists.
@@ -24,8 +26,8 @@ pub enum LedgerError {
     /// Not the address of a database.
     #[error("{0:?} is no database: write sqlite:PATH, or postgres://USER@HOST/NAME")]
     Address(String),
-    /// Another registrar uses it.
-    #[error("another registrar uses the database: stop it, or name another database")]
+    /// Another service uses it.
+    #[error("another service uses the database: stop it, or name another database")]
     InUse,
     /// The lock beside the database cannot be had.
     #[error("cannot lock {}: {source}", path.display())]
@@ -49,12 +51,42 @@ pub enum LedgerError {
     /// It cannot be reached, or refuses.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// The mark beside the database cannot be used.
+    #[error("{0}")]
+    Mark(#[from] MarkError),
     /// Something stands in it that was never written there.
     #[error("the database holds {what} that cannot be read: restore a backup")]
     Damaged {
         /// What.
         what: &'static str,
     },
+}
+
+/// Whose database it is: each service has tables of its own, and a version of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// A registrar.
+    Registrar,
+    /// A registration entity.
+    Entity,
+}
+
+impl Service {
+    /// From nothing to the present schema.
+    const fn steps(self) -> &'static [&'static [&'static str]] {
+        match self {
+            Self::Registrar => &OF_REGISTRAR,
+            Self::Entity => &OF_ENTITY,
+        }
+    }
+
+    /// The table that says how many of them were taken.
+    const fn versions(self) -> &'static str {
+        match self {
+            Self::Registrar => "schema_version",
+            Self::Entity => "entity_schema_version",
+        }
+    }
 }
 
 /// An open database with the present schema.
@@ -73,11 +105,19 @@ pub struct Alone {
 }
 
 impl Ledger {
+    /// Opens a registrar's.
+    ///
+    /// # Errors
+    /// As [`Ledger::open_for`].
+    pub async fn open(url: &str) -> Result<Self, LedgerError> {
+        Self::open_for(Service::Registrar, url).await
+    }
+
     /// Opens `sqlite:PATH` (made where it is not there) or `postgres://…`, and brings its schema up to date.
     ///
     /// # Errors
     /// [`LedgerError`]; a schema that is newer than known is not touched.
-    pub async fn open(url: &str) -> Result<Self, LedgerError> {
+    pub async fn open_for(service: Service, url: &str) -> Result<Self, LedgerError> {
         static DRIVERS: Once = Once::new();
         DRIVERS.call_once(install_default_drivers);
         let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
@@ -102,7 +142,7 @@ impl Ledger {
             }),
         };
         let ledger = Self { pool: pool.connect_with(options).await?, url: url.into() };
-        ledger.migrate(is_postgres).await?;
+        ledger.migrate(service, is_postgres).await?;
         Ok(ledger)
     }
 
@@ -144,23 +184,26 @@ impl Ledger {
         self.pool.close().await;
     }
 
-    async fn migrate(&self, is_postgres: bool) -> Result<(), LedgerError> {
-        let known = MIGRATIONS.len() as i64;
+    async fn migrate(&self, service: Service, is_postgres: bool) -> Result<(), LedgerError> {
+        let (steps, table) = (service.steps(), service.versions());
+        let known = steps.len() as i64;
         let mut transaction = self.pool.begin().await?;
-        let versions = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)";
+        // Constants of ours, one of which is the name of a table.
+        let versions = AssertSqlSafe(format!("CREATE TABLE IF NOT EXISTS {table} (version BIGINT NOT NULL)"));
         sqlx::query(versions).execute(&mut *transaction).await?;
-        let latest = "SELECT COALESCE(MAX(version), 0) FROM schema_version";
+        let latest = AssertSqlSafe(format!("SELECT COALESCE(MAX(version), 0) FROM {table}"));
         let found: i64 = sqlx::query_scalar(latest).fetch_one(&mut *transaction).await?;
         if found > known {
             return Err(LedgerError::Newer { found, known });
         }
-        for (version, step) in (1..).zip(MIGRATIONS).skip(found as usize) {
-            for statement in step {
+        for (version, step) in (1_i64..).zip(steps).skip(found as usize) {
+            for statement in *step {
                 let statement = if is_postgres { of_postgres(statement) } else { (*statement).to_owned() };
                 // A constant of ours, with one word replaced.
                 sqlx::query(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
             }
-            let note = sqlx::query("INSERT INTO schema_version (version) VALUES ($1)").bind(version);
+            let note = AssertSqlSafe(format!("INSERT INTO {table} (version) VALUES ($1)"));
+            let note = sqlx::query(note).bind(version);
             note.execute(&mut *transaction).await?;
         }
         Ok(transaction.commit().await?)

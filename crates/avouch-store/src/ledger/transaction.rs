@@ -8,7 +8,7 @@ use super::open::LedgerError;
 use super::rows::{Agent, AgentState, Audited, Proposal, Publication, Token};
 
 /// Most rows of one answer; lists go on after the last id.
-const PAGE: i64 = 1_000;
+pub(super) const PAGE: i64 = 1_000;
 
 /// What is read and written together.
 #[derive(Debug)]
@@ -328,16 +328,16 @@ impl Transaction {
 }
 
 /// Times beyond what a column holds are as good as its end.
-fn millis(time: Time) -> i64 {
+pub(super) fn millis(time: Time) -> i64 {
     i64::try_from(time.millis()).unwrap_or(i64::MAX)
 }
 
-fn time(row: &AnyRow, column: &'static str) -> Result<Time, LedgerError> {
+pub(super) fn time(row: &AnyRow, column: &'static str) -> Result<Time, LedgerError> {
     let millis: i64 = row.try_get(column)?;
     u64::try_from(millis).map(Time::from_millis).map_err(|_| LedgerError::Damaged { what: "a time" })
 }
 
-fn number(row: &AnyRow, column: &'static str) -> Result<u32, LedgerError> {
+pub(super) fn number(row: &AnyRow, column: &'static str) -> Result<u32, LedgerError> {
     let number: i64 = row.try_get(column)?;
     u32::try_from(number).map_err(|_| LedgerError::Damaged { what: "a number" })
 }

@@ -10,6 +10,8 @@ mod demo;
 mod directory;
 mod dns;
 mod doctor;
+mod door;
+mod entity;
 mod explain;
 mod fetch;
 mod gateway;
@@ -53,7 +55,7 @@ const LOG: &str = "warn,hickory_net=error";
 ///
 /// A request makes a claim; evidence is gathered for it; a verdict says who it is; a decision says
 /// what happens. Agents sign with `key`, `sign`, `fetch` and `agent`, domains publish with `dns` and `delegate`, let agents
-/// enrol with `registrar` and take it back with `revoke`; sites judge
+/// enrol with `registrar` or register with `entity`, and take it back with `revoke`; sites judge
 /// with `gateway` and `verify`, see to it with `doctor`, look back with `audit`, and decide with `policy`.
 #[derive(Debug, Parser)]
 #[command(name = "avouch", version, styles = STYLES, after_help = EXIT_CODES, max_term_width = 100)]
@@ -81,6 +83,7 @@ enum Verb {
     Dns(dns::Dns),
     Registrar(registrar::Registrar),
     Revoke(registrar::Revoke),
+    Entity(entity::Entity),
     Report(report::Reports),
     Gateway(gateway::Gateway),
     Doctor(doctor::Doctor),
@@ -97,6 +100,7 @@ impl Cli {
         let usual = match &self.verb {
             Verb::Gateway(_) | Verb::Agent(_) | Verb::Directory(_) => LOG_AT_WORK,
             Verb::Registrar(registrar) if registrar.is_at_work() => LOG_AT_WORK,
+            Verb::Entity(entity) if entity.is_at_work() => LOG_AT_WORK,
             Verb::Demo(_) => "off",
             _ => LOG,
         };
@@ -125,6 +129,7 @@ impl Cli {
             Verb::Dns(dns) => dns.run(),
             Verb::Registrar(registrar) => wait_for(registrar.run()),
             Verb::Revoke(revoke) => wait_for(revoke.run()),
+            Verb::Entity(entity) => wait_for(entity.run()),
             Verb::Report(report) => report.run(),
             Verb::Completions(completions) => completions.run(),
             Verb::Man(man) => man.run(),

@@ -1,12 +1,12 @@
 //! What owners and operators ask of a running registrar, by its sockets.
 
+use crate::cmd::door::{Door, text};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
-use avouch_authority::{AskError, ask};
 use avouch_wire::name::Identity;
 use clap::{Args, ValueEnum};
-use http::{Method, StatusCode};
+use http::Method;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -19,6 +19,10 @@ pub(super) struct Office {
 }
 
 impl Office {
+    fn door(&self) -> Door<'_> {
+        Door { socket: &self.socket, run_by: "avouch registrar run" }
+    }
+
     /// What the registrar says; `None` where there is nothing of what was asked for.
     pub(super) async fn ask(
         &self,
@@ -26,41 +30,13 @@ impl Office {
         path: &str,
         body: Option<Value>,
     ) -> Result<Option<Value>, Failure> {
-        match ask(&self.socket, method, path, body.as_ref()).await {
-            Ok(told) => Ok(Some(told)),
-            Err(AskError::Refused { status: StatusCode::NOT_FOUND, detail }) => {
-                output::talk(detail);
-                Ok(None)
-            }
-            Err(error @ AskError::Connect { .. }) => Err(Failure::configuration(error)
-                .fix("is it running (`avouch registrar run`), and may you use its socket? `--socket` names another")),
-            Err(error @ AskError::Broken(_)) => Err(Failure::unknown(error)),
-            Err(error @ AskError::Refused { status, .. }) if status.is_server_error() => {
-                Err(Failure::unknown(error))
-            }
-            Err(error @ AskError::Refused { .. }) => Err(Failure::configuration(error)),
-        }
+        self.door().ask(method, path, body).await
     }
 
     /// Every page of a list, which goes on after the last of its members by this name.
     pub(super) async fn all(&self, path: &str, name: &str) -> Result<Vec<Value>, Failure> {
-        let (mut rows, mut after) = (Vec::new(), String::new());
-        loop {
-            let sign = if path.contains('?') { '&' } else { '?' };
-            let page = self.ask(Method::GET, &format!("{path}{sign}after={after}"), None).await?;
-            let Some(Value::Array(page)) = page else { return Ok(rows) };
-            let Some(last) = page.last().and_then(|last| last.get(name)).and_then(Value::as_str) else {
-                return Ok(rows);
-            };
-            last.clone_into(&mut after);
-            rows.extend(page);
-        }
+        self.door().all(path, name).await
     }
-}
-
-/// A member as text.
-pub(super) fn text<'v>(row: &'v Value, name: &str) -> &'v str {
-    row.get(name).and_then(Value::as_str).unwrap_or("-")
 }
 
 /// How a registrar stands: who is enrolled, and what waits to be published

@@ -1,6 +1,7 @@
 //! `avouch registrar token`: who may enrol.
 
-use super::office::{Office, text};
+use super::office::Office;
+use crate::cmd::door::text;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;

@@ -29,8 +29,8 @@ pub enum Unavailable {
     /// The database failed. What was asked may be asked again.
     #[error("{0}")]
     Database(Arc<LedgerError>),
-    /// The registrar stops.
-    #[error("the registrar stops")]
+    /// The service stops.
+    #[error("the service stops")]
     Stopping,
 }
 
@@ -39,6 +39,21 @@ type Say = Box<dyn FnOnce(Result<(), Unavailable>) + Send>;
 
 type Job =
     Box<dyn for<'t> FnOnce(&'t mut Transaction) -> BoxFuture<'t, (Result<(), LedgerError>, Say)> + Send>;
+
+/// What is to be done after a commit, before anybody learns of it.
+pub(crate) trait Afterwards: Send + 'static {
+    /// Does it. Where it fails, whoever handed something in learns that nobody knows what became of it.
+    fn committed(&mut self, ledger: &Ledger) -> impl Future<Output = Result<(), LedgerError>> + Send;
+}
+
+/// Nothing.
+pub(crate) struct Nothing;
+
+impl Afterwards for Nothing {
+    async fn committed(&mut self, _: &Ledger) -> Result<(), LedgerError> {
+        Ok(())
+    }
+}
 
 /// Where jobs are handed in. The last one dropped ends the desk.
 #[derive(Clone)]
@@ -50,7 +65,7 @@ pub(crate) struct Desk {
 /// Whose job it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// Those who run the registrar, and what publishes.
+    /// Those who run the service, and what it does of itself.
     First,
     /// Agents.
     Then,
@@ -58,10 +73,10 @@ pub(crate) enum Lane {
 
 impl Desk {
     /// Opens a desk before a ledger. What it returns runs until nobody can hand in any more.
-    pub(crate) fn open(ledger: Ledger) -> (Self, impl Future<Output = ()> + Send) {
+    pub(crate) fn open(ledger: Ledger, after: impl Afterwards) -> (Self, impl Future<Output = ()> + Send) {
         let (first, first_jobs) = mpsc::channel(WAITING);
         let (then, jobs) = mpsc::channel(WAITING);
-        (Self { first, then }, work(ledger, first_jobs, jobs))
+        (Self { first, then }, work(ledger, after, first_jobs, jobs))
     }
 
     /// Does something within a transaction, and says what came of it when that is on the disk.
@@ -93,7 +108,12 @@ impl Desk {
     }
 }
 
-async fn work(ledger: Ledger, mut first: mpsc::Receiver<Job>, mut then: mpsc::Receiver<Job>) {
+async fn work(
+    ledger: Ledger,
+    mut after: impl Afterwards,
+    mut first: mpsc::Receiver<Job>,
+    mut then: mpsc::Receiver<Job>,
+) {
     let (mut of_first, mut of_then) = (Vec::with_capacity(TOGETHER), Vec::with_capacity(TOGETHER));
     loop {
         let taken = tokio::select! {
@@ -107,10 +127,14 @@ async fn work(ledger: Ledger, mut first: mpsc::Receiver<Job>, mut then: mpsc::Re
         }
         let mut told = Vec::with_capacity(taken);
         let together = of_first.drain(..).chain(of_then.drain(..));
-        let done = tokio::time::timeout(PATIENCE, transact(&ledger, together, &mut told)).await;
+        let transacting = async {
+            transact(&ledger, together, &mut told).await?;
+            after.committed(&ledger).await
+        };
+        let done = tokio::time::timeout(PATIENCE, transacting).await;
         let done = done.unwrap_or(Err(LedgerError::Slow));
         if let Err(error) = &done {
-            tracing::error!(%error, "nothing of {} changes took place", told.len());
+            tracing::error!(%error, "{} changes did not take place, or nobody was told", told.len());
         }
         let done = done.map_err(|error| Unavailable::Database(Arc::new(error)));
         told.into_iter().for_each(|say| say(done.clone()));

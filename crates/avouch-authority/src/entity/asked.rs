@@ -1,0 +1,88 @@
+//! What questions of verifiers and agents have in common: who signed them, and how they are answered.
+
+use avouch_keys::entropy::{Entropy as _, SystemEntropy};
+use avouch_wire::entity::{Asker, Credentials, MessageError};
+use axum::body::Bytes;
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use zeroize::Zeroizing;
+
+use super::refusal::Refusal;
+use crate::answers::{problem, unavailable};
+use crate::desk::Unavailable;
+
+/// Why there is no other answer.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Malformed(MessageError),
+    Refused(Refusal),
+    Unavailable(Unavailable),
+    NoRandomness,
+}
+
+impl From<MessageError> for Fault {
+    fn from(error: MessageError) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Unavailable> for Fault {
+    fn from(error: Unavailable) -> Self {
+        Self::Unavailable(error)
+    }
+}
+
+impl Fault {
+    pub(super) fn answer(self, asker: Asker) -> Response {
+        let refusal = match self {
+            Self::Malformed(error) => return problem(StatusCode::BAD_REQUEST, "malformed", error),
+            Self::Unavailable(error) => return unavailable(&error),
+            Self::NoRandomness => {
+                let detail = "the system gives no randomness";
+                return problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+            }
+            Self::Refused(refusal) => refusal,
+        };
+        let mut answer = problem(refusal.status(), refusal.code(), refusal);
+        let fields = answer.headers_mut();
+        if let Some(seconds) = refusal.retry_after() {
+            fields.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if refusal.status() == StatusCode::UNAUTHORIZED {
+            fields.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(asker.scheme()));
+        }
+        answer
+    }
+}
+
+/// Who says that they signed. There is one field of it.
+pub(super) fn credentials(fields: &HeaderMap, asker: Asker) -> Result<Credentials, Refusal> {
+    let none = Refusal::NoSignature(asker.scheme());
+    let mut fields = fields.get_all(header::AUTHORIZATION).iter();
+    let (Some(field), None) = (fields.next(), fields.next()) else { return Err(none) };
+    let credentials = field.to_str().ok().and_then(Credentials::parse);
+    credentials.filter(|credentials| credentials.asker == asker).ok_or(none)
+}
+
+/// An answer that holds secrets: nobody keeps it, and its octets are wiped when they are sent.
+pub(super) fn secret(text: Zeroizing<String>) -> Response {
+    let body = axum::body::Body::from(Bytes::from_owner(text));
+    let mut answer = (StatusCode::OK, body).into_response();
+    let fields = answer.headers_mut();
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// What a secret is derived of.
+pub(super) fn draw() -> Result<[u8; 32], Fault> {
+    let mut salt = [0; 32];
+    SystemEntropy.fill(&mut salt).map_err(|_| Fault::NoRandomness)?;
+    Ok(salt)
+}

@@ -1,0 +1,165 @@
+//! The keys of a site's verifiers, as it publishes them itself: fetched once for all who wait, and kept for five minutes
+//! at most.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use avouch_gather::https::{Client, Get, Got};
+use avouch_wire::authority::Authority;
+use avouch_wire::entity::{Credentials, VERIFIER_PATH, VerifierDocument};
+use avouch_wire::time::Time;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::refusal::Refusal;
+
+/// How long one exchange with a site may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a document is kept.
+const KEPT: Duration = Duration::from_secs(300);
+
+/// How long it is known that there was none; and how old a document has to be to be fetched again for a key that it does
+/// not list.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Most sites that are known. Beyond that the one that was read first is forgotten, which costs a fetch.
+const MAX_SITES: usize = 4_096;
+
+/// Fetches under way at once, of sites that nothing is known of and of the others: hosts that strangers name, and that
+/// answer slowly, do not keep the keys of those in use from being renewed.
+const OF_STRANGERS: usize = 24;
+const OF_KNOWN: usize = 8;
+
+/// Longest document, in octets.
+const MAX_DOCUMENT: usize = 4096;
+
+pub(super) struct Sites {
+    client: Client,
+    known: Mutex<HashMap<String, Site>>,
+    strangers: Semaphore,
+    others: Semaphore,
+}
+
+#[derive(Clone)]
+struct Site {
+    /// What was read last; held while it is fetched.
+    slot: Arc<tokio::sync::Mutex<Option<Read>>>,
+    /// When somebody last began to.
+    began: Time,
+    /// Whether a document was ever read.
+    is_known: bool,
+}
+
+#[derive(Clone)]
+struct Read {
+    document: Result<Arc<VerifierDocument>, &'static str>,
+    at: Time,
+}
+
+impl Read {
+    fn is_of(&self, kept: Duration, now: Time) -> bool {
+        now.since(self.at) < kept
+    }
+}
+
+impl Sites {
+    pub(super) fn new(client: Client) -> Self {
+        let (strangers, others) = (Semaphore::new(OF_STRANGERS), Semaphore::new(OF_KNOWN));
+        Self { client, known: Mutex::default(), strangers, others }
+    }
+
+    /// Whether a key that the site publishes signed this question.
+    pub(super) async fn signed(
+        &self,
+        audience: &Authority<'_>,
+        credentials: &Credentials,
+        (path, body): (&str, &[u8]),
+        now: Time,
+    ) -> Result<(), Refusal> {
+        let lists = |read: &VerifierDocument| {
+            read.keys.iter().any(|key| key.fingerprint().as_bytes() == &credentials.key)
+        };
+        let mut document = self.document(audience.as_str(), KEPT, now).await?;
+        if !lists(&document) {
+            // The site may have changed its keys a moment ago.
+            document = self.document(audience.as_str(), PAUSE, now).await?;
+        }
+        match document.signer(credentials, path, body) {
+            Some(_) => Ok(()),
+            None if lists(&document) => Err(Refusal::Signature),
+            None => Err(Refusal::NotListed),
+        }
+    }
+
+    async fn document(
+        &self,
+        audience: &str,
+        kept: Duration,
+        now: Time,
+    ) -> Result<Arc<VerifierDocument>, Refusal> {
+        let site = self.site(audience, now);
+        let mut slot = site.slot.lock().await;
+        if let Some(read) = &*slot {
+            let kept = if read.document.is_ok() { kept } else { PAUSE };
+            if read.is_of(kept, now) {
+                return read.document.clone().map_err(Refusal::Site);
+            }
+        }
+        let _place = self.place(site.is_known).ok_or(Refusal::Site("too many sites are asked at once"))?;
+        let document = self.fetch(audience, now).await;
+        if document.is_ok() {
+            self.note(audience);
+        }
+        *slot = Some(Read { document: document.clone(), at: now });
+        document.map_err(Refusal::Site)
+    }
+
+    fn site(&self, audience: &str, now: Time) -> Site {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(site) = known.get(audience) {
+            return site.clone();
+        }
+        if known.len() >= MAX_SITES {
+            // Those that published nothing go first.
+            let first = known.iter().min_by_key(|(_, site)| (site.is_known, site.began));
+            if let Some(first) = first.map(|(name, _)| name.clone()) {
+                known.remove(&first);
+            }
+        }
+        let site = Site { slot: Arc::default(), began: now, is_known: false };
+        known.insert(audience.to_owned(), site.clone());
+        site
+    }
+
+    fn note(&self, audience: &str) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(site) = known.get_mut(audience) {
+            site.is_known = true;
+        }
+    }
+
+    fn place(&self, is_known: bool) -> Option<SemaphorePermit<'_>> {
+        let of_others = || if is_known { self.others.try_acquire().ok() } else { None };
+        self.strangers.try_acquire().ok().or_else(of_others)
+    }
+
+    async fn fetch(&self, audience: &str, now: Time) -> Result<Arc<VerifierDocument>, &'static str> {
+        let url = format!("https://{audience}{VERIFIER_PATH}");
+        let get = Get { url: &url, accept: "application/json", limit: MAX_DOCUMENT, unless: None };
+        match self.client.get(get, now).await {
+            Ok(Got::Document(document)) => match VerifierDocument::read(&document.body) {
+                Ok(read) => Ok(Arc::new(read)),
+                Err(error) => {
+                    tracing::info!(audience, %error, "what a site publishes lists no keys");
+                    Err("what stands there is not as the format says")
+                }
+            },
+            Ok(Got::Unchanged(_)) => Err("no answer"),
+            Err(error) => {
+                tracing::info!(audience, %error, "a site does not say which keys its verifiers have");
+                Err("no answer that could be used")
+            }
+        }
+    }
+}
