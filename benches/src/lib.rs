@@ -18,6 +18,7 @@ mod figure;
 mod gateway;
 mod player;
 mod refusal;
+mod registry;
 mod replay;
 mod world;
 
@@ -31,6 +32,7 @@ type Group = (&'static str, fn() -> Vec<Figure>);
 const GROUPS: [Group; 12] = [
     ("check", || vec![check::whole(&world::World::new())]),
     ("batch", || vec![batch::known_root()]),
+    ("registry", registry::figures),
     ("bot", || vec![bot::whole()]),
     ("refusal", || refusal::figures(&world::World::new())),
     ("policy", || vec![check::policy(&world::World::new())]),

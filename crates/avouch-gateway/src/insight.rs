@@ -8,7 +8,7 @@ use avouch_engine::verdict::Class;
 use avouch_gather::examination::Examination;
 use avouch_gather::meter::RateTable;
 use avouch_gather::networks::Networks;
-use avouch_gather::{Cached, replay};
+use avouch_gather::{Cached, Entities, EntityFigures, replay};
 use avouch_wire::authority::{Authority, Scheme};
 use avouch_wire::record::Place;
 use avouch_wire::target::NormalPath;
@@ -133,6 +133,12 @@ impl Insight {
     #[must_use]
     pub fn cached(&self) -> Cached {
         self.0.judge.cached()
+    }
+
+    /// The registration entities that are asked, whether each is heard, and the agents whose keys are held.
+    pub fn entities(&self) -> Vec<(String, EntityFigures)> {
+        let entities = self.0.judge.entities().into_iter().flat_map(Entities::figures);
+        entities.map(|(name, figures)| (name.to_owned(), figures)).collect()
     }
 
     /// What stands at a name and above it now, asked by the gateway's own resolver and past its cache.

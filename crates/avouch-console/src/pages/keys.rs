@@ -20,6 +20,7 @@ struct Page {
     frame: Frame,
     partners: Vec<Partner>,
     issuers: Vec<(String, String)>,
+    entities: Vec<Entity>,
     caches: Vec<(&'static str, String)>,
     nonces: String,
     room: String,
@@ -34,6 +35,13 @@ struct Partner {
     identity: String,
     algorithms: String,
     file: String,
+}
+
+/// A registration entity that is asked.
+struct Entity {
+    host: String,
+    heard: bool,
+    agents: String,
 }
 
 /// Data on networks.
@@ -59,6 +67,11 @@ pub(crate) async fn page(State(console): State<Arc<Console>>, user: User) -> Res
     });
     let issuers =
         config.privacy_pass.iter().map(|issuer| (issuer.issuer.to_string(), issuer.attester.to_string()));
+    let entities = insight.entities().into_iter().map(|(host, figures)| Entity {
+        host,
+        heard: figures.listening,
+        agents: grouped(figures.agents as u64),
+    });
     let cached = insight.cached();
     let caches = [
         ("Records of agents and domains", cached.records),
@@ -78,6 +91,7 @@ pub(crate) async fn page(State(console): State<Arc<Console>>, user: User) -> Res
     shown(&Page {
         partners: partners.collect(),
         issuers: issuers.collect(),
+        entities: entities.collect(),
         caches: caches.map(|(what, held)| (what, grouped(held as u64))).to_vec(),
         nonces: grouped(stats.held),
         room: grouped(config.limits.nonces as u64),

@@ -65,8 +65,8 @@ pub(super) struct Desk {
     unfound: Unfound,
     waiting: Mutex<Waiting>,
     pauses: Mutex<HashMap<String, Pause>>,
-    /// What the log was told last of questions.
-    told: Mutex<Option<String>>,
+    /// What the log was told last of questions for each site that is in trouble.
+    told: Mutex<HashMap<String, String>>,
 }
 
 /// Who waits for answers.
@@ -219,7 +219,7 @@ impl Desk {
             Ok(answers) => {
                 add(&self.counts.answered);
                 lock(&self.pauses).remove(site);
-                self.tell(None);
+                self.tell(site, None);
                 answers
             }
             Err(trouble) => {
@@ -228,8 +228,8 @@ impl Desk {
                 add(if unusable { &self.counts.unusable } else { &self.counts.unreachable });
                 if trouble.is_of_entity() {
                     self.pause(site, &trouble, self.clock.now());
+                    self.tell(site, Some(&trouble));
                 }
-                self.tell(Some(&trouble));
                 let failed = |question: &&EntityQuestion| {
                     self.unfound.failed(self.names.question(question), cause, self.clock.now());
                     Answer::Unknown(cause)
@@ -332,17 +332,18 @@ impl Desk {
     }
 
     /// Tells the log when something has changed.
-    fn tell(&self, trouble: Option<&Trouble>) {
-        let text = trouble.map(ToString::to_string);
+    fn tell(&self, site: &str, trouble: Option<&Trouble>) {
         let mut told = lock(&self.told);
-        match (&text, told.as_deref()) {
-            (Some(text), before) if before != Some(text) => {
-                tracing::warn!("the registration entity {} gives no keys: it {text}", self.entity);
+        match trouble.map(ToString::to_string) {
+            None if told.remove(site).is_some() => {
+                tracing::info!("the registration entity {} gives keys for {site} again", self.entity);
             }
-            (None, Some(_)) => tracing::info!("the registration entity {} gives keys again", self.entity),
-            _ => {}
+            Some(text) if told.get(site) != Some(&text) && (told.len() < AUDIENCES || told.contains_key(site)) => {
+                tracing::warn!("the registration entity {} gives no keys for {site}: it {text}", self.entity);
+                told.insert(site.to_owned(), text);
+            }
+            None | Some(_) => {}
         }
-        *told = text;
     }
 }
 

@@ -47,6 +47,9 @@ fn refusal(status: StatusCode) -> String {
         }
         StatusCode::CONFLICT => "it was asked already",
         StatusCode::TOO_MANY_REQUESTS => "it is asked too often",
+        StatusCode::SERVICE_UNAVAILABLE => {
+            "it is busy, or cannot fetch /.well-known/avouch/verifier.json of the site"
+        }
         _ => "",
     };
     if means.is_empty() { status.to_string() } else { format!("{status}: {means}") }

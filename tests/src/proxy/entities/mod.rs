@@ -2,6 +2,7 @@
 
 mod group;
 mod published;
+mod real;
 
 use avouch_dns::{Dns, ZoneFiles};
 use avouch_engine::evidence::Dnssec;
