@@ -29,7 +29,7 @@ pub use player::play;
 type Group = (&'static str, fn() -> Vec<Figure>);
 
 /// The groups of figures, in the order of the page.
-const GROUPS: [Group; 12] = [
+const GROUPS: [Group; 13] = [
     ("check", || vec![check::whole(&world::World::new())]),
     ("batch", || vec![batch::known_root()]),
     ("registry", registry::figures),

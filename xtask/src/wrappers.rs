@@ -61,8 +61,8 @@ const WRAPPERS: &[Wrapper] = &[
     },
     Wrapper {
         libraries: &["sd-notify"],
-        only: Only::From(3),
-        reason: "services are what a service manager starts, and nothing below them knows of it",
+        only: Only::From(2),
+        reason: "what a service manager is told stands in one place, for every service",
     },
     Wrapper {
         libraries: &["mail-parser"],

@@ -42,7 +42,6 @@ mod key;
 mod lines;
 mod listen;
 mod load;
-mod manager;
 mod outbound;
 mod pool;
 mod proxy;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use avouch_dns::Dns;
 use avouch_gather::clock::{Clock, SystemClock};
+use avouch_gather::manager;
 use avouch_tls::Connector;
 use ipnet::IpNet;
 use tokio::net::TcpListener;
@@ -23,7 +24,6 @@ use crate::config::{self, Config};
 use crate::egress::Egress;
 use crate::listen::{self, Room};
 use crate::load::{self, LoadError};
-use crate::manager;
 use crate::outbound::{Outbound, OwnSockets, Reach};
 use crate::proxy::Proxy;
 use crate::registration::Watch;
@@ -230,7 +230,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Running)) -> Result<(), Sta
     let mut running = Running::start(config, None).await?;
     running.tasks.spawn(manager::keep_alive());
     ready(&running);
-    manager::ready();
+    manager::ready("signing");
     loop {
         tokio::select! {
             _ = terminate.recv() => break,

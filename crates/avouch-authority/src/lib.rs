@@ -20,7 +20,6 @@ mod answers;
 pub mod config;
 mod desk;
 pub mod entity;
-mod manager;
 pub mod registrar;
 mod run;
 mod serving;

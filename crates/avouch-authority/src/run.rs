@@ -8,6 +8,7 @@ use std::sync::Arc;
 use avouch_dns::own::{AtParent, BindError, Server, Settings, Zone};
 use avouch_dns::publish::{PublishError, Publisher};
 use avouch_gather::clock::{Clock, SystemClock};
+use avouch_gather::manager;
 use avouch_keys::entropy::SystemEntropy;
 use avouch_keys::tsig::{TsigKey, TsigKeyError};
 use avouch_keys::zone::{ZoneKey, ZoneKeyError};
@@ -22,7 +23,7 @@ use tokio::task::JoinSet;
 use crate::config::{Config, OwnZone, Publish, Records};
 use crate::registrar::{Attesting, AttestingError, Place, Registrar, Role, Rules, ZoneError, own_zone};
 use crate::serving::{LASTS, accept};
-use crate::{manager, socket};
+use crate::socket;
 
 /// The owner's socket is the user's that the registrar runs as; operators are its group.
 const OF_OWNER: u32 = 0o600;
@@ -211,10 +212,9 @@ impl Running {
 pub async fn run(config: &Config, ready: impl FnOnce(&Running)) -> Result<(), StartError> {
     let on = |kind| signal(kind).map_err(StartError::Signals);
     let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
-    let mut running = Running::start(config).await?;
-    let stopping = running.stop.subscribe();
-    running.tasks.spawn(manager::keep_alive(stopping));
-    manager::ready();
+    let running = Running::start(config).await?;
+    let alive = tokio::spawn(manager::keep_alive());
+    manager::ready("enrolling");
     ready(&running);
     tokio::select! {
         _ = terminate.recv() => {}
@@ -222,5 +222,6 @@ pub async fn run(config: &Config, ready: impl FnOnce(&Running)) -> Result<(), St
     }
     manager::stopping();
     running.stop().await;
+    alive.abort();
     Ok(())
 }

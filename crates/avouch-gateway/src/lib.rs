@@ -37,7 +37,6 @@ mod insight;
 mod judge_api;
 mod listen;
 mod load;
-mod manager;
 mod numbers;
 mod outgoing;
 mod passes;

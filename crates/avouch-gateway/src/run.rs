@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use avouch_dns::Dns;
 use avouch_gather::clock::{Clock, SystemClock};
+use avouch_gather::manager;
 use avouch_gather::networks::Networks;
 use avouch_gather::networks::feeds::Feeds;
 use avouch_gather::replay::{Shared, StoreError};
@@ -38,7 +39,7 @@ use crate::load::{self, LoadError, LoadErrors};
 use crate::numbers::Numbers;
 use crate::recent::Recent;
 use crate::snapshot::Snapshot;
-use crate::{acme, admin, entities, feeds, judge_api, manager, passes, reload, verify};
+use crate::{acme, admin, entities, feeds, judge_api, passes, reload, verify};
 
 /// How often the replay table and idle upstream connections are looked through.
 const TEND: Duration = Duration::from_secs(1);

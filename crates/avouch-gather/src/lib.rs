@@ -13,6 +13,7 @@ mod hash_key;
 pub mod https;
 mod judge;
 mod lookups;
+pub mod manager;
 pub mod meter;
 pub mod networks;
 pub mod pauses;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use avouch_dns::{Dns, Resolver, ResolverSettings, SettingsError};
 use avouch_gather::clock::SystemClock;
 use avouch_gather::https::Client;
+use avouch_gather::manager;
 use avouch_keys::entity::{Root, RootError};
 use avouch_keys::entropy::SystemEntropy;
 use avouch_store::ledger::{Ledger, LedgerError, Service};
@@ -161,16 +162,20 @@ pub async fn run(config: &Config, restored: bool, ready: impl FnOnce(SocketAddr)
     tasks.spawn(socket::serve(opened, config.owner.clone(), entity.for_owner(), stopping.clone()));
     tasks.spawn(accept(listener, tls, entity.for_strangers(), LASTS, stopping));
     drop(entity);
+    let alive = tokio::spawn(manager::keep_alive());
+    manager::ready("answering");
     ready(address);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    manager::stopping();
     stop.send_replace(true);
     // Each ends: streams at once, connections no later than they may last, and the writer with the last who hands in.
     let ending = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(LASTS, ending).await.is_err() {
         tracing::warn!("somebody's connection is cut off");
     }
+    alive.abort();
     Ok(())
 }

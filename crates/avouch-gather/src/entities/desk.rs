@@ -338,7 +338,9 @@ impl Desk {
             None if told.remove(site).is_some() => {
                 tracing::info!("the registration entity {} gives keys for {site} again", self.entity);
             }
-            Some(text) if told.get(site) != Some(&text) && (told.len() < AUDIENCES || told.contains_key(site)) => {
+            Some(text)
+                if told.get(site) != Some(&text) && (told.len() < AUDIENCES || told.contains_key(site)) =>
+            {
                 tracing::warn!("the registration entity {} gives no keys for {site}: it {text}", self.entity);
                 told.insert(site.to_owned(), text);
             }
