@@ -1,22 +1,17 @@
 //! What a configuration names, loaded.
 
-use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use avouch_dns::{AnchorError, Dns, Resolver, ResolverSettings, SettingsError, TrustAnchor};
+use avouch_dns::{
+    AnchorError, Dns, Resolver, ResolverSettings, SYSTEM_RESOLVERS, SettingsError, TrustAnchor,
+    system_resolvers,
+};
 use avouch_tls::{CertificateError, Connector, Protocol};
 
 use crate::authority::AuthorityError;
 use crate::config;
 use crate::config::Config;
 use crate::key::OpenError;
-
-/// Where the machine says which resolvers it uses (resolv.conf(5)), and most that are taken from there.
-const SYSTEM_RESOLVERS: &str = "/etc/resolv.conf";
-const MAX_RESOLVERS: usize = 3;
-
-/// The port of DNS (RFC 1035 section 4.2).
-const DNS_PORT: u16 = 53;
 
 /// Why something that a configuration names cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +63,7 @@ pub(crate) fn connector_by(roots: Option<&Path>) -> Result<Connector, LoadError>
 /// What looks up the agent's own record.
 pub(crate) fn dns(config: &config::Dns) -> Result<Dns, LoadError> {
     let servers = match config.resolvers.is_empty() {
-        true => system_resolvers(&read(Path::new(SYSTEM_RESOLVERS))?),
+        true => system_resolvers(&String::from_utf8_lossy(&read(Path::new(SYSTEM_RESOLVERS))?)),
         false => config.resolvers.clone(),
     };
     let mut settings = ResolverSettings::new(servers);
@@ -85,14 +80,4 @@ pub(crate) fn dns(config: &config::Dns) -> Result<Dns, LoadError> {
 
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })
-}
-
-fn system_resolvers(text: &[u8]) -> Vec<SocketAddr> {
-    let text = String::from_utf8_lossy(text);
-    let named = |line: &str| line.trim().strip_prefix("nameserver")?.trim().parse::<IpAddr>().ok();
-    text.lines()
-        .filter_map(named)
-        .take(MAX_RESOLVERS)
-        .map(|address| SocketAddr::new(address, DNS_PORT))
-        .collect()
 }

@@ -44,6 +44,7 @@ pub mod publish;
 mod resolver;
 #[cfg(feature = "serve")]
 mod serve;
+mod system;
 mod zone;
 
 pub use delegation::{Delegated, Delegation, ServerState};
@@ -51,4 +52,5 @@ pub use lookup::{Dns, MAX_ALIASES, MAX_NEGATIVE_TTL, Txt};
 pub use resolver::{AnchorError, MAX_LOOKUP, Resolver, ResolverSettings, SettingsError, TrustAnchor};
 #[cfg(feature = "serve")]
 pub use serve::{ServeError, SignedZones};
+pub use system::{DNS_PORT, SYSTEM_RESOLVERS, system_resolvers};
 pub use zone::{ZoneError, ZoneFiles, ZoneTxt};

@@ -1,11 +1,14 @@
 //! Loading what a configuration names: policies, certificates, anchors; every problem at once.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{Acme, Fetch, PrivacyPass, Reports, SharedStore, Store, StorePlace, WebBotAuth};
-use avouch_dns::{AnchorError, Dns, Resolver, ResolverSettings, SettingsError, TrustAnchor};
+use avouch_dns::{
+    AnchorError, Dns, Resolver, ResolverSettings, SYSTEM_RESOLVERS, SettingsError, TrustAnchor,
+    system_resolvers,
+};
 use avouch_engine::claim::{Issuer, IssuerError};
 use avouch_engine::decision::Policy;
 use avouch_gather::https::Client;
@@ -26,10 +29,6 @@ use crate::entities::VerifierKeyFault;
 use crate::hits::PolicyHits;
 use crate::registered::RegisterFault;
 use crate::traces::{Exporter, Traces};
-
-/// Where the machine says which resolvers it uses (resolv.conf(5)), at most three.
-const SYSTEM_RESOLVERS: &str = "/etc/resolv.conf";
-const MAX_SYSTEM_RESOLVERS: usize = 3;
 
 /// Characters of a policy's version: enough to tell the versions of one site apart.
 const VERSION_LENGTH: usize = 12;
@@ -282,12 +281,6 @@ pub(crate) fn reports(config: &Reports) -> Result<Connectors, LoadError> {
     Ok(Connectors { https: connector(ca, &[Protocol::Http1])?, mail: connector(ca, &[])? })
 }
 
-fn system_resolvers(text: &str) -> Vec<SocketAddr> {
-    let named =
-        text.lines().filter_map(|line| line.trim().strip_prefix("nameserver")?.trim().parse::<IpAddr>().ok());
-    named.map(|address| SocketAddr::new(address, 53)).take(MAX_SYSTEM_RESOLVERS).collect()
-}
-
 fn read(path: &Path) -> Result<String, LoadError> {
     std::fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })
 }
@@ -308,11 +301,5 @@ mod tests {
         assert_eq!(version(""), version(""));
         std::fs::write(&path, "[[rule]]\nwhen = 1").unwrap();
         assert!(matches!(policy(Some(&path)), Err(LoadError::Policy(_))));
-    }
-
-    #[test]
-    fn the_systems_resolvers_are_read() {
-        let text = "# nameserver 192.0.2.9\nsearch x\nnameserver 192.0.2.1\n nameserver ::1\nnameserver x\n";
-        assert_eq!(system_resolvers(text), ["192.0.2.1:53".parse().unwrap(), "[::1]:53".parse().unwrap()]);
     }
 }

@@ -7,6 +7,7 @@ mod forwarding;
 mod health;
 mod https;
 mod library;
+mod registry;
 mod service;
 mod tpm;
 mod world;

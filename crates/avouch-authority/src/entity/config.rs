@@ -45,6 +45,8 @@ pub struct Store {
 pub struct Sites {
     /// Recursive resolvers; empty: those of the operating system.
     pub resolvers: Vec<SocketAddr>,
+    /// Files of trust anchors of the DNS, beside the root's.
+    pub trust_anchors: Vec<PathBuf>,
     /// PEM file of the roots that their certificates lead to; without it those of the system.
     pub roots: Option<PathBuf>,
     /// Networks that are not public, and where sites may be all the same.
@@ -113,7 +115,7 @@ impl Config {
     fn resolve(&mut self, folder: &Path) {
         let tls = self.tls.iter_mut().flat_map(|(certificate, key)| [certificate, key]);
         let store = [&mut self.store.mark, &mut self.store.root, &mut self.owner];
-        for path in tls.chain(store).chain(&mut self.sites.roots) {
+        for path in tls.chain(store).chain(&mut self.sites.roots).chain(&mut self.sites.trust_anchors) {
             *path = folder.join(&path);
         }
         if let Some(path) = self.store.url.strip_prefix("sqlite:") {
@@ -141,6 +143,7 @@ impl Sites {
     fn read(mut table: Table<'_>) -> Self {
         Self {
             resolvers: table.list("resolvers", resolver).unwrap_or_default(),
+            trust_anchors: table.list("trust_anchor", path).unwrap_or_default(),
             roots: table.optional("roots", path),
             allow_networks: table.list("allow_networks", |value| value.network()).unwrap_or_default(),
         }
@@ -171,8 +174,9 @@ impl fmt::Display for Config {
         writeln!(f, "\n[store]\nurl = {}", Quoted(ledger::shown(url)))?;
         writeln!(f, "mark = {}\nroot = {}", file(mark), file(root))?;
         writeln!(f, "\n[owner]\nsocket = {}", file(&self.owner))?;
-        let Sites { resolvers, roots, allow_networks } = &self.sites;
-        writeln!(f, "\n[sites]\nresolvers = {}", List(resolvers))?;
+        let Sites { resolvers, trust_anchors, roots, allow_networks } = &self.sites;
+        let anchors: Vec<_> = trust_anchors.iter().map(|path| path.display()).collect();
+        writeln!(f, "\n[sites]\nresolvers = {}\ntrust_anchor = {}", List(resolvers), List(&anchors))?;
         roots.iter().try_for_each(|path| writeln!(f, "roots = {}", file(path)))?;
         writeln!(f, "allow_networks = {}", List(allow_networks))
     }
@@ -197,7 +201,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("entity.toml");
         let more = "tls = { cert = 'c', key = 'k' }\nsites = { resolvers = ['127.0.0.1', '[::1]:5353'], \
-            roots = 'ca.pem', allow_networks = ['10.0.0.0/8'] }";
+            roots = 'ca.pem', trust_anchor = 'root.ds', allow_networks = ['10.0.0.0/8'] }";
         std::fs::write(&file, format!("{LEAST}{more}")).unwrap();
         let config = Config::load(&file).unwrap();
         assert_eq!(config.store.url, format!("sqlite:{}/entity.db", folder.path().display()));

@@ -1,11 +1,14 @@
 //! Starting and stopping a registration entity.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use avouch_dns::{Dns, Resolver, ResolverSettings, SettingsError};
+use avouch_dns::{
+    AnchorError, Dns, Resolver, ResolverSettings, SYSTEM_RESOLVERS, SettingsError, TrustAnchor,
+    system_resolvers,
+};
 use avouch_gather::clock::SystemClock;
 use avouch_gather::https::Client;
 use avouch_gather::manager;
@@ -23,13 +26,6 @@ use super::sites::PATIENCE;
 use super::{Entity, Parts, StartFault};
 use crate::serving::{LASTS, accept};
 use crate::socket;
-
-/// Where the machine says which resolvers it uses (resolv.conf(5)), and most that are taken from there.
-const SYSTEM_RESOLVERS: &str = "/etc/resolv.conf";
-const MAX_RESOLVERS: usize = 3;
-
-/// The port of DNS (RFC 1035 section 4.2).
-const DNS_PORT: u16 = 53;
 
 /// The owner's socket is the user's that the entity runs as.
 const OF_OWNER: u32 = 0o600;
@@ -52,6 +48,14 @@ pub enum StartError {
     /// The resolvers cannot be used.
     #[error("[sites]: {0}")]
     Resolver(#[from] SettingsError),
+    /// A trust anchor cannot be used.
+    #[error("{}: {source}", path.display())]
+    Anchor {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: AnchorError,
+    },
     /// A file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
@@ -102,23 +106,22 @@ fn acceptor(config: &Config) -> Result<Option<Acceptor>, StartError> {
 
 fn client(sites: &Sites) -> Result<Client, StartError> {
     let servers = match sites.resolvers.is_empty() {
-        true => system_resolvers(&read(Path::new(SYSTEM_RESOLVERS))?),
+        true => system_resolvers(&String::from_utf8_lossy(&read(Path::new(SYSTEM_RESOLVERS))?)),
         false => sites.resolvers.clone(),
     };
-    let dns = Dns::Live(Resolver::new(&ResolverSettings::new(servers))?);
+    let mut settings = ResolverSettings::new(servers);
+    for path in &sites.trust_anchors {
+        let anchors = TrustAnchor::parse(&String::from_utf8_lossy(&read(path)?));
+        let failed = |source| StartError::Anchor { path: path.clone(), source };
+        settings.trust_anchors.extend(anchors.map_err(failed)?);
+    }
+    let dns = Dns::Live(Resolver::new(&settings)?);
     let protocols = [Protocol::Http1];
     let connector = match &sites.roots {
         Some(path) => Connector::trusting(&read(path)?, &protocols)?,
         None => Connector::system(&protocols)?,
     };
     Ok(Client::new(dns, connector, sites.allow_networks.clone(), PATIENCE))
-}
-
-fn system_resolvers(text: &[u8]) -> Vec<SocketAddr> {
-    let text = String::from_utf8_lossy(text);
-    let named = text.lines().filter_map(|line| line.trim().strip_prefix("nameserver"));
-    let addresses = named.filter_map(|address| address.trim().parse::<IpAddr>().ok());
-    addresses.take(MAX_RESOLVERS).map(|address| SocketAddr::new(address, DNS_PORT)).collect()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, StartError> {

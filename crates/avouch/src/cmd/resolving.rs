@@ -2,19 +2,10 @@
 
 use crate::failure::Failure;
 use crate::files;
-use avouch_dns::{Resolver, ResolverSettings, TrustAnchor};
+use avouch_dns::{DNS_PORT, Resolver, ResolverSettings, SYSTEM_RESOLVERS, TrustAnchor, system_resolvers};
 use clap::Args;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-
-/// The port of DNS (RFC 1035 section 4.2).
-const DNS_PORT: u16 = 53;
-
-/// Where the machine says which resolvers it uses (resolv.conf(5)).
-const SYSTEM_RESOLVERS: &str = "/etc/resolv.conf";
-
-/// Most resolvers taken from there (as resolv.conf(5)).
-const MAX_RESOLVERS: usize = 3;
 
 #[derive(Debug, Args)]
 pub(super) struct Resolving {
@@ -57,9 +48,7 @@ pub(super) fn server(text: &str) -> Result<SocketAddr, String> {
 
 /// The resolvers this machine uses.
 fn system_servers() -> Result<Vec<SocketAddr>, Failure> {
-    let named = |line: &str| server(line.trim().strip_prefix("nameserver")?.trim()).ok();
-    let text = files::read_text(Path::new(SYSTEM_RESOLVERS))?;
-    let servers: Vec<_> = text.lines().filter_map(named).take(MAX_RESOLVERS).collect();
+    let servers = system_resolvers(&files::read_text(Path::new(SYSTEM_RESOLVERS))?);
     if servers.is_empty() {
         return Err(Failure::configuration(format_args!("{SYSTEM_RESOLVERS} names no resolver"))
             .fix("give one with --resolver ADDRESS"));

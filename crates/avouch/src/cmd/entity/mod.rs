@@ -104,6 +104,7 @@ fn not_started(error: StartError) -> Failure {
         | StartError::Root(_)
         | StartError::Certificate(_)
         | StartError::Resolver(_)
+        | StartError::Anchor { .. }
         | StartError::Read { .. }
         | StartError::Listen { .. }
         | StartError::Socket { .. } => Failure::configuration(error),
