@@ -105,8 +105,7 @@ fn whole(one: &[Bare]) -> Figure {
 
 impl World {
     fn new() -> Self {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let certificate = Certificate::of(&[HOST]).expect("a certificate");
         let entity = runtime.block_on(Entity::start(&certificate, || NOW.seconds())).expect("a free port");
         let agents = (0..AGENTS).map(|at| entity.register("acme.example", &format!("agent-{at}"))).collect();

@@ -98,9 +98,8 @@ fn passphrase(path: &Path) -> Result<Passphrase, VerifierKeyFault> {
 /// they are now, for nobody asks the others.
 pub(crate) fn rules(config: &Config, at_start: &[RegistrationEntity]) -> Option<EntityRules> {
     let entities = config.entities.as_ref()?;
-    let is_asked = |one: &&RegistrationEntity| {
-        at_start.iter().any(|known| known.set_at_start() == one.set_at_start())
-    };
+    let is_asked =
+        |one: &&RegistrationEntity| at_start.iter().any(|known| known.set_at_start() == one.set_at_start());
     let all = entities.all.iter().filter(is_asked);
     Some(EntityRules::new(all.map(|one| (one.host.clone(), one.window))))
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use avouch_dns::Dns;
-use avouch_gather::{Directories, Entities, Judge};
 use avouch_gather::clock::{Clock, SystemClock};
 use avouch_gather::networks::Networks;
 use avouch_gather::networks::feeds::Feeds;
 use avouch_gather::replay::{Shared, StoreError};
+use avouch_gather::{Directories, Entities, Judge};
 use avouch_gather::{cache, replay};
 use avouch_keys::KeyError;
 use avouch_keys::assertion::AssertionKey;

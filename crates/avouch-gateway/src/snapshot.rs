@@ -139,23 +139,14 @@ impl Snapshot {
         match (catalogue, rest) {
             (Some(catalogue), Some(rest)) if loading.errors.is_empty() => {
                 let passes = (!issuers.is_empty()).then(|| PassRules { keys: pass_keys.clone(), issuers });
-                let own = || config.entities.iter().flat_map(|entities| entities.all.iter().cloned()).collect();
+                let own =
+                    || config.entities.iter().flat_map(|entities| entities.all.iter().cloned()).collect();
                 let entities_at_start = loading.entities_at_start.unwrap_or_else(own);
                 let known = (catalogue, registered, passes);
                 let site = site(&config, known, routes.iter().map(|(_, to)| to).chain([&rest]));
                 let site = Site { entities: entities::rules(&config, &entities_at_start), ..site };
                 let hits = loading.hits;
-                Ok(Self {
-                    config,
-                    acceptor,
-                    site,
-                    pass_keys,
-                    entities_at_start,
-                    hits,
-                    answers,
-                    routes,
-                    rest,
-                })
+                Ok(Self { config, acceptor, site, pass_keys, entities_at_start, hits, answers, routes, rest })
             }
             _ => Err(LoadErrors(loading.errors)),
         }

@@ -44,7 +44,8 @@ pub struct RegistrationEntity {
 impl RegistrationEntity {
     fn read(mut table: Table<'_>) -> Option<Self> {
         let host = table.required("host", host);
-        let port = table.optional("port", |value| Ok(u16::try_from(value.number(1..=65_535)?).unwrap_or(PORT)));
+        let port =
+            table.optional("port", |value| Ok(u16::try_from(value.number(1..=65_535)?).unwrap_or(PORT)));
         let window = table.optional("window", |value| value.number(1..=EntityRules::MAX_WINDOW));
         let ca = table.optional("ca", path);
         let allow_networks = table.list("allow_networks", Value::network).unwrap_or_default();
@@ -62,7 +63,8 @@ impl Entities {
     /// Makes relative paths relative to `folder`.
     pub(super) fn resolve(&mut self, folder: &Path) {
         self.key = self.key.clone().within(folder);
-        let files = self.passphrase_file.iter_mut().chain(self.all.iter_mut().filter_map(|one| one.ca.as_mut()));
+        let files =
+            self.passphrase_file.iter_mut().chain(self.all.iter_mut().filter_map(|one| one.ca.as_mut()));
         files.for_each(|file| *file = folder.join(&file));
     }
 
@@ -77,8 +79,8 @@ impl Entities {
     }
 }
 
-/// Reads the tables of a configuration.
-pub(super) fn read(root: &mut Table<'_>) -> Option<Entities> {
+/// Reads the tables of a configuration, of a site that has no names or some.
+pub(super) fn read(root: &mut Table<'_>, is_nameless: bool) -> Option<Entities> {
     let mut all: Vec<RegistrationEntity> = Vec::new();
     let tables = root.tables("registration_entity");
     let listed = !tables.is_empty();
@@ -87,7 +89,8 @@ pub(super) fn read(root: &mut Table<'_>) -> Option<Entities> {
         let Some(one) = RegistrationEntity::read(table) else { continue };
         all.push(one);
     }
-    let twice = all.iter().enumerate().find(|(at, one)| all.iter().take(*at).any(|other| other.host == one.host));
+    let twice =
+        all.iter().enumerate().find(|(at, one)| all.iter().take(*at).any(|other| other.host == one.host));
     if let Some((_, one)) = twice {
         let what = format!("names {} twice", one.host);
         root.complain("registration_entity", Fault::new(what, "keep one of both tables"));
@@ -95,6 +98,10 @@ pub(super) fn read(root: &mut Table<'_>) -> Option<Entities> {
     if all.len() > MOST {
         let what = format!("stands here more than {MOST} times");
         root.complain("registration_entity", Fault::new(what, "keep those that agents of your visitors use"));
+    }
+    if listed && is_nameless {
+        let fix = "add the names clients use, for example `authorities = [\"www.shop.example\"]`: a registration entity makes keys for one site";
+        root.complain("authorities", Fault::new("is needed to ask registration entities", fix));
     }
     let key = root.sub("entities").map(|mut table| {
         let key = table.required("key", locator);

@@ -33,7 +33,12 @@ pub(super) fn permit(
     if takes_tokens {
         keep_tokens_back(sent, &mut told, &mut removed);
     }
-    let ok = OkHttpResponse { headers: fields(&told), headers_to_remove: removed, response_headers_to_add: fields(&answered), ..Default::default() };
+    let ok = OkHttpResponse {
+        headers: fields(&told),
+        headers_to_remove: removed,
+        response_headers_to_add: fields(&answered),
+        ..Default::default()
+    };
     CheckResponse {
         status: Some(status(Code::Ok, String::new())),
         dynamic_metadata,

@@ -100,9 +100,8 @@ impl<'a> Answer<'a> {
 impl PermitDocument {
     fn of(told: &HeaderMap, next: Option<u64>) -> Self {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let map = |fields: &HeaderMap| {
-            fields.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
-        };
+        let map =
+            |fields: &HeaderMap| fields.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
         let mut answered = HeaderMap::new();
         outgoing::tell_next(&mut answered, next);
         Self { headers: map(told), answer_headers: map(&answered) }

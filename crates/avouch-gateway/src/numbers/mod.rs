@@ -268,7 +268,8 @@ impl Numbers {
 
     /// What became of questions to a registration entity, and what it told. The names are those of the configuration.
     pub(crate) fn entity(&self, name: &str, figures: EntityFigures) {
-        let EntityFigures { listening, agents, answered, unreachable, unusable, revoked, floors, resets } = figures;
+        let EntityFigures { listening, agents, answered, unreachable, unusable, revoked, floors, resets } =
+            figures;
         metrics::with_local_recorder(&*self.recorder, || {
             let entity = || name.to_owned();
             gauge!("avouch_entity_listening", "entity" => entity()).set(if listening { 1.0 } else { 0.0 });

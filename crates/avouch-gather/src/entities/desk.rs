@@ -177,7 +177,11 @@ impl Desk {
         let admission = admit().map_err(Answer::Unknown)?;
         let (sender, landing) = watch::channel(None);
         waiting.flights.insert(name, landing.clone());
-        waiting.queue.push_back(Waiter { question: question.clone(), landing: sender, _admission: admission });
+        waiting.queue.push_back(Waiter {
+            question: question.clone(),
+            landing: sender,
+            _admission: admission,
+        });
         if waiting.asking < SIMULTANEOUS {
             waiting.asking += 1;
             // It goes on without those who asked, so that nobody takes an answer from others by hanging up.
@@ -322,7 +326,8 @@ impl Desk {
         let own = pauses::after(failures, FIRST_PAUSE, LONGEST_PAUSE);
         let whole = trouble.wanted_pause().map_or(own, |wanted| wanted.max(own)).min(LONGEST_PAUSE);
         if pauses.len() < AUDIENCES {
-            pauses.insert(site.to_owned(), Pause { failures, until: now.after(whole), cause: trouble.cause() });
+            pauses
+                .insert(site.to_owned(), Pause { failures, until: now.after(whole), cause: trouble.cause() });
         }
     }
 
@@ -333,7 +338,9 @@ impl Desk {
             None if told.remove(site).is_some() => {
                 tracing::info!("the registration entity {} gives keys for {site} again", self.entity);
             }
-            Some(text) if told.get(site) != Some(&text) && (told.len() < AUDIENCES || told.contains_key(site)) => {
+            Some(text)
+                if told.get(site) != Some(&text) && (told.len() < AUDIENCES || told.contains_key(site)) =>
+            {
                 tracing::warn!("the registration entity {} gives no keys for {site}: it {text}", self.entity);
                 told.insert(site.to_owned(), text);
             }

@@ -75,7 +75,9 @@ impl Known {
         let mut registered = registered;
         for since in self.since.iter().filter(|since| since.number > event) {
             match &since.happening {
-                Happening::Revoked { domain: of, agent: one } if concerns(of, one.as_ref(), domain, agent) => {
+                Happening::Revoked { domain: of, agent: one }
+                    if concerns(of, one.as_ref(), domain, agent) =>
+                {
                     registered = Registered::Revoked;
                 }
                 Happening::Floor { domain: of, agent: one, floor }

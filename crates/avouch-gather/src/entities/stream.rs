@@ -11,8 +11,8 @@ use avouch_wire::authority::Authority;
 use avouch_wire::entity::{Event, EventQuestion};
 use hyper::body::{Body, Bytes};
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::atomic::Ordering;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::timeout;
 

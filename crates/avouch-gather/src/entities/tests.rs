@@ -48,7 +48,8 @@ impl World {
         let own = Arc::clone(&clock);
         let entity = Entity::start(&certificate, move || own.now().seconds()).await.unwrap();
         entity.register("acme.example", "crawler-7");
-        let zone = "$ORIGIN example.\n@ 300 IN SOA ns hostmaster 1 3600 600 86400 60\nre 300 IN A 127.0.0.1\n";
+        let zone =
+            "$ORIGIN example.\n@ 300 IN SOA ns hostmaster 1 3600 600 86400 60\nre 300 IN A 127.0.0.1\n";
         let zones = ZoneFiles::parse(&[("example", zone)], Dnssec::Insecure).unwrap();
         let settings = EntitySettings {
             entity: Domain::parse(HOST).unwrap(),
@@ -127,7 +128,8 @@ async fn agents_that_wait_are_asked_for_together() {
     assert!(asked.len() <= 4 + 200 / MAX_AGENTS + 1, "{}", asked.len());
     assert_eq!(asked.iter().map(|question| question.agents.len()).sum::<usize>(), 200, "each once");
     assert!(asked.iter().all(|question| question.agents.len() <= MAX_AGENTS));
-    let keys = |answer: &Answer<Arc<Registered>>| match answer.found(world.clock.now()).map(|found| &**found) {
+    let keys = |answer: &Answer<Arc<Registered>>| match answer.found(world.clock.now()).map(|found| &**found)
+    {
         Some(Registered::Active { keys, .. }) => keys.clone(),
         other => panic!("{other:?}"),
     };
@@ -180,7 +182,8 @@ async fn both_epochs_are_known_at_the_edge_of_one() {
 #[tokio::test]
 async fn what_is_no_answer_to_the_question_is_not_knowing() {
     use Cause::{EntityUnreachable, EntityUnusable};
-    let json = |fields: &str| format!("HTTP/1.1 200 OK\r\n{fields}connection: close\r\n\r\n{{}}").into_bytes();
+    let json =
+        |fields: &str| format!("HTTP/1.1 200 OK\r\n{fields}connection: close\r\n\r\n{{}}").into_bytes();
     let other = |answer: &mut KeyAnswer| {
         answer.audience = Authority::parse("www.rival.example", Scheme::Https).unwrap().into_owned();
     };
@@ -189,7 +192,10 @@ async fn what_is_no_answer_to_the_question_is_not_knowing() {
         (Script::Octets(found("<html>")), EntityUnusable),
         (Script::Octets(found(&" ".repeat(MAX_ANSWER + 1))), EntityUnusable),
         (Script::Octets(json("content-type: text/html\r\n")), EntityUnusable),
-        (Script::Octets(json("content-type: application/json\r\ncontent-encoding: gzip\r\n")), EntityUnusable),
+        (
+            Script::Octets(json("content-type: application/json\r\ncontent-encoding: gzip\r\n")),
+            EntityUnusable,
+        ),
         (Script::Octets(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}".to_vec()), EntityUnusable),
         (Script::Octets(b"nothing of HTTP\r\n\r\n".to_vec()), EntityUnreachable),
         (Script::Octets(Vec::new()), EntityUnreachable),
@@ -245,10 +251,7 @@ async fn an_entity_that_fails_is_left_alone_for_a_while_and_then_asked_again() {
 async fn a_question_that_is_refused_by_itself_keeps_no_other_from_being_asked() {
     let world = World::new().await;
     world.entity.plays(Script::Octets(refusal("400 Bad Request")));
-    assert_eq!(
-        told(&world.ask(&question_of("crawler-8", NOW / 300 - 1)).await),
-        Err(Cause::EntityUnusable)
-    );
+    assert_eq!(told(&world.ask(&question_of("crawler-8", NOW / 300 - 1)).await), Err(Cause::EntityUnusable));
     world.entity.plays(Script::Honest);
     assert!(world.come().await.is_ok());
 }

@@ -86,11 +86,7 @@ impl Client {
 }
 
 impl Question<'_> {
-    fn request(
-        &self,
-        place: &Place<'_>,
-        accept: &'static str,
-    ) -> Result<Request<Full<Bytes>>, HttpsError> {
+    fn request(&self, place: &Place<'_>, accept: &'static str) -> Result<Request<Full<Bytes>>, HttpsError> {
         let head = place.head(Method::POST).header(ACCEPT, accept).header(CONTENT_TYPE, "application/json");
         let head = head.header(AUTHORIZATION, self.authorization);
         head.body(Full::new(self.body.clone())).map_err(|_| HttpsError::Url)

@@ -101,7 +101,14 @@ fn settings_of(address: Address, fresh: bool, deadline: Duration) -> Settings {
 fn spent(number: u64, signed: u64) -> Spent {
     let mut fingerprint = [0; 16];
     fingerprint[..8].copy_from_slice(&number.to_be_bytes());
-    Spent { fingerprint, signed, until: signed + 300, challenge: None, counted: None, now: Time::from_seconds(now()) }
+    Spent {
+        fingerprint,
+        signed,
+        until: signed + 300,
+        challenge: None,
+        counted: None,
+        now: Time::from_seconds(now()),
+    }
 }
 
 fn answering(number: u64, epoch: Epoch, keys: &ContextKeys) -> Spent {

@@ -22,12 +22,13 @@ use avouch_wire::target::Target;
 use avouch_wire::time::Time;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use testkit::certificate::Certificate;
 use testkit::entity::{Entity, HOST, Script, refusal};
 use testkit::message::Message;
 use testkit::raw::exchange;
 use testkit::upstream::Upstream;
+use tokio::time::Instant;
 
 const SITE: &str = "www.shop.example";
 
@@ -307,7 +308,10 @@ async fn a_reload_takes_an_entity_away_at_once_and_brings_none() {
     assert_eq!(world.comes(&running, &re2).await.2, "entity-not-configured", "nobody asks it yet");
     assert_eq!(running.reload(world.config("", "")).unwrap(), ["[entities]", "[[registration_entity]]"]);
     assert_eq!(world.comes(&running, &world.signed(2)).await.2, "mode-unsupported");
-    assert_eq!(running.reload(world.config("", &world.tables())).unwrap(), ["[entities]", "[[registration_entity]]"]);
+    assert_eq!(
+        running.reload(world.config("", &world.tables())).unwrap(),
+        ["[entities]", "[[registration_entity]]"]
+    );
     assert_eq!(world.comes(&running, &world.signed(2)).await, verified(3));
     running.stop().await;
 }

@@ -43,7 +43,8 @@ async fn judged_while(revoked: Option<&'static str>) -> Box<Verdict> {
     while !world.figures().listening {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let zone = "$ORIGIN acme.example.\n@ 60 SOA ns host 1 2 3 4 30\n_saip 60 TXT \"v=saip1; re=re.example\"\n";
+    let zone =
+        "$ORIGIN acme.example.\n@ 60 SOA ns host 1 2 3 4 30\n_saip 60 TXT \"v=saip1; re=re.example\"\n";
     let zones = ZoneFiles::parse(&[("acme", zone)], Dnssec::Insecure).unwrap();
     let replay = replay::Settings { capacity: 1 << 10, fresh: true, ..replay::Settings::default() };
     let settings = Settings { replay, ..Settings::default() };

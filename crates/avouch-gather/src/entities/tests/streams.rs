@@ -58,9 +58,7 @@ async fn what_is_revoked_is_forgotten_at_once_and_requests_under_way_are_told() 
     world.entity.revoke("acme.example", "crawler-99");
     following.until(|world| world.figures().revoked == 2).await;
     assert_eq!(world.entities.forgotten(), 1, "nothing rests on who was never asked for");
-    world
-        .entity
-        .happens(Happening::Revoked { domain: Domain::parse("acme.example").unwrap(), agent: None });
+    world.entity.happens(Happening::Revoked { domain: Domain::parse("acme.example").unwrap(), agent: None });
     following.until(|world| world.peek(&other).is_none()).await;
     assert_eq!(world.figures().agents, 0);
 }
@@ -163,14 +161,12 @@ fn an_answer_that_was_given_before_a_revocation_counts_for_nothing_after_it() {
     assert!(matches!(land(&mut known, &names, &other, 0), Some(Registered::Active { .. })));
     let floor = Event {
         number: 2,
-        happening: Happening::Floor {
-            domain: own.domain.clone(),
-            agent: own.agent.clone(),
-            floor: 1 << 32,
-        },
+        happening: Happening::Floor { domain: own.domain.clone(), agent: own.agent.clone(), floor: 1 << 32 },
     };
     known.hear(floor, &names);
-    assert!(matches!(land(&mut known, &names, &own, 1), Some(Registered::Active { floor, .. }) if floor == 1 << 32));
+    assert!(
+        matches!(land(&mut known, &names, &own, 1), Some(Registered::Active { floor, .. }) if floor == 1 << 32)
+    );
     assert_eq!(known.hear(revoked(3, None), &names), (Heard::Revoked, true));
     assert_eq!(land(&mut known, &names, &other, 2), Some(Registered::Revoked), "a domain is all its agents");
     let reset = Event { number: 9, happening: Happening::Reset };
@@ -198,7 +194,8 @@ fn a_domain_fills_its_part_and_keys_that_have_ended_give_way() {
     assert_eq!(known.peek(last, Time::from_seconds(NOW)), None, "used, and not held");
     let unheld = revoked(1, Some(&format!("a{OF_A_DOMAIN}")));
     assert_eq!(known.hear(unheld, &names), (Heard::Revoked, true), "it may be in use all the same");
-    let others = (0..2 * CAPACITY / OF_A_DOMAIN).map(|at| Domain::parse(&format!("d{at}.example")).unwrap().into_owned());
+    let others = (0..2 * CAPACITY / OF_A_DOMAIN)
+        .map(|at| Domain::parse(&format!("d{at}.example")).unwrap().into_owned());
     for domain in others {
         for at in 0..OF_A_DOMAIN {
             let question = question_of(&format!("a{at}"), NOW / 300);

@@ -32,7 +32,13 @@ struct Group(Mutex<Fake>);
 
 impl Group {
     fn new() -> Self {
-        Self(Mutex::new(Fake { entered: BTreeSet::new(), refused_until: 0, fault: Fault::None, asked: 0, counted: Vec::new() }))
+        Self(Mutex::new(Fake {
+            entered: BTreeSet::new(),
+            refused_until: 0,
+            fault: Fault::None,
+            asked: 0,
+            counted: Vec::new(),
+        }))
     }
 
     fn forget(&self, now: u64) {
