@@ -4,8 +4,9 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use avouch_gather::clock::{Clock as _, SystemClock};
 use avouch_keys::SecretKey;
 use avouch_keys::entity::{Secrets, ask, nonce};
 use avouch_keys::entropy::SystemEntropy;
@@ -32,6 +33,12 @@ impl Entity {
         let asked = |line: &str| line.strip_prefix("re.example is asked at ").and_then(|at| at.parse().ok());
         let address = process.hear(asked).unwrap();
         Self { process, address }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "at which step it is killed is the point")]
+    fn kill_after(self, micros: u64) {
+        std::thread::sleep(Duration::from_micros(micros));
+        self.kill();
     }
 
     fn kill(mut self) {
@@ -71,7 +78,7 @@ fn owner(folder: &Path, words: &[&str]) -> String {
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    SystemClock::new().now().seconds()
 }
 
 fn names(id: &str) -> (Domain<'static>, Domain<'static>, AgentId<'static>) {
@@ -108,16 +115,14 @@ fn whoever_was_cut_off_by_a_kill_asks_again_and_nothing_is_left_over() {
     for (number, after) in KILLED_AFTER.into_iter().enumerate() {
         let id = format!("a{number}.gptbot");
         let cut = entity.send(&key, &registration(&key, &id, &token));
-        std::thread::sleep(Duration::from_micros(after));
-        entity.kill();
+        entity.kill_after(after);
         drop(cut);
         entity = Entity::start(folder);
         let mut secrets = Secrets::of(entity.told(&key, &registration(&key, &id, &token)));
         assert_eq!(secrets.version(), 1, "{after}");
 
         let cut = entity.send(&key, &rotation(&id));
-        std::thread::sleep(Duration::from_micros(after));
-        entity.kill();
+        entity.kill_after(after);
         drop(cut);
         entity = Entity::start(folder);
         let again = entity.told(&key, &rotation(&id));

@@ -18,7 +18,7 @@ mod verifiers;
 
 pub use config::Config;
 pub use refusal::{Refusal, Unchanged};
-pub use rules::{Actor, KEPT, MAX_AGENTS, MAX_ASKED, MAX_TOKENS, MAX_TURNS, Rules, Scope, WINDOW};
+pub use rules::{Actor, KEPT, MAX_AGENTS, MAX_ASKED, MAX_NOTED, MAX_TOKENS, MAX_TURNS, Rules, Scope, WINDOW};
 pub use run::{StartError, check, run};
 pub use start::{StartFault, Started};
 
@@ -30,7 +30,6 @@ use avouch_gather::clock::Clock;
 use avouch_gather::https::Client;
 use avouch_keys::entity::Root;
 use avouch_store::ledger::Ledger;
-use avouch_wire::entity::epoch_of;
 use avouch_wire::name::Domain;
 use avouch_wire::time::Time;
 use axum::Router;
@@ -44,9 +43,6 @@ use telling::{Telling, Told};
 
 /// How often what counts no more is forgotten.
 const TIDY: Duration = Duration::from_secs(60);
-
-/// Epochs after the begin of a secret in which the one before may still be asked for.
-const OVERLAP: u64 = 2;
 
 /// What an entity is made of.
 pub struct Parts {
@@ -112,8 +108,8 @@ impl Entity {
         let telling = Telling::new(mark, started.state, events.clone());
         let (desk, working) = Desk::open(ledger.clone(), telling);
         tasks.spawn(working);
-        tasks.spawn(tidy(desk.clone(), Arc::clone(&clock), stop.clone()));
-        let rules = Rules { entity, root: Arc::new(root) };
+        let rules = Rules { entity, root: Arc::new(root), noted: Arc::default() };
+        tasks.spawn(tidy(rules.clone(), desk.clone(), Arc::clone(&clock), stop.clone()));
         let (sites, places, from) = (Sites::new(client), Places::default(), started.from);
         Ok(Self {
             shared: Arc::new(Shared { rules, ledger, desk, clock, sites, events, places, stop, from, alive }),
@@ -139,13 +135,11 @@ impl Shared {
     }
 }
 
-async fn tidy(desk: Desk, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
+async fn tidy(rules: Rules, desk: Desk, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
     loop {
-        let now = clock.now();
-        let epoch = epoch_of(now.seconds()).saturating_sub(OVERLAP);
-        let done = desk.run(Lane::First, move |ledger| {
-            Box::pin(async move { ledger.entity().tidy(now, KEPT, epoch).await })
-        });
+        let (rules, now) = (rules.clone(), clock.now());
+        let done =
+            desk.run(Lane::First, move |ledger| Box::pin(async move { rules.tidy(ledger, now).await }));
         if let Err(error) = done.await {
             tracing::warn!(%error, "what counts no more is not forgotten yet");
         }

@@ -37,6 +37,9 @@ pub enum Refusal {
     /// Too many questions of one site or agent.
     #[error("asked too often within two minutes: ask for several agents at once")]
     AskedTooOften,
+    /// Too many questions of all.
+    #[error("too many questions were asked within two minutes: ask again in a minute")]
+    Full,
     /// Too many streams.
     #[error("too many streams: end one, or try again later")]
     TooManyStreams,
@@ -92,6 +95,7 @@ impl Refusal {
             Self::Site(_) => "site-unreachable",
             Self::NonceUsed => "nonce-used",
             Self::AskedTooOften => "asked-too-often",
+            Self::Full => "full",
             Self::TooManyStreams => "too-many-streams",
             Self::TokenUnknown => "token-unknown",
             Self::TokenExpired => "token-expired",
@@ -123,7 +127,9 @@ impl Refusal {
             Self::AskedTooOften | Self::TooManyStreams | Self::TurnsUsedUp { .. } => {
                 StatusCode::TOO_MANY_REQUESTS
             }
-            Self::Restored | Self::Site(_) | Self::TooManyAgents => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Restored | Self::Full | Self::Site(_) | Self::TooManyAgents => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -132,7 +138,7 @@ impl Refusal {
     pub fn retry_after(self) -> Option<u64> {
         match self {
             Self::TurnsUsedUp { wait } => Some(wait.as_secs().saturating_add(1)),
-            Self::AskedTooOften | Self::Restored | Self::TooManyAgents => Some(60),
+            Self::AskedTooOften | Self::Full | Self::Restored | Self::TooManyAgents => Some(60),
             Self::Site(_) | Self::TooManyStreams => Some(10),
             _ => None,
         }

@@ -4,6 +4,7 @@
 //! and the mark beside it know.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use avouch_keys::entity::{Registered, Root};
@@ -32,6 +33,9 @@ pub const WINDOW: u64 = 60;
 /// Most questions of one site or agent within the window, each of up to 64 agents.
 pub const MAX_ASKED: u64 = 1_024;
 
+/// Most nonces in all, some hundred octets each; beyond that whoever asks is told to wait until some have ended.
+pub const MAX_NOTED: u64 = 500_000;
+
 /// How long events are kept, and within how long an agent may have its sequence begin elsewhere [`MAX_TURNS`] times.
 pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -40,6 +44,9 @@ pub const MAX_TURNS: usize = 3;
 
 /// Most agents of a fleet whose revocation is told one by one. Of a larger one verifiers ask anew for every key.
 const MAX_TOLD: usize = 256;
+
+/// Epochs after the begin of a secret in which the one before may still be asked for.
+const OVERLAP: u64 = 2;
 
 /// Seconds before its begin from which on an epoch may be asked for.
 const AHEAD: u64 = 30;
@@ -76,6 +83,8 @@ pub struct Rules {
     pub entity: Domain<'static>,
     /// What secrets are derived of.
     pub root: Arc<Root>,
+    /// How many nonces are noted: as many as were counted last, and all since.
+    pub noted: Arc<AtomicU64>,
 }
 
 impl Rules {
@@ -111,12 +120,16 @@ impl Rules {
         (who, nonce, time): (&str, &str, u64),
     ) -> Result<Result<(), Refusal>, LedgerError> {
         let mut tables = ledger.entity();
+        if self.noted.load(Ordering::Relaxed) >= MAX_NOTED {
+            return Ok(Err(Refusal::Full));
+        }
         if tables.nonces(who).await? >= MAX_ASKED {
             return Ok(Err(Refusal::AskedTooOften));
         }
         // Beyond the end of the window, whichever way the seconds are cut.
         let until = Time::from_seconds(time.saturating_add(WINDOW + 1));
         let is_new = tables.note_nonce(who, nonce, until).await?;
+        self.noted.fetch_add(u64::from(is_new), Ordering::Relaxed);
         Ok(if is_new { Ok(()) } else { Err(Refusal::NonceUsed) })
     }
 
@@ -176,6 +189,17 @@ impl Rules {
         }
     }
 
+    /// Forgets what counts no more.
+    ///
+    /// # Errors
+    /// The database fails, and nothing of it happened.
+    pub async fn tidy(&self, ledger: &mut Transaction, now: Time) -> Result<(), LedgerError> {
+        let epoch = epoch_of(now.seconds()).saturating_sub(OVERLAP);
+        let noted = ledger.entity().tidy(now, KEPT, epoch).await?;
+        self.noted.store(noted, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Registers an agent whose signature held. Asked again while the secret is new, it tells the same, and uses nothing
     /// up: whoever did not get the answer asks again.
     ///
@@ -196,20 +220,22 @@ impl Rules {
             Some(token) if !is_for(&token, asked) => return Ok(Err(Refusal::AgentNotAllowed)),
             Some(token) => token,
         };
-        if let Err(refusal) = self.take(ledger, (&shown(&named), &asked.nonce, asked.time)).await? {
-            return Ok(Err(refusal));
-        }
         if is_revoked(&mut ledger.entity(), &named).await? {
             return Ok(Err(Refusal::Revoked));
         }
-        match ledger.entity().agent(&named).await? {
+        let known = ledger.entity().agent(&named).await?;
+        match &known {
             Some(agent) if agent.state == AgentState::Revoked => return Ok(Err(Refusal::Revoked)),
             Some(agent) if agent.key != asked.key.octets() => return Ok(Err(Refusal::KeyConflict)),
-            Some(agent) => {
-                let told = self.told_again(ledger, agent, now).await?;
-                return Ok(told.ok_or(Refusal::Registered));
-            }
-            None => {}
+            _ => {}
+        }
+        // Not before: who holds a token only takes none of the questions that an agent may ask.
+        if let Err(refusal) = self.take(ledger, (&shown(&named), &asked.nonce, asked.time)).await? {
+            return Ok(Err(refusal));
+        }
+        if let Some(agent) = known {
+            let told = self.told_again(ledger, agent, now).await?;
+            return Ok(told.ok_or(Refusal::Registered));
         }
         let mut tables = ledger.entity();
         let before = state(&mut tables).await?;

@@ -135,8 +135,9 @@ impl Ledger {
             true => pool,
             false => pool.after_connect(|connection, _| {
                 Box::pin(async move {
-                    let lasting =
-                        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;";
+                    // What is deleted is overwritten: of a secret that counts no more nothing is left in the file.
+                    let lasting = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                        PRAGMA busy_timeout = 5000; PRAGMA secure_delete = ON;";
                     sqlx::raw_sql(lasting).execute(connection).await.map(drop)
                 })
             }),

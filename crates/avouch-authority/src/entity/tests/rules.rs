@@ -1,6 +1,6 @@
 use super::*;
 use crate::entity::rules::{MAX_TOKENS, next_floor, state};
-use crate::entity::{Actor, MAX_AGENTS, MAX_ASKED, Refusal, Rules, Scope, Unchanged, start};
+use crate::entity::{Actor, MAX_AGENTS, MAX_ASKED, MAX_NOTED, Refusal, Rules, Scope, Unchanged, start};
 use avouch_store::ledger::Transaction;
 use avouch_store::ledger::entity::{Agent, AgentState, Name, Token};
 use avouch_wire::enrolment::{AgentPattern, token_text};
@@ -16,7 +16,7 @@ async fn begun() -> (Folder, Rules, Transaction) {
     let folder = Folder::new();
     let (root, ledger) = (folder.root(), folder.ledger().await);
     start::start(&ledger, (&folder.path("mark"), root.mark()), false, at(NOW)).await.unwrap();
-    let rules = Rules { entity: domain("re.example"), root: Arc::new(root) };
+    let rules = Rules { entity: domain("re.example"), root: Arc::new(root), noted: Arc::default() };
     let begun = ledger.begin().await.unwrap();
     (folder, rules, begun)
 }
@@ -218,15 +218,18 @@ async fn who_asks_too_often_is_told_to_wait_and_keeps_nobody_else_waiting() {
         rules.take(&mut ledger, ("www.rival.example", "0", NOW)).await.unwrap(),
         Err(Refusal::NonceUsed)
     );
-    let later = at(NOW + 61);
-    ledger.entity().tidy(later, super::super::KEPT, 0).await.unwrap();
+    rules.tidy(&mut ledger, at(NOW + 61)).await.unwrap();
     assert_eq!(
         ledger.entity().nonces("www.shop.example").await.unwrap(),
         MAX_ASKED,
         "the window is not over"
     );
-    ledger.entity().tidy(at(NOW + 62), super::super::KEPT, 0).await.unwrap();
+    rules.noted.store(MAX_NOTED, Ordering::Relaxed);
+    let taken = rules.take(&mut ledger, ("www.third.example", "0", NOW)).await.unwrap();
+    assert_eq!(taken, Err(Refusal::Full), "as many as there may be in all");
+    rules.tidy(&mut ledger, at(NOW + 62)).await.unwrap();
     assert_eq!(ledger.entity().nonces("www.shop.example").await.unwrap(), 0);
+    assert_eq!(rules.take(&mut ledger, ("www.third.example", "0", NOW)).await.unwrap(), Ok(()));
 }
 
 #[tokio::test]

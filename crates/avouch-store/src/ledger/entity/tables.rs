@@ -288,11 +288,11 @@ impl Tables<'_> {
     }
 
     /// Forgets what counts no more: nonces that ended, events and turns older than `kept`, and what secrets before the
-    /// present ones were derived of, where those began in an epoch before this one.
+    /// present ones were derived of, where those began in an epoch before this one. How many nonces are left.
     ///
     /// # Errors
     /// As [`Tables::state`].
-    pub async fn tidy(&mut self, now: Time, kept: Duration, epoch: u64) -> Result<(), LedgerError> {
+    pub async fn tidy(&mut self, now: Time, kept: Duration, epoch: u64) -> Result<u64, LedgerError> {
         let before = millis(Time::from_millis(now.since(Time::default().after(kept)).as_millis() as u64));
         let nonces = sqlx::query("DELETE FROM entity_nonce WHERE until < $1").bind(millis(now));
         nonces.execute(&mut **self.0).await?;
@@ -301,7 +301,9 @@ impl Tables<'_> {
         }
         let wiped = sqlx::query("UPDATE entity_agent SET former = $1 WHERE epoch < $2 AND former <> $1");
         wiped.bind(Vec::<u8>::new()).bind(signed(epoch)?).execute(&mut **self.0).await?;
-        Ok(())
+        let left: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM entity_nonce").fetch_one(&mut **self.0).await?;
+        Ok(left.unsigned_abs())
     }
 }
 
