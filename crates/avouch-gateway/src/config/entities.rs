@@ -79,8 +79,8 @@ impl Entities {
     }
 }
 
-/// Reads the tables of a configuration.
-pub(super) fn read(root: &mut Table<'_>) -> Option<Entities> {
+/// Reads the tables of a configuration, of a site that has no names or some.
+pub(super) fn read(root: &mut Table<'_>, is_nameless: bool) -> Option<Entities> {
     let mut all: Vec<RegistrationEntity> = Vec::new();
     let tables = root.tables("registration_entity");
     let listed = !tables.is_empty();
@@ -98,6 +98,10 @@ pub(super) fn read(root: &mut Table<'_>) -> Option<Entities> {
     if all.len() > MOST {
         let what = format!("stands here more than {MOST} times");
         root.complain("registration_entity", Fault::new(what, "keep those that agents of your visitors use"));
+    }
+    if listed && is_nameless {
+        let fix = "add the names clients use, for example `authorities = [\"www.shop.example\"]`: a registration entity makes keys for one site";
+        root.complain("authorities", Fault::new("is needed to ask registration entities", fix));
     }
     let key = root.sub("entities").map(|mut table| {
         let key = table.required("key", locator);

@@ -254,7 +254,7 @@ impl Config {
         let web_bot_auth = root.sub("web_bot_auth").map(WebBotAuth::read).unwrap_or_default();
         let privacy_pass = privacy_pass::read(&mut root);
         let http_signatures = http_signature::read(&mut root);
-        let entities = entities::read(&mut root);
+        let entities = entities::read(&mut root, authorities.is_empty());
         let reports = root.sub("reports").and_then(Reports::read);
         let policy = root.sub("policy").and_then(|mut policy| policy.required("file", path));
         let networks::Networks { sources: networks, feeds } = networks::read(&mut root);
@@ -267,10 +267,6 @@ impl Config {
         let routes: Vec<Route> = root.tables("route").into_iter().filter_map(Route::read).collect();
         check(&root, by, &listen, (&authorities, mode), &routes);
         check_needs(&root, !privacy_pass.is_empty() && authorities.is_empty(), !feeds.is_empty());
-        if entities.is_some() && authorities.is_empty() {
-            let fix = "add the names clients use, for example `authorities = [\"www.shop.example\"]`: a registration entity makes keys for one site";
-            root.complain("authorities", Fault::new("is needed to ask registration entities", fix));
-        }
         Some(Self {
             mode,
             listen,

@@ -22,12 +22,13 @@ use avouch_wire::target::Target;
 use avouch_wire::time::Time;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use testkit::certificate::Certificate;
 use testkit::entity::{Entity, HOST, Script, refusal};
 use testkit::message::Message;
 use testkit::raw::exchange;
 use testkit::upstream::Upstream;
+use tokio::time::Instant;
 
 const SITE: &str = "www.shop.example";
 
