@@ -229,7 +229,7 @@ async fn a_change_is_seen_by_all_when_the_ttl_has_ended() {
         change("deep.er.down.", &[]),
     ];
     world.zone.apply(&changes, 3).unwrap();
-    // Unbound keeps absence that it has shown from another answer for as long again.
+    // Unbound was seen to keep an absence of one second for more than two.
     let seen = |server: &SocketAddr| {
         let shows = |name: &str| world.dig(*server, &format!("{name}.{ZONE}"), "TXT").2.contains("pk=");
         shows("gptbot") && shows("new")
