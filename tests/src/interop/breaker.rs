@@ -57,6 +57,7 @@ fn breaks(world: &mut World, site: SocketAddr) {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "nobody says when a cache forgets")]
 fn with_a_zone_of_the_registrars_own_a_fleet_is_revoked_and_the_delegations_end_revokes_all() {
     let Some(tools) = require(&PROGRAMS) else { return };
     let port = free_port_of(&[Ipv4Addr::LOCALHOST, CHILD]).unwrap();
@@ -64,7 +65,7 @@ fn with_a_zone_of_the_registrars_own_a_fleet_is_revoked_and_the_delegations_end_
     let zone = format!(
         "zone = {{ listen = \"{CHILD}:{port}\", servers = \"ns1.acme.example\", key = \"zone.key\", ttl = {TTL} }}"
     );
-    let (mut process, _) = registrar(folder.path(), &zone);
+    let (mut process, address) = registrar(folder.path(), &zone);
     // What the operator is told to put at the parent is what stands there.
     let told = run(folder.path(), &["registrar", "check", "--config", "registrar.toml"]);
     let lines = told.lines().filter_map(|line| line.strip_prefix("# _saip"));
@@ -76,11 +77,15 @@ fn with_a_zone_of_the_registrars_own_a_fleet_is_revoked_and_the_delegations_end_
     );
     let mut world = world(tools, port, folder, &delegation);
     let gateway = world.gateway();
+    fleet(&world, address, gateway.address);
+    // Over a crash, with the same key, and what was enrolled.
     process.signal("KILL").unwrap();
     process.wait().unwrap();
-    // Over a crash, with the same key.
-    let (_process, address) = registrar(world.folder.path(), &zone);
-    fleet(&world, address, gateway.address);
+    let (_process, _) = registrar(world.folder.path(), &zone);
+    std::thread::sleep(std::time::Duration::from_secs(TTL + 1));
+    for agent in ["nyc-1.gptbot", "nyc-2.gptbot", "crawler-7"] {
+        assert_eq!(seen(&world, gateway.address, agent), verified(agent));
+    }
     breaks(&mut world, gateway.address);
     let log = gateway.stop();
     let reason = |line: &serde_json::Value| line["verdict"]["reasons"][0].as_str().unwrap().to_owned();

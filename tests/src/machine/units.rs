@@ -10,6 +10,9 @@ use testkit::peers::{Peers, require};
 /// How much of the system the service may reach, in tenths, as `systemd-analyze security` counts (0 to 100).
 const EXPOSURE: u32 = 15;
 
+/// The same for a service that may open ports of the system's: it sees the system's users for it.
+const WITH_PORT: &str = "--threshold=25";
+
 fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/systemd")
 }
@@ -63,6 +66,22 @@ fn systemd_finds_nothing_wrong_with_the_units_and_something_with_a_near_miss() {
     assert!(!analyze(&peers, missing.path(), &verify).status.success());
     let mistyped = root(|text| text.replace("Backlog=", "Backlogg="));
     assert!(printed(&analyze(&peers, mistyped.path(), &verify)).contains("Backlogg"));
+}
+
+/// What the manual has a registrar be given for port 53.
+#[test]
+fn with_the_port_of_the_dns_the_registrar_still_reaches_little_of_the_system() {
+    let Some(peers) = require(&["systemd-analyze"]) else { return };
+    let plain = root(str::to_owned);
+    let folder = plain.path().join("etc/systemd/system/avouch-registrar.service.d");
+    fs::create_dir(&folder).unwrap();
+    let manual = include_str!("../../../docs/operate/registrar.md");
+    fs::write(folder.join("port.conf"), crate::interop::world::block(manual, "ini", 0)).unwrap();
+    let verified = analyze(&peers, plain.path(), &["verify", "avouch-registrar.service"]);
+    assert!(verified.status.success() && printed(&verified).is_empty(), "{}", printed(&verified));
+    let words = ["security", "--offline=true", "--no-pager", WITH_PORT, "avouch-registrar.service"];
+    let rated = analyze(&peers, plain.path(), &words);
+    assert!(rated.status.success(), "{}", printed(&rated));
 }
 
 #[test]

@@ -24,14 +24,14 @@ const GATHER_OWN: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub enum Place {
     /// In a zone elsewhere, whose primary takes changes.
-    Elsewhere(Publisher),
+    Elsewhere(Arc<Publisher>),
     /// In a zone that is served from this process.
     Own(Arc<Zone>),
 }
 
 impl From<Publisher> for Place {
     fn from(publisher: Publisher) -> Self {
-        Self::Elsewhere(publisher)
+        Self::Elsewhere(Arc::new(publisher))
     }
 }
 
