@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 /// Agree with a registration entity on the secret that signs, and on its count
 ///
-/// For agents in registry mode ([registry]), whose key is not published. A running agent takes up within seconds what was
+/// For agents in registry mode (`[registry]`), whose key is not published. A running agent takes up within seconds what was
 /// agreed on.
 #[derive(Debug, Args)]
 pub(super) struct Entity {
