@@ -97,7 +97,6 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_shown_alike() {
-        let zeros = "0".repeat(64);
         let more = format!(
             "[attestation]\nroots = ['a.pem']\nintermediates = ['b']\nregisters = ['7=0xAB{}']",
             "0".repeat(62)
