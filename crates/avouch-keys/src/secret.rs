@@ -75,7 +75,7 @@ enum Material {
     Ed25519(Box<SigningKey>),
     P256(EcdsaKeyPair),
     Tpm(TpmKey),
-    Token(TokenKey),
+    Token(Box<TokenKey>),
 }
 
 impl SecretKey {
@@ -105,7 +105,7 @@ impl SecretKey {
 
     /// A key that a token holds.
     pub(crate) fn in_token(key: TokenKey) -> Self {
-        Self { public: key.public().clone(), material: Material::Token(key) }
+        Self { public: key.public().clone(), material: Material::Token(Box::new(key)) }
     }
 
     /// Whether a TPM holds it. That the TPM is a chip, and not a program, only an attestation shows.

@@ -15,7 +15,7 @@ use cryptoki::types::AuthPin;
 use zeroize::Zeroizing;
 
 use super::{Said, TokenError, TokenPlace};
-use crate::store::read_secret;
+use crate::store::{Problem, read_secret};
 
 /// P-256 (RFC 5480), and the name of the Edwards curve (PKCS#11 3.0 §2.3.10), as tokens want them.
 const P256: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
@@ -140,7 +140,12 @@ fn enter(place: &TokenPlace) -> Result<Opened, TokenError> {
 }
 
 fn logged_in(place: &TokenPlace, writes: bool) -> Result<Session, TokenError> {
-    let pin = read_secret(&place.pin).map_err(|error| TokenError::PinFile(said(error.problem)))?;
+    let pin = read_secret(&place.pin).map_err(|error| {
+        TokenError::PinFile(match error.problem {
+            Problem::Missing => "does not exist".into(),
+            problem => said(problem),
+        })
+    })?;
     let pin = Zeroizing::new(pin.trim_end_matches(['\r', '\n']).to_owned());
     let session = session(place, writes)?;
     match session.login(UserType::User, Some(&AuthPin::new(pin.as_str().into()))) {
@@ -173,7 +178,11 @@ fn module(path: &Path) -> Result<Pkcs11, TokenError> {
     if let Some((_, module)) = loaded.iter().find(|(known, _)| known == path) {
         return Ok(module.clone());
     }
-    let module = Pkcs11::new(path).map_err(|error| TokenError::Module(said(error)))?;
+    let module = Pkcs11::new(path).map_err(|error| {
+        // The path stands in front of what is wrong with it.
+        let what = error.to_string();
+        TokenError::Module(what.rsplit(": ").next().unwrap_or_default().into())
+    })?;
     match module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
         Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
         Err(error) => return Err(TokenError::Module(said(error))),

@@ -5,7 +5,7 @@ use core::fmt;
 use avouch_wire::key::KeyType;
 
 /// As much of what a module says as is passed on, in octets.
-const MOST: usize = 96;
+const MOST: usize = 56;
 
 /// What a module or the system said, cut where it is long.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn what_a_module_says_is_passed_on_up_to_a_length_and_writes_to_no_terminal() {
         assert_eq!(Said::from("a\u{1b}[2Jé").to_string(), "a[2Jé");
-        assert_eq!(Said::from("é".repeat(60).as_str()).to_string(), "é".repeat(48));
+        assert_eq!(Said::from("é".repeat(60).as_str()).to_string(), "é".repeat(28));
         assert_eq!(Said::from("").to_string(), "");
     }
 }
