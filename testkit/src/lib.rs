@@ -22,6 +22,7 @@ pub mod receiver;
 pub mod redis;
 pub mod rsyslog;
 pub mod smtp;
+pub mod softhsm;
 pub mod swtpm;
 pub mod unbound;
 pub mod upstream;

@@ -42,6 +42,7 @@ const PEERS: &[(&str, &str)] = &[
     ("lintian", "lintian"),
     ("chromium", "chromium"),
     ("pebble", "pebble"),
+    ("softhsm2-util", "softhsm2"),
     ("swtpm", "swtpm"),
     ("swtpm_setup", "swtpm-tools"),
     ("swtpm_localca", "swtpm-tools"),

@@ -20,7 +20,7 @@ struct Wrapper {
 
 const WRAPPERS: &[Wrapper] = &[
     Wrapper {
-        libraries: &["pkcs8", "pkcs5", "tss-", "tpm2-"],
+        libraries: &["pkcs8", "pkcs5", "tss-", "tpm2-", "cryptoki", "cryptoki-"],
         only: Only::Crate("avouch-keys"),
         reason: "one crate sees secret keys, so one crate is read to know that they stay secret",
     },
@@ -160,6 +160,8 @@ mod tests {
         assert!(findings("avouch-dns", "hickory-proto").is_empty());
         assert!(findings("avouch-keys", "pkcs8").is_empty());
         assert!(findings("avouch-keys", "tpm2-protocol").is_empty());
+        assert!(findings("avouch-keys", "cryptoki").is_empty());
+        assert_eq!(findings("avouch-gateway", "cryptoki").len(), 1);
         assert_eq!(findings("avouch-gateway", "tpm2-protocol").len(), 1);
         assert!(findings("avouch-gateway", "hyper").is_empty());
         assert!(findings("testkit", "rustls").is_empty());

@@ -9,6 +9,7 @@ use avouch_keys::entity::SecretsError;
 use avouch_keys::entropy::SystemEntropy;
 use avouch_keys::passphrase::{Passphrase, PassphraseError};
 use avouch_keys::store::{self, Locator, Problem, Protection, StoreError};
+use avouch_keys::token::TokenError;
 use avouch_keys::tpm::Tpm;
 use avouch_wire::key::KeyType;
 
@@ -71,7 +72,10 @@ pub(crate) fn open(identity: &config::Identity) -> Result<SecretKey, OpenError> 
 /// [`OpenError`].
 pub(crate) fn make_or_open(identity: &config::Identity) -> Result<(SecretKey, bool), OpenError> {
     match make(identity) {
-        Err(OpenError::Store(StoreError { problem: Problem::Exists, .. })) => Ok((open(identity)?, false)),
+        Err(OpenError::Store(StoreError {
+            problem: Problem::Exists | Problem::Token(TokenError::Exists),
+            ..
+        })) => Ok((open(identity)?, false)),
         made => Ok((made?, true)),
     }
 }
@@ -79,6 +83,7 @@ pub(crate) fn make_or_open(identity: &config::Identity) -> Result<(SecretKey, bo
 fn make(identity: &config::Identity) -> Result<SecretKey, OpenError> {
     let path = match &identity.key {
         Locator::Tpm { path, device } => return Ok(store::create_in(&Tpm::at(device), path)?),
+        Locator::Token(place) => return Ok(store::create_in_token(place, KeyType::P256)?),
         Locator::File(path) => path,
     };
     let at = |problem| StoreError { path: path.clone(), problem };

@@ -1,10 +1,10 @@
 //! Secret keys: made, kept encrypted at rest, and used to sign statements; nothing else sees them.
 //!
-//! In scope: making Ed25519 and P-256 keys ([`SecretKey`]), keeping them in files ([`store`]) or in a TPM ([`tpm`]), signing
-//! requests as an agent ([`saip`], [`batch`], [`web_bot_auth`], [`partner`], [`http_signature`]), the agent's key directory
-//! ([`directory`]), tokens as a domain ([`delegation`]), verdicts as a gateway ([`assertion`]), and a zone of the DNS
-//! ([`zone`]); both sides of a registration entity ([`entity`]); reading secrets that a site shares with those who sign for
-//! it ([`shared`]), and that a publisher shares with a name server ([`tsig`]).
+//! In scope: making Ed25519 and P-256 keys ([`SecretKey`]), keeping them in files ([`store`]), in a TPM ([`tpm`]) or in a
+//! token of a PKCS#11 module ([`token`]), signing requests as an agent ([`saip`], [`batch`], [`web_bot_auth`], [`partner`],
+//! [`http_signature`]), the agent's key directory ([`directory`]), tokens as a domain ([`delegation`]), verdicts as a gateway
+//! ([`assertion`]), and a zone of the DNS ([`zone`]); both sides of a registration entity ([`entity`]); reading secrets that
+//! a site shares with those who sign for it ([`shared`]), and that a publisher shares with a name server ([`tsig`]).
 //!
 //! Out of scope: public keys and verification (`avouch-wire`), publishing a key (`avouch-dns`), sending the
 //! signed request (`avouch`), TLS keys (`avouch-tls`), asking a person for a passphrase (the command line).
@@ -65,6 +65,7 @@ pub mod saip;
 pub mod shared;
 pub mod spki;
 pub mod store;
+pub mod token;
 pub mod tpm;
 pub mod tsig;
 pub mod web_bot_auth;

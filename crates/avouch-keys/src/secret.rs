@@ -12,6 +12,7 @@ use avouch_wire::attestation::Nonce;
 use avouch_wire::key::{KeyType, PublicKey};
 
 use crate::entropy::{Entropy, NoRandomness};
+use crate::token::{TokenError, TokenKey};
 use crate::tpm::{Certification, Tpm, TpmError, TpmKey};
 
 /// RFC 8410 §3.
@@ -41,6 +42,12 @@ pub enum KeyError {
     /// The TPM that holds the key did not sign.
     #[error("the TPM {0}")]
     Tpm(#[from] TpmError),
+    /// The token that holds the key did not sign.
+    #[error("the token {0}")]
+    Token(#[from] TokenError),
+    /// The token that holds the key keeps it.
+    #[error("the key is held by a token, and cannot leave it")]
+    InToken,
     /// The TPM that holds the key keeps it.
     #[error("the key is held by a TPM, and cannot leave it")]
     InTpm,
@@ -68,6 +75,7 @@ enum Material {
     Ed25519(Box<SigningKey>),
     P256(EcdsaKeyPair),
     Tpm(TpmKey),
+    Token(Box<TokenKey>),
 }
 
 impl SecretKey {
@@ -95,6 +103,11 @@ impl SecretKey {
         Self { public: key.public().clone(), material: Material::Tpm(key) }
     }
 
+    /// A key that a token holds.
+    pub(crate) fn in_token(key: TokenKey) -> Self {
+        Self { public: key.public().clone(), material: Material::Token(Box::new(key)) }
+    }
+
     /// Whether a TPM holds it. That the TPM is a chip, and not a program, only an attestation shows.
     #[must_use]
     pub const fn is_in_tpm(&self) -> bool {
@@ -106,7 +119,7 @@ impl SecretKey {
     pub const fn tpm(&self) -> Option<&Tpm> {
         match &self.material {
             Material::Tpm(key) => Some(key.tpm()),
-            Material::Ed25519(_) | Material::P256(_) => None,
+            Material::Ed25519(_) | Material::P256(_) | Material::Token(_) => None,
         }
     }
 
@@ -117,7 +130,7 @@ impl SecretKey {
     pub fn certify(&self, nonce: &Nonce) -> Result<Certification, KeyError> {
         match &self.material {
             Material::Tpm(key) => Ok(key.certify(nonce)?),
-            Material::Ed25519(_) | Material::P256(_) => Err(KeyError::NotInTpm),
+            Material::Ed25519(_) | Material::P256(_) | Material::Token(_) => Err(KeyError::NotInTpm),
         }
     }
 
@@ -138,6 +151,7 @@ impl SecretKey {
                 signature.as_ref().try_into().map_err(|_| KeyError::Refused)
             }
             Material::Tpm(key) => Ok(key.sign(message)?),
+            Material::Token(key) => Ok(key.sign(message)?),
         }
     }
 
@@ -152,6 +166,7 @@ impl SecretKey {
                 Ok(Zeroizing::new(der.as_ref().to_vec()))
             }
             Material::Tpm(_) => Err(KeyError::InTpm),
+            Material::Token(_) => Err(KeyError::InToken),
         }
     }
 

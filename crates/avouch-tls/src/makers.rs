@@ -4,7 +4,7 @@
 //! an empty subject and a critical subjectAltName with the chip's model, which webpki knows as an extension and does not
 //! look into; what it does refuse is a critical extension that it does not know, and a signature with SHA-1.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs;
@@ -114,12 +114,12 @@ fn is_of(certificate: &X509Certificate<'_>, key: &[u8]) -> bool {
     *shown.subject_public_key.data == *key && (key.len() != POINT || on_curve())
 }
 
-fn certificates(path: &PathBuf) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     let octets = pem::read(path, pem::ROOTS_LIMIT)?;
     if X509Certificate::from_der(&octets).is_ok_and(|(rest, _)| rest.is_empty()) {
         return Ok(vec![CertificateDer::from(octets)]);
     }
-    pem::certificates(&octets).map_err(|_| CertificateError::NoRoot { path: path.clone() })
+    pem::certificates(&octets).map_err(|_| CertificateError::NoRoot { path: path.to_path_buf() })
 }
 
 impl MakerFault {

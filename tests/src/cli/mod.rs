@@ -3,6 +3,7 @@
 mod live;
 mod millions;
 mod owner;
+mod pkcs11;
 mod registrar;
 mod script;
 mod tpm;

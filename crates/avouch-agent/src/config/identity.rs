@@ -84,7 +84,8 @@ pub(super) const MODES: [(&str, Option<Mode>); 4] = [
 
 fn locator(value: Value<'_>) -> Result<Locator, Fault> {
     Locator::parse(value.text()?).map_err(|error| {
-        let fix = "write \"file:\" or \"tpm:\" and the path of a key that `avouch key new` made";
+        let fix =
+            "write \"file:\" or \"tpm:\" and the path of a key that `avouch key new` made, or \"pkcs11:…\"";
         Fault::new(format!("names no key: {error}"), fix)
     })
 }

@@ -219,7 +219,7 @@ fn relative_paths_are_relative_to_the_file() {
     let file = folder.path().join("agent.toml");
     std::fs::write(&file, format!("{LEAST}proxy.tls = {{ ca = 'ca' }}\n{PLACE}")).unwrap();
     let config = Config::load(&file).unwrap();
-    assert_eq!(*config.identity.key.path(), folder.path().join("k"));
+    assert_eq!(config.identity.key.path(), Some(&folder.path().join("k")));
     assert_eq!(config.proxy.unwrap().tls.unwrap().ca, folder.path().join("ca"));
     assert!(matches!(Config::load(&folder.path().join("none.toml")), Err(ConfigError::Read { .. })));
 }

@@ -75,7 +75,7 @@ impl Entities {
 
     /// The files of the key and of its passphrase.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &Path> {
-        std::iter::once(self.key.path()).chain(&self.passphrase_file).map(PathBuf::as_path)
+        self.key.path().into_iter().chain(&self.passphrase_file).map(PathBuf::as_path)
     }
 }
 

@@ -40,15 +40,19 @@ pub enum Keeper {
     File,
     /// A TPM, which alone can use what the file holds.
     Tpm,
+    /// A token of a PKCS#11 module; there is no file.
+    Token,
 }
 
 impl Keeper {
-    /// How a key of this file is named; for one in a TPM without the TPM, which the file does not know.
+    /// How a key of this file is named; for one in a TPM without the TPM, which the file does not know. One in a token
+    /// has none.
     #[must_use]
     pub fn locator(self, path: &Path) -> String {
         match self {
             Self::File => format!("file:{}", path.display()),
             Self::Tpm => format!("tpm:{}", path.display()),
+            Self::Token => format!("pkcs11:{}", path.display()),
         }
     }
 }

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::file::{Description, Keeper, at};
 use super::problem::{Problem, StoreError};
+use super::tokens;
 use crate::passphrase::Passphrase;
 use crate::secret::SecretKey;
+use crate::token::{PlaceError, TokenPlace};
 use crate::tpm::{Device, DeviceError, Tpm};
 
 /// Why a text names no key store.
@@ -20,6 +22,9 @@ pub enum LocatorError {
         /// What is wrong with the device.
         error: DeviceError,
     },
+    /// What stands behind `pkcs11:`.
+    #[error("a key in a token {0}")]
+    Token(#[from] PlaceError),
     /// No kind in front.
     #[error("`{given}` does not say what kind of store it is: write file:{given}")]
     NoKind {
@@ -27,7 +32,7 @@ pub enum LocatorError {
         given: String,
     },
     /// A kind that does not exist.
-    #[error("`{kind}:` is no kind of key store; there are file:PATH and tpm:PATH")]
+    #[error("`{kind}:` is no kind of key store; there are file:PATH, tpm:PATH and pkcs11:…")]
     UnknownKind {
         /// What stood before the colon.
         kind: String,
@@ -52,10 +57,13 @@ pub enum Locator {
         /// The TPM that made the key.
         device: Device,
     },
+    /// `pkcs11:token=…;object=…?module-path=…&pin-source=…`: one key in a token.
+    Token(Box<TokenPlace>),
 }
 
 impl Locator {
-    /// Reads `file:PATH`, `tpm:PATH` or `tpm:PATH?DEVICE`, the device as [`Device::parse`] reads it. A path is taken as
+    /// Reads `file:PATH`, `tpm:PATH` or `tpm:PATH?DEVICE`, the device as [`Device::parse`] reads it, or `pkcs11:…` as
+    /// [`TokenPlace::parse`] does. A path is taken as
     /// it stands, relative ones from the working directory; that of a TPM's key has no `?`.
     ///
     /// # Errors
@@ -75,6 +83,7 @@ impl Locator {
                 }
                 Ok(Self::Tpm { path: path.into(), device: device.unwrap_or_default() })
             }
+            Some(("pkcs11", rest)) => Ok(Self::Token(Box::new(TokenPlace::parse(rest)?))),
             Some((kind, _)) if !kind.is_empty() && kind.bytes().all(|b| b.is_ascii_alphanumeric()) => {
                 Err(LocatorError::UnknownKind { kind: kind.to_owned() })
             }
@@ -88,27 +97,36 @@ impl Locator {
         match self {
             Self::File(path) => Self::File(folder.join(path)),
             Self::Tpm { path, device } => Self::Tpm { path: folder.join(path), device },
+            Self::Token(place) => Self::Token(Box::new(place.within(folder))),
         }
     }
 
-    /// The file.
+    /// The file; a key in a token has none.
     #[must_use]
-    pub const fn path(&self) -> &PathBuf {
+    pub const fn path(&self) -> Option<&PathBuf> {
         match self {
-            Self::File(path) | Self::Tpm { path, .. } => path,
+            Self::File(path) | Self::Tpm { path, .. } => Some(path),
+            Self::Token(_) => None,
         }
     }
 
-    /// What is public of the key, without opening it: a TPM is not asked.
+    /// What is public of the key, without opening it: a TPM is not asked, a token without its PIN.
     ///
     /// # Errors
     /// [`StoreError`], also for a file of the other kind.
     pub fn describe(&self) -> Result<Description, StoreError> {
-        let path = self.path();
+        let (path, wanted) = match self {
+            Self::File(path) => (path, Keeper::File),
+            Self::Tpm { path, .. } => (path, Keeper::Tpm),
+            Self::Token(place) => {
+                let public = Some(tokens::public(place)?);
+                return Ok(Description { keeper: Keeper::Token, encrypted: false, public });
+            }
+        };
         let described = super::describe(path)?;
-        match (self, described.keeper) {
-            (Self::File(_), Keeper::Tpm) => Err(at(path)(Problem::InTpm)),
-            (Self::Tpm { .. }, Keeper::File) => Err(at(path)(Problem::NotInTpm)),
+        match (wanted, described.keeper) {
+            (Keeper::File, Keeper::Tpm) => Err(at(path)(Problem::InTpm)),
+            (Keeper::Tpm, Keeper::File) => Err(at(path)(Problem::NotInTpm)),
             _ => Ok(described),
         }
     }
@@ -121,6 +139,7 @@ impl Locator {
         match self {
             Self::File(path) => super::open(path, passphrase),
             Self::Tpm { path, device } => super::open_in(&Tpm::at(device), path),
+            Self::Token(place) => tokens::open(place),
         }
     }
 }
@@ -131,6 +150,7 @@ impl fmt::Display for Locator {
         match self {
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Tpm { path, device } => write!(f, "tpm:{}?{device}", path.display()),
+            Self::Token(place) => write!(f, "{place}"),
         }
     }
 }
@@ -162,7 +182,8 @@ mod tests {
         let said = |text| Locator::parse(text).unwrap_err().to_string();
         assert!(said("a.key").contains("write file:a.key"));
         assert!(said("./x:y").contains("write file:./x:y"));
-        assert!(said("pkcs11:x").contains("`pkcs11:` is no kind of key store"));
+        assert!(said("pkcs12:x").contains("`pkcs12:` is no kind of key store"));
+        assert!(said("pkcs11:token=a").contains("wants module-path: write pkcs11:token=NAME"));
         assert!(said("file:").contains("wants a path: file:PATH"));
         assert!(said("tpm:").contains("wants a path: tpm:PATH"));
         assert!(said("tpm:?device=/dev/tpm0").contains("wants a path: tpm:PATH"));

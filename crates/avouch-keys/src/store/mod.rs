@@ -7,6 +7,7 @@ mod envelope;
 mod file;
 mod locator;
 mod problem;
+mod tokens;
 mod wrapped;
 
 pub(crate) use block::{BlockError, block};
@@ -14,4 +15,5 @@ pub use file::{Description, Keeper, Listed, Protection, create, describe, list, 
 pub(crate) use file::{place_secret, read_secret, replace_secret};
 pub use locator::{Locator, LocatorError};
 pub use problem::{Cost, Problem, Step, StoreError};
+pub use tokens::create_in_token;
 pub use wrapped::{create_in, open_in};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::block::BlockError;
 use crate::secret::KeyError;
+use crate::token::TokenError;
 use crate::tpm::{BlobError, Device, TpmError};
 
 /// A key file that could not be made, opened or listed.
@@ -127,6 +128,9 @@ pub enum Problem {
         /// What is wrong with it.
         error: TpmError,
     },
+    /// The token that is to hold the key did not do what it was asked for.
+    #[error("the token {0}")]
+    Token(#[from] TokenError),
     /// The library or the generator failed.
     #[error(transparent)]
     Key(#[from] KeyError),

@@ -6,6 +6,7 @@ use crate::files;
 use crate::{output, passphrase};
 use avouch_keys::entropy::SystemEntropy;
 use avouch_keys::store::{self, Keeper, Listed, Locator, Problem, Protection, StoreError};
+use avouch_keys::token::TokenPlace;
 use avouch_keys::tpm::Tpm;
 use avouch_keys::{SecretKey, spki};
 use avouch_wire::b64u;
@@ -16,8 +17,8 @@ use std::path::{Path, PathBuf};
 
 /// Make, list and show the keys an agent signs with
 ///
-/// A key is named by where it is kept: file:PATH, encrypted with a passphrase; or tpm:PATH, in a TPM, which wraps it for
-/// itself. Another TPM than /dev/tpmrm0 is named behind it: tpm:PATH?device=/dev/tpmrm1, or for a software TPM
+/// A key is named by where it is kept: file:PATH, encrypted with a passphrase; tpm:PATH, in a TPM, which wraps it for
+/// itself; or pkcs11:token=NAME;object=LABEL?module-path=FILE&pin-source=FILE, in a token. Another TPM than /dev/tpmrm0 is named behind it: tpm:PATH?device=/dev/tpmrm1, or for a software TPM
 /// tpm:PATH?swtpm=127.0.0.1:2321 or tpm:PATH?swtpm=/run/swtpm.sock.
 #[derive(Debug, Args)]
 pub(crate) struct Key {
@@ -38,11 +39,12 @@ enum Verb {
 #[command(after_long_help = "Examples:
   avouch key new file:crawler.key
   avouch key new file:crawler.key --type p256 --passphrase-file crawler.pass
-  avouch key new tpm:crawler.key")]
+  avouch key new tpm:crawler.key
+  avouch key new 'pkcs11:token=fleet;object=crawler-7?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=pin'")]
 struct New {
-    /// Where to keep it: file:PATH or tpm:PATH
+    /// Where to keep it: file:PATH, tpm:PATH or pkcs11:…
     key: String,
-    /// Its type [default: ed25519; in a TPM p256, which alone TPMs have]
+    /// Its type [default: ed25519; in a TPM p256, which alone TPMs have, and in a token]
     #[arg(long = "type", value_name = "ed25519|p256", value_parser = key_type)]
     key_type: Option<KeyType>,
     /// A file whose one line is the passphrase to encrypt it with; without it you are asked
@@ -129,13 +131,14 @@ impl Key {
 impl New {
     fn run(self) -> Result<Exit, Failure> {
         let locator = locator(&self.key)?;
-        if locator.path().symlink_metadata().is_ok() {
+        if let Some(path) = locator.path().filter(|path| path.symlink_metadata().is_ok()) {
             // Refused later, too, but only after the passphrase was asked for twice.
-            return Err(refused(StoreError { path: locator.path().clone(), problem: Problem::Exists }));
+            return Err(refused(StoreError { path: path.clone(), problem: Problem::Exists }));
         }
         let (secret, keeper) = match &locator {
             Locator::File(path) => (self.in_file(path)?, Keeper::File),
             Locator::Tpm { path, device } => (self.in_tpm(path, &Tpm::at(device))?, Keeper::Tpm),
+            Locator::Token(place) => (self.in_token(place)?, Keeper::Token),
         };
         Shown::new(self.key.clone(), keeper, Some(!self.unencrypted), Some(secret.public()))
             .print(self.json)?;
@@ -174,11 +177,26 @@ impl New {
     }
 }
 
+impl New {
+    fn in_token(&self, place: &TokenPlace) -> Result<SecretKey, Failure> {
+        if self.passphrase_file.is_some() || self.unencrypted {
+            return Err(Failure::usage("a token keeps the key, and asks for its PIN and no passphrase")
+                .fix("leave --passphrase-file and --unencrypted out; pin-source names the PIN's file"));
+        }
+        store::create_in_token(place, self.key_type.unwrap_or(KeyType::P256)).map_err(refused)
+    }
+}
+
 impl List {
     fn run(&self) -> Result<Exit, Failure> {
-        let Locator::File(folder) = locator(&self.folder)? else {
-            return Err(Failure::usage("a TPM has no list of its keys")
-                .fix("name the folder of their files by file:PATH"));
+        let fix = "name the folder of their files by file:PATH";
+        let folder = match locator(&self.folder)? {
+            Locator::File(folder) => folder,
+            Locator::Tpm { .. } => return Err(Failure::usage("a TPM has no list of its keys").fix(fix)),
+            Locator::Token(_) => {
+                let fix = "ask it itself: `pkcs11-tool --module FILE --list-objects`";
+                return Err(Failure::usage("keys in a token are not listed").fix(fix));
+            }
         };
         let listed = store::list(&folder).map_err(refused)?;
         let mut all_usable = true;
@@ -257,6 +275,7 @@ impl Shown {
             known(&self.public),
             match (self.keeper, self.encrypted) {
                 (Keeper::Tpm, _) => "by its TPM",
+                (Keeper::Token, _) => "by its token",
                 (Keeper::File, Some(true)) => "yes",
                 (Keeper::File, _) => "no",
             },
@@ -303,7 +322,7 @@ fn refused(error: StoreError) -> Failure {
 
 /// The public key that `--key` names.
 pub(super) fn public_key(given: &str) -> Result<PublicKey, Failure> {
-    if !given.starts_with("file:") && !given.starts_with("tpm:") {
+    if !["file:", "tpm:", "pkcs11:"].iter().any(|kind| given.starts_with(kind)) {
         let refused = format!("{given} holds no Ed25519 or P-256 key as a PEM block PUBLIC KEY");
         let key = spki::from_pem(&files::read_text(Path::new(given))?);
         return key.ok_or_else(|| {

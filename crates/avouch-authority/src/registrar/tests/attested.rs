@@ -126,6 +126,8 @@ impl House {
     }
 }
 
+type Change<'a> = Box<dyn Fn(&mut Attestation) + 'a>;
+
 fn with(attestation: &Attestation, change: impl FnOnce(&mut Attestation)) -> Attestation {
     let mut changed = attestation.clone();
     change(&mut changed);
@@ -267,7 +269,7 @@ async fn each_wrong_thing_in_an_attestation_is_its_own_refusal() {
     let (asked, good) = world.attested("a.gptbot").await;
     let quote = machine.tpm.quote(1, &good.ticket.nonce).unwrap();
     let mut reasons = BTreeSet::new();
-    let cases: [(&str, Box<dyn Fn(&mut Attestation)>); 12] = [
+    let cases: [(&str, Change<'_>); 12] = [
         ("statement-magic", Box::new(|said| said.statement[0] ^= 1)),
         ("statement-kind", Box::new(|said| said.statement[5] = 0x1a)),
         ("statement-unreadable", Box::new(|said| said.statement.push(0))),
