@@ -23,11 +23,12 @@ pub(crate) enum Program {
 }
 
 /// Where each file of `packaging/` goes.
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 9] = [
     ("systemd/avouch.service", "usr/lib/systemd/system/avouch.service"),
     ("systemd/avouch.socket", "usr/lib/systemd/system/avouch.socket"),
     ("systemd/avouch-agent.service", "usr/lib/systemd/system/avouch-agent.service"),
     ("systemd/avouch-registrar.service", "usr/lib/systemd/system/avouch-registrar.service"),
+    ("systemd/avouch-entity.service", "usr/lib/systemd/system/avouch-entity.service"),
     ("sysusers.conf", "usr/lib/sysusers.d/avouch.conf"),
     ("tmpfiles.conf", "usr/lib/tmpfiles.d/avouch.conf"),
     ("logrotate", "etc/logrotate.d/avouch"),

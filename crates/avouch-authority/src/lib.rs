@@ -18,6 +18,7 @@
 
 mod answers;
 pub mod config;
+mod crowd;
 mod desk;
 pub mod entity;
 pub mod registrar;

@@ -179,6 +179,7 @@ impl Running {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let at = place(config, (&rules, &ledger, &clock), &mut tasks, stopping.clone()).await?;
         let publishing = (at.place, config.records.ttl());
+        let within = Arc::clone(&clock);
         let registrar =
             Registrar::start(rules, ledger, publishing, attesting, clock, &mut tasks, stopping.clone());
         let operators = config.operator.iter().map(|path| (path, Role::Operator, OF_OPERATORS));
@@ -187,9 +188,7 @@ impl Running {
             let opened = opened.map_err(|source| StartError::Socket { path: path.clone(), source })?;
             tasks.spawn(socket::serve(opened, path.clone(), registrar.for_role(role), stopping.clone()));
         }
-        let strangers = config.limits.limit();
-        let questions =
-            strangers.map_or_else(|| registrar.for_agents(), |limit| registrar.for_strangers(limit));
+        let questions = config.limits.hold_back(registrar.for_agents(), within);
         tasks.spawn(accept(listener, tls, questions, LASTS, stopping));
         Ok(Self { agents, zone: at.addresses, at_parent: at.at_parent, stop, tasks, _alone: alone })
     }

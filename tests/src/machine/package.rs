@@ -14,8 +14,13 @@ use testkit::upstream::Upstream;
 use super::doctor::{name_server, time_server};
 
 /// The units in it.
-const UNITS: [&str; 4] =
-    ["avouch.service", "avouch.socket", "avouch-agent.service", "avouch-registrar.service"];
+const UNITS: [&str; 5] = [
+    "avouch.service",
+    "avouch.socket",
+    "avouch-agent.service",
+    "avouch-registrar.service",
+    "avouch-entity.service",
+];
 
 /// Builds the package of the program as it was built beside the tests.
 fn build() -> PathBuf {

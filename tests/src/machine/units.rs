@@ -57,8 +57,14 @@ fn printed(output: &Output) -> String {
 #[test]
 fn systemd_finds_nothing_wrong_with_the_units_and_something_with_a_near_miss() {
     let Some(peers) = require(&["systemd-analyze"]) else { return };
-    let verify =
-        ["verify", "avouch.service", "avouch.socket", "avouch-agent.service", "avouch-registrar.service"];
+    let verify = [
+        "verify",
+        "avouch.service",
+        "avouch.socket",
+        "avouch-agent.service",
+        "avouch-registrar.service",
+        "avouch-entity.service",
+    ];
     let plain = root(str::to_owned);
     let verified = analyze(&peers, plain.path(), &verify);
     assert!(verified.status.success() && printed(&verified).is_empty(), "{}", printed(&verified));
@@ -68,20 +74,25 @@ fn systemd_finds_nothing_wrong_with_the_units_and_something_with_a_near_miss() {
     assert!(printed(&analyze(&peers, mistyped.path(), &verify)).contains("Backlogg"));
 }
 
-/// What the manual has a registrar be given for port 53.
+/// What the manual has a registrar be given for port 53, and a registration entity for port 443.
 #[test]
-fn with_the_port_of_the_dns_the_registrar_still_reaches_little_of_the_system() {
+fn with_a_port_of_the_systems_they_still_reach_little_of_it() {
     let Some(peers) = require(&["systemd-analyze"]) else { return };
     let plain = root(str::to_owned);
-    let folder = plain.path().join("etc/systemd/system/avouch-registrar.service.d");
-    fs::create_dir(&folder).unwrap();
-    let manual = include_str!("../../../docs/operate/registrar.md");
-    fs::write(folder.join("port.conf"), crate::interop::world::block(manual, "ini", 0)).unwrap();
-    let verified = analyze(&peers, plain.path(), &["verify", "avouch-registrar.service"]);
-    assert!(verified.status.success() && printed(&verified).is_empty(), "{}", printed(&verified));
-    let words = ["security", "--offline=true", "--no-pager", WITH_PORT, "avouch-registrar.service"];
-    let rated = analyze(&peers, plain.path(), &words);
-    assert!(rated.status.success(), "{}", printed(&rated));
+    let manuals = [
+        ("avouch-registrar.service", include_str!("../../../docs/operate/registrar.md")),
+        ("avouch-entity.service", include_str!("../../../docs/operate/entity.md")),
+    ];
+    for (unit, manual) in manuals {
+        let folder = plain.path().join(format!("etc/systemd/system/{unit}.d"));
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("port.conf"), crate::interop::world::block(manual, "ini", 0)).unwrap();
+        let verified = analyze(&peers, plain.path(), &["verify", unit]);
+        assert!(verified.status.success() && printed(&verified).is_empty(), "{}", printed(&verified));
+        let words = ["security", "--offline=true", "--no-pager", WITH_PORT, unit];
+        let rated = analyze(&peers, plain.path(), &words);
+        assert!(rated.status.success(), "{}", printed(&rated));
+    }
 }
 
 #[test]
@@ -93,7 +104,9 @@ fn the_services_reach_little_of_the_system() {
         root(str::to_owned),
         root(|text| text.replace("CapabilityBoundingSet=\n", "").replace("SystemCallFilter=", "#")),
     );
-    for unit in ["avouch.service", "avouch-agent.service", "avouch-registrar.service"] {
+    for unit in
+        ["avouch.service", "avouch-agent.service", "avouch-registrar.service", "avouch-entity.service"]
+    {
         let words = [&words[..], &[unit]].concat();
         let rated = analyze(&peers, plain.path(), &words);
         assert!(rated.status.success(), "{}", printed(&rated));

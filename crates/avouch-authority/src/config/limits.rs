@@ -2,10 +2,15 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use avouch_engine::decision::Limit;
 use avouch_engine::decision::rate::MAX_BURST;
+use avouch_gather::clock::Clock;
 use avouch_wire::settings::{Fault, Rate, Span, Table};
+use axum::Router;
+
+use crate::crowd::held_back;
 
 /// Questions of one source: as often as a room full of machines behind one address asks when it is switched on, and less than a
 /// registrar can answer.
@@ -15,7 +20,7 @@ const BURST: u32 = 500;
 /// How often one source may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Questions of agents.
+    /// Questions.
     pub questions: Rate,
     /// How many of them at once, after a rest.
     pub burst: u32,
@@ -28,7 +33,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub(super) fn read(mut table: Table<'_>) -> Self {
+    pub(crate) fn read(mut table: Table<'_>) -> Self {
         let questions = table.optional("questions", |value| value.rate());
         let burst = table.optional("burst", |value| value.number(1..=u64::from(MAX_BURST)));
         let burst = burst.and_then(|burst| u32::try_from(burst).ok());
@@ -48,6 +53,14 @@ impl Limits {
 
     pub(crate) fn limit(&self) -> Option<Limit> {
         Limit::new(0, self.questions, self.burst)
+    }
+
+    /// Lets one source ask a router no more often than this.
+    pub(crate) fn hold_back(&self, router: Router, clock: Arc<dyn Clock>) -> Router {
+        match self.limit() {
+            Some(limit) => held_back(router, limit, clock),
+            None => router,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use avouch_wire::name::Domain;
 use avouch_wire::settings::{Fault, List, Problems, Quoted, Reader, Table, Value};
 use ipnet::IpNet;
 
-use crate::config::{ConfigError, path, url};
+use crate::config::{ConfigError, Limits, path, url};
 
 /// How an entity is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Config {
     pub owner: PathBuf,
     /// How sites are asked for the keys of their verifiers.
     pub sites: Sites,
+    /// How often one source may ask.
+    pub limits: Limits,
 }
 
 /// Where is kept what has to be remembered.
@@ -86,6 +88,7 @@ impl Config {
         let store = root.sub("store").and_then(Store::read);
         let owner = root.sub("owner").and_then(|mut owner| owner.required("socket", path));
         let sites = root.sub("sites").map(Sites::read).unwrap_or_default();
+        let limits = root.sub("limits").map(Limits::read).unwrap_or_default();
         for (table, fix) in [
             ("store", "add `[store]` with `url = \"sqlite:/var/lib/avouch-entity/entity.db\"` and `root`"),
             ("owner", "add `[owner]` with `socket = \"/run/avouch-entity/owner.sock\"`"),
@@ -109,6 +112,7 @@ impl Config {
             store: store?,
             owner: owner?,
             sites,
+            limits,
         })
     }
 
@@ -178,7 +182,8 @@ impl fmt::Display for Config {
         let anchors: Vec<_> = trust_anchors.iter().map(|path| path.display()).collect();
         writeln!(f, "\n[sites]\nresolvers = {}\ntrust_anchor = {}", List(resolvers), List(&anchors))?;
         roots.iter().try_for_each(|path| writeln!(f, "roots = {}", file(path)))?;
-        writeln!(f, "allow_networks = {}", List(allow_networks))
+        writeln!(f, "allow_networks = {}", List(allow_networks))?;
+        write!(f, "{}", self.limits)
     }
 }
 
@@ -201,7 +206,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("entity.toml");
         let more = "tls = { cert = 'c', key = 'k' }\nsites = { resolvers = ['127.0.0.1', '[::1]:5353'], \
-            roots = 'ca.pem', trust_anchor = 'root.ds', allow_networks = ['10.0.0.0/8'] }";
+            roots = 'ca.pem', trust_anchor = 'root.ds', allow_networks = ['10.0.0.0/8'] }\nlimits.questions = '9/s'";
         std::fs::write(&file, format!("{LEAST}{more}")).unwrap();
         let config = Config::load(&file).unwrap();
         assert_eq!(config.store.url, format!("sqlite:{}/entity.db", folder.path().display()));

@@ -163,7 +163,8 @@ pub async fn run(config: &Config, restored: bool, ready: impl FnOnce(SocketAddr)
     let opened = socket::open(&config.owner, OF_OWNER).await;
     let opened = opened.map_err(|source| StartError::Socket { path: config.owner.clone(), source })?;
     tasks.spawn(socket::serve(opened, config.owner.clone(), entity.for_owner(), stopping.clone()));
-    tasks.spawn(accept(listener, tls, entity.for_strangers(), LASTS, stopping));
+    let questions = config.limits.hold_back(entity.for_strangers(), Arc::new(SystemClock::new()));
+    tasks.spawn(accept(listener, tls, questions, LASTS, stopping));
     drop(entity);
     let alive = tokio::spawn(manager::keep_alive());
     manager::ready("answering");

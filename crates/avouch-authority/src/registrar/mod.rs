@@ -2,7 +2,6 @@
 
 mod agents;
 mod attesting;
-mod crowd;
 mod owners;
 mod place;
 mod publishing;
@@ -19,16 +18,13 @@ pub use rules::{Actor, MAX_PENDING, Refusal, Rules, Scope, Unchanged};
 use std::sync::Arc;
 
 use avouch_dns::own::AtParent;
-use avouch_engine::decision::Limit;
 use avouch_gather::clock::Clock;
 use avouch_store::ledger::Ledger;
 use axum::Router;
-use axum::middleware::from_fn_with_state;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::desk::{Desk, Nothing};
-use crowd::Crowd;
 use publishing::Publishing;
 
 /// Who speaks by a socket.
@@ -94,12 +90,6 @@ impl Registrar {
     /// What agents ask.
     pub fn for_agents(&self) -> Router {
         agents::router(Arc::clone(&self.shared))
-    }
-
-    /// The same, where strangers ask: one source no more often than this.
-    pub fn for_strangers(&self, limit: Limit) -> Router {
-        let crowd = Arc::new(Crowd::new(limit, Arc::clone(&self.shared.clock)));
-        self.for_agents().layer(from_fn_with_state(crowd, crowd::hold_back))
     }
 
     /// What those ask who run it.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use avouch_engine::decision::{Limit, Meter as _, Subject};
 use avouch_gather::clock::Clock;
 use avouch_gather::meter::RateTable;
+use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::middleware::Next;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 
@@ -17,20 +18,24 @@ use crate::answers::problem;
 const SOURCES: usize = 1 << 14;
 
 /// Counts by address: of IPv6 by the /64, which is one host's.
-pub(super) struct Crowd {
+struct Crowd {
     table: RateTable,
     limit: Limit,
     clock: Arc<dyn Clock>,
 }
 
 impl Crowd {
-    pub(super) fn new(limit: Limit, clock: Arc<dyn Clock>) -> Self {
+    fn new(limit: Limit, clock: Arc<dyn Clock>) -> Self {
         Self { table: RateTable::new(SOURCES), limit, clock }
     }
 }
 
-/// Answers in place of the registrar where a source asks too often. A proxy on this machine counts for itself.
-pub(super) async fn hold_back(
+/// Answers in place of a router where one source asks more often than this. A proxy on this machine counts for itself.
+pub(crate) fn held_back(router: Router, limit: Limit, clock: Arc<dyn Clock>) -> Router {
+    router.layer(from_fn_with_state(Arc::new(Crowd::new(limit, clock)), hold_back))
+}
+
+async fn hold_back(
     State(crowd): State<Arc<Crowd>>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     question: Request,
@@ -44,7 +49,7 @@ pub(super) async fn hold_back(
         Ok(()) => next.run(question).await,
         Err(wait) => {
             let detail =
-                "this address asks too often: ask again later, or have the registrar's [limits] raised";
+                "this address asks too often: ask again later, or have its [limits] raised by who runs this";
             let mut answer = problem(StatusCode::TOO_MANY_REQUESTS, "too-many-questions", detail);
             let seconds = HeaderValue::from(wait.as_secs().saturating_add(1));
             answer.headers_mut().insert(header::RETRY_AFTER, seconds);
@@ -60,7 +65,6 @@ mod tests {
     use avouch_wire::time::Time;
     use axum::body::Body;
     use axum::routing::post;
-    use axum::{Router, middleware};
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
     use std::time::Duration;
@@ -69,10 +73,8 @@ mod tests {
     async fn a_source_that_asks_too_often_waits_and_others_do_not() {
         let rate = crate::config::Limits { burst: 2, ..Default::default() };
         let clock = Arc::new(ManualClock::at(Time::from_seconds(1_000)));
-        let crowd = Arc::new(Crowd::new(rate.limit().unwrap(), Arc::<ManualClock>::clone(&clock) as _));
-        let router = Router::new()
-            .route("/", post(async || ""))
-            .layer(middleware::from_fn_with_state(crowd, hold_back));
+        let router = Router::new().route("/", post(async || ""));
+        let router = held_back(router, rate.limit().unwrap(), Arc::<ManualClock>::clone(&clock) as _);
         let service = TowerToHyperService::new(router);
         let ask = async |from: &str| {
             let mut question = http::Request::post("/").body(Body::empty()).unwrap();
