@@ -14,7 +14,7 @@ use std::path::Path;
 /// Gives each script a test of its own.
 macro_rules! scripts {
     ($($name:ident),+ $(,)?) => {
-        /// The scripts that are run, beside those of [`live`], [`owner`], [`mod@registrar`] and [`mod@tpm`].
+        /// The scripts that are run, beside those of [`live`], [`owner`], [`mod@pkcs11`], [`mod@registrar`] and [`mod@tpm`].
         const SCRIPTS: &[&str] = &[$(stringify!($name)),+];
 
         $(
@@ -36,7 +36,7 @@ fn every_script_is_run() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
     let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut found: Vec<_> = names.filter_map(|name| name.strip_suffix(".txt").map(str::to_owned)).collect();
-    let mut listed = [SCRIPTS, &["live", "owner", "registrar", "tpm", "watch"]].concat();
+    let mut listed = [SCRIPTS, &["live", "owner", "pkcs11", "registrar", "tpm", "watch"]].concat();
     found.sort();
     listed.sort_unstable();
     assert_eq!(found, listed);
