@@ -324,7 +324,7 @@ impl Revoke {
         } else {
             let count = told.get("revoked").and_then(Value::as_u64).unwrap_or(0);
             output::data(format_args!(
-                "revoked, with {count} agents that were known here; the name server hears of it now"
+                "revoked, with {count} agents that were known here; the DNS is told now"
             ))?;
         }
         Ok(Exit::Positive)
