@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use avouch_dns::SignedZones;
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use testkit::certificate::CertificateAuthority;
 use testkit::peers::require;
 use testkit::process::Process;
 use testkit::upstream::Upstream;
+use tokio::time::Instant;
 
 use super::world::{Agent, run, told};
 
@@ -21,6 +22,9 @@ const SITE: &str = "www.shop.example";
 
 /// How long something may take that takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Within this an agent takes up what was agreed on.
+const TAKEN_UP: Duration = Duration::from_secs(3);
 
 /// What a revocation that is pushed may take.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -200,7 +204,7 @@ async fn an_agent_of_an_entity_is_verified_over_restarts_and_renewals_and_revoke
     world.agent_asks(&["renegotiate"]);
     world.agent_asks(&["renew"]);
     world.becomes("3", PATIENCE);
-    std::thread::sleep(Duration::from_secs(3));
+    tokio::time::sleep(TAKEN_UP).await;
     for _ in 0..4 {
         assert_eq!(world.asks("/"), verified());
     }
