@@ -89,7 +89,9 @@ impl Agent {
     /// # Errors
     /// [`DeskError`]: it is to be signed, and cannot be.
     pub async fn sign(&self, question: Question) -> Result<Option<Fields>, DeskError> {
-        Ok(self.sign_counted(question).await?.map(|(fields, _)| fields))
+        let Some((fields, ticket)) = self.sign_counted(question).await? else { return Ok(None) };
+        ticket.into_iter().for_each(Ticket::handed_on);
+        Ok(Some(fields))
     }
 
     /// The same, with the request's place where it is counted: to be kept until its answer begins, and to be told of it.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use avouch_keys::entropy::{Entropy, NoRandomness, SystemEntropy};
 use avouch_wire::name::{AgentId, Instance};
 use http::StatusCode;
-use tokio::sync::Notify;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Sites whose lines are remembered; of another, those of the one are forgotten that was asked least lately.
 const SITES: usize = 256;
@@ -19,7 +19,7 @@ const SITES: usize = 256;
 /// sites take numbers that are up to 5 ahead.
 const UNCOUNTED: u8 = 4;
 
-/// The lines of an agent. One for each site and no more are under way at once.
+/// The lines of an agent.
 #[derive(Debug)]
 pub(crate) struct Lines {
     /// How many there are at a site.
@@ -27,14 +27,20 @@ pub(crate) struct Lines {
     /// What the machine is called, where it has a name.
     machine: Option<Instance<'static>>,
     sites: Mutex<Sites>,
-    freed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Sites {
-    lines: HashMap<String, Vec<Line>>,
+    by_name: HashMap<String, Lined>,
     /// Counts what is taken, to tell what was taken least lately.
     taken: u64,
+}
+
+/// The lines at a site, and who waits for one.
+#[derive(Debug)]
+struct Lined {
+    lines: Vec<Line>,
+    room: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -53,39 +59,41 @@ pub(crate) struct Ticket {
     pub(crate) number: u64,
     lines: Arc<Lines>,
     site: String,
+    /// Whether somebody waits for an answer, and can tell of it.
+    is_awaited: bool,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Lines {
     pub(crate) fn new(most: usize, machine: Option<Instance<'static>>) -> Self {
-        Self { most, machine, sites: Mutex::default(), freed: Notify::new() }
+        Self { most, machine, sites: Mutex::default() }
     }
 
     /// The next number of a line at this site, not below `floor`, once a line is free.
     pub(crate) async fn take(self: &Arc<Self>, site: &str, floor: u64) -> Result<Ticket, NoRandomness> {
-        loop {
-            // What is freed from here on is not missed.
-            let freed = self.freed.notified();
-            if let Some((instance, number)) = self.take_free(site, floor)? {
-                return Ok(Ticket { instance, number, lines: Arc::clone(self), site: site.to_owned() });
-            }
-            freed.await;
-        }
+        let room = Arc::clone(&self.lock().of(site, self.most).room);
+        // Nobody closes the room.
+        let place = room.acquire_owned().await.ok();
+        let (instance, number) = self.take_line(site, floor)?;
+        let (lines, site) = (Arc::clone(self), site.to_owned());
+        Ok(Ticket { instance, number, lines, site, is_awaited: true, _place: place })
     }
 
-    fn take_free(&self, site: &str, floor: u64) -> Result<Option<(Instance<'static>, u64)>, NoRandomness> {
+    fn take_line(&self, site: &str, floor: u64) -> Result<(Instance<'static>, u64), NoRandomness> {
         let mut sites = self.lock();
-        sites.make_room(site);
         sites.taken += 1;
         let taken = sites.taken;
-        let lines = sites.lines.entry(site.to_owned()).or_default();
-        if lines.len() < self.most {
+        let lines = &mut sites.of(site, self.most).lines;
+        // None is free, though there is room, where the site was forgotten while requests to it were under way.
+        if lines.len() < self.most || lines.iter().all(|line| line.is_under_way) {
             lines.push(Line { name: self.name()?, next: floor, uncounted: 0, is_under_way: false, taken: 0 });
         }
         let free = lines.iter_mut().filter(|line| !line.is_under_way);
-        let Some(line) = free.min_by_key(|line| line.taken) else { return Ok(None) };
+        // There is one: it was made just now, if need be.
+        let line = free.min_by_key(|line| line.taken).ok_or(NoRandomness)?;
         let number = line.next.max(floor);
         (line.next, line.is_under_way, line.taken) = (number.saturating_add(1), true, taken);
-        Ok(Some((line.name.clone(), number)))
+        Ok((line.name.clone(), number))
     }
 
     /// The machine's name and a random number, or the number alone.
@@ -106,47 +114,75 @@ impl Lines {
 }
 
 impl Sites {
-    /// Forgets the lines of a site, where another is new and there is no room.
-    fn make_room(&mut self, site: &str) {
-        if self.lines.len() < SITES || self.lines.contains_key(site) {
-            return;
+    /// The lines of a site. Where it is new and there is no room, those of another are forgotten.
+    fn of(&mut self, site: &str, most: usize) -> &mut Lined {
+        if self.by_name.len() >= SITES && !self.by_name.contains_key(site) {
+            let last = |site: &Lined| site.lines.iter().map(|line| line.taken).max();
+            let oldest = self.by_name.iter().min_by_key(|(_, site)| last(site)).map(|(site, _)| site.clone());
+            oldest.map(|oldest| self.by_name.remove(&oldest));
         }
-        let last = |lines: &[Line]| lines.iter().map(|line| line.taken).max();
-        let oldest = self.lines.iter().min_by_key(|(_, lines)| last(lines)).map(|(site, _)| site.clone());
-        oldest.map(|oldest| self.lines.remove(&oldest));
+        let new = || Lined { lines: Vec::new(), room: Arc::new(Semaphore::new(most)) };
+        self.by_name.entry(site.to_owned()).or_insert_with(new)
+    }
+
+    fn line(&mut self, site: &str, name: &Instance<'_>) -> Option<&mut Line> {
+        self.by_name.get_mut(site)?.lines.iter_mut().find(|line| line.name == *name)
     }
 }
 
 impl Ticket {
     /// What the site answered: whether it counted the request, and with `next` it says so. A line that the site may not
     /// follow any more is given up for a new one.
-    pub(crate) fn answered(self, status: StatusCode, next: Option<u64>) {
+    pub(crate) fn answered(mut self, status: StatusCode, next: Option<u64>) {
+        self.is_awaited = false;
         let is_counted = match status.as_u16() {
             _ if next.is_some() => Some(true),
             401 | 403 => Some(false),
             429 | 500.. => None,
             _ => Some(true),
         };
-        let mut sites = self.lines.lock();
-        let Some(lines) = sites.lines.get_mut(&self.site) else { return };
-        let Some(line) = lines.iter_mut().find(|line| line.name == self.instance) else { return };
-        line.uncounted = if is_counted == Some(true) { 0 } else { line.uncounted.saturating_add(1) };
-        if is_counted == Some(false) || line.uncounted > UNCOUNTED {
-            lines.retain(|line| line.name != self.instance);
+        match is_counted {
+            Some(true) => self.with_line(|line| line.uncounted = 0),
+            Some(false) => self.give_up(),
+            None => self.not_counted(),
         }
-        // The lock is let go of before the ticket, which takes it.
-        drop(sites);
+    }
+
+    /// Nobody will tell what became of the request: whoever asked for the signature sends it.
+    pub(crate) fn handed_on(mut self) {
+        self.is_awaited = false;
+    }
+
+    /// Perhaps the site did not count it.
+    fn not_counted(&self) {
+        let mut uncounted = 0;
+        self.with_line(|line| {
+            line.uncounted = line.uncounted.saturating_add(1);
+            uncounted = line.uncounted;
+        });
+        if uncounted > UNCOUNTED {
+            self.give_up();
+        }
+    }
+
+    fn give_up(&self) {
+        let mut sites = self.lines.lock();
+        let site = sites.by_name.get_mut(&self.site);
+        site.into_iter().for_each(|site| site.lines.retain(|line| line.name != self.instance));
+    }
+
+    fn with_line(&self, change: impl FnOnce(&mut Line)) {
+        self.lines.lock().line(&self.site, &self.instance).map(change);
     }
 }
 
+/// An answer that never came is as one that says nothing.
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut sites = self.lines.lock();
-        let lines = sites.lines.get_mut(&self.site);
-        let line = lines.and_then(|lines| lines.iter_mut().find(|line| line.name == self.instance));
-        line.into_iter().for_each(|line| line.is_under_way = false);
-        drop(sites);
-        self.lines.freed.notify_waiters();
+        if self.is_awaited {
+            self.not_counted();
+        }
+        self.with_line(|line| line.is_under_way = false);
     }
 }
 
@@ -208,7 +244,14 @@ mod tests {
         let counted = take(&lines, 0).await;
         assert_eq!(counted.instance, name, "the site says that it counted");
         counted.answered(StatusCode::FORBIDDEN, None);
-        assert_ne!(take(&lines, 0).await.instance, name, "refused, perhaps for its number");
+        let fresh = take(&lines, 0).await;
+        assert_ne!(fresh.instance, name, "refused, perhaps for its number");
+        let name = fresh.instance.clone();
+        fresh.handed_on();
+        for lost in 0..5 {
+            assert_eq!(take(&lines, 0).await.instance, name, "{lost}: dropped without an answer");
+        }
+        assert_ne!(take(&lines, 0).await.instance, name, "five in a row were lost");
     }
 
     #[tokio::test]
@@ -217,6 +260,6 @@ mod tests {
         for at in 0..SITES + 50 {
             lines.take(&at.to_string(), 0).await.unwrap();
         }
-        assert_eq!(lines.lock().lines.len(), SITES);
+        assert_eq!(lines.lock().by_name.len(), SITES);
     }
 }

@@ -1,9 +1,10 @@
 //! Connections of strangers: so many at once, each for so long, by HTTP/1.1 and HTTP/2.
 
-use std::net::SocketAddr;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use avouch_tls::{Acceptor, Protocol};
@@ -35,6 +36,10 @@ const STREAMS: u32 = 16;
 /// How long to wait when the kernel refuses a connection for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Connections at once of one source, an address of IPv4 or a /64 of IPv6: no one source takes all. A proxy on this
+/// machine counts for itself.
+const OF_ONE: usize = 32;
+
 /// How many answers on a connection are to last as long as they like. Each request has that of its connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lasting(Arc<AtomicUsize>);
@@ -61,6 +66,51 @@ impl Drop for Held {
     }
 }
 
+/// Who is connected, by source.
+#[derive(Default)]
+struct Guests(Mutex<HashMap<IpAddr, usize>>);
+
+/// One connection among those of its source, until it is dropped.
+struct Guest {
+    guests: Arc<Guests>,
+    source: IpAddr,
+}
+
+impl Guest {
+    /// `None` where its source has as many as it may.
+    fn enter(guests: &Arc<Guests>, address: IpAddr) -> Option<Self> {
+        let source = source(address);
+        let mut counts = guests.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(source).or_default();
+        if *count >= OF_ONE && !source.is_loopback() {
+            return None;
+        }
+        *count += 1;
+        Some(Self { guests: Arc::clone(guests), source })
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let mut counts = self.guests.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.source) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                counts.remove(&self.source);
+            }
+        }
+    }
+}
+
+fn source(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
+        }
+        address => address,
+    }
+}
+
 /// Serves whoever connects, each for so long, until a stop is asked for and what is under way is done.
 pub(crate) async fn accept(
     listener: TcpListener,
@@ -69,7 +119,7 @@ pub(crate) async fn accept(
     lasts: Duration,
     mut stop: watch::Receiver<bool>,
 ) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let (room, guests) = (Arc::new(Semaphore::new(CONNECTIONS)), Arc::new(Guests::default()));
     let mut connections = JoinSet::new();
     loop {
         let entering = async {
@@ -83,6 +133,7 @@ pub(crate) async fn accept(
         };
         match entered {
             Ok((stream, from, place)) => {
+                let Some(guest) = Guest::enter(&guests, from.ip()) else { continue };
                 let (tls, router, stop) = (tls.clone(), router.clone(), stop.clone());
                 connections.spawn(async move {
                     let lasting = Lasting::default();
@@ -100,7 +151,7 @@ pub(crate) async fn accept(
                         }
                     });
                     while tokio::time::timeout(lasts, serving.as_mut()).await.is_err() && lasting.is_held() {}
-                    drop(place);
+                    drop((place, guest));
                 });
             }
             Err(error) => {
@@ -210,5 +261,22 @@ mod tests {
         }
         stop.send_replace(true);
         serving.await.unwrap();
+    }
+
+    #[test]
+    fn one_source_has_so_many_connections_and_others_theirs() {
+        let guests = Arc::new(Guests::default());
+        let enter = |address: &str| Guest::enter(&guests, address.parse().unwrap());
+        let mut held: Vec<_> = (0..OF_ONE).map(|_| enter("2001:db8::1").unwrap()).collect();
+        assert!(enter("2001:db8::2:1").is_none(), "the same /64");
+        assert!(enter("2001:db8:0:1::1").is_some() && enter("192.0.2.1").is_some());
+        held.pop();
+        assert!(enter("2001:db8::1").is_some());
+        let mapped: Vec<_> = (0..OF_ONE).map(|_| enter("::ffff:192.0.2.1").unwrap()).collect();
+        assert!(enter("192.0.2.1").is_none());
+        drop((held, mapped));
+        assert!(guests.0.lock().unwrap().is_empty(), "nothing is remembered");
+        let here: Vec<_> = (0..=OF_ONE).map(|_| enter("127.0.0.1")).collect();
+        assert!(here.iter().all(Option::is_some));
     }
 }

@@ -4,6 +4,7 @@ use super::EntityFigures;
 use super::figures::{Counts, add};
 use super::known::Known;
 use super::name::{Name, Names};
+use super::pace::Pace;
 use super::trouble::Trouble;
 use super::unfound::Unfound;
 use crate::clock::Clock;
@@ -26,7 +27,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Questions under way at once. While these are, further ones wait, and go together.
 const SIMULTANEOUS: usize = 4;
@@ -64,6 +65,7 @@ pub(super) struct Desk {
     pub(super) counts: Counts,
     unfound: Unfound,
     waiting: Mutex<Waiting>,
+    pace: Pace,
     pauses: Mutex<HashMap<String, Pause>>,
     /// What the log was told last of questions for each site that is in trouble.
     told: Mutex<HashMap<String, String>>,
@@ -119,6 +121,7 @@ impl Desk {
             counts: Counts::default(),
             unfound: Unfound::new(),
             waiting: Mutex::default(),
+            pace: Pace::default(),
             pauses: Mutex::default(),
             told: Mutex::default(),
         }
@@ -192,7 +195,7 @@ impl Desk {
 
     /// Asks until nobody waits for a place any more.
     async fn ask_all(self: Arc<Self>) {
-        while let Some(waiters) = self.next_waiters() {
+        while let Some(waiters) = self.next_waiters().await {
             let questions: Vec<_> = waiters.iter().map(|waiter| &waiter.question).collect();
             let answers = self.ask(&questions).await;
             let mut waiting = lock(&self.waiting);
@@ -203,7 +206,11 @@ impl Desk {
         }
     }
 
-    fn next_waiters(&self) -> Option<Vec<Waiter>> {
+    /// Those who are asked for next, together; who comes while a question has to wait goes with it.
+    async fn next_waiters(&self) -> Option<Vec<Waiter>> {
+        if !lock(&self.waiting).queue.is_empty() {
+            tokio::time::sleep_until(self.pace.turn(Instant::now())).await;
+        }
         lock(&self.waiting).next()
     }
 

@@ -11,11 +11,11 @@ use avouch_wire::time::Time;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-/// Most agents whose keys are held, each of an epoch and a site: less than 16 MiB.
-pub(super) const CAPACITY: usize = 1 << 15;
+/// Most agents whose keys are held, each of an epoch and a site: less than 32 MiB.
+pub(super) const CAPACITY: usize = 1 << 16;
 
-/// Those of one registrable domain, an eighth.
-pub(super) const OF_A_DOMAIN: usize = CAPACITY / 8;
+/// Those of one registrable domain: ten thousand machines in the epoch that runs and the one before.
+pub(super) const OF_A_DOMAIN: usize = CAPACITY / 16 * 5;
 
 /// Events that are remembered to hold answers against that were given before them. An answer is under way for seconds.
 const REMEMBERED: usize = 1_024;

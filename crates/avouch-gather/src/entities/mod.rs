@@ -16,6 +16,7 @@ mod figures;
 mod known;
 mod lines;
 mod name;
+mod pace;
 mod stream;
 #[cfg(test)]
 mod tests;

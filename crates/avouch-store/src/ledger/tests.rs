@@ -258,6 +258,7 @@ async fn what_an_older_version_wrote_is_read_after_its_schema_was_brought_up_to_
             "ALTER TABLE agent DROP COLUMN maker",
             "ALTER TABLE proposal DROP COLUMN endorsement",
             "ALTER TABLE proposal DROP COLUMN maker",
+            "DROP TABLE zone",
             "DELETE FROM schema_version WHERE version > 1",
         ] {
             ledger.pretend(statement).await;
