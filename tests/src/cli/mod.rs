@@ -28,7 +28,7 @@ macro_rules! scripts {
 
 scripts![
     keys, dns, sign, directory, verify, confirm, explain, audit, report, refuse, fetch, delegate, policy,
-    gateway, doctor, backup, console, manual, agent, entity
+    gateway, doctor, backup, console, manual, agent, entity, members
 ];
 
 #[test]

@@ -1,12 +1,14 @@
 //! Both sides of a registration entity that hold secrets (`docs/formats/registration-entity.md`): who asks it signs
 //! ([`ask`]), an agent keeps what it was told and signs requests by it ([`Secrets`]), and the entity itself derives the
-//! secrets of its agents ([`Root`]).
+//! secrets of its agents ([`Root`]). The steward of a list of entities signs its lines ([`append`]).
 
+mod members;
 mod root;
 mod secrets;
 #[cfg(test)]
 mod tests;
 
+pub use members::{AppendError, append};
 pub use root::{Registered, Root, RootError};
 pub use secrets::{Secrets, SecretsError};
 

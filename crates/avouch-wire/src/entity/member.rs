@@ -162,9 +162,8 @@ impl Members {
     }
 
     fn add(&mut self, member: &Member, at: usize, steward: &PublicKey) -> Result<(), MemberError> {
-        let previous = self.heads.last().copied().unwrap_or_default();
         let is_next = u64::try_from(at) == Ok(member.number) && member.time >= self.time;
-        if !is_next || member.previous != previous {
+        if !is_next || member.previous != self.head() {
             return Err(MemberError::Chain(at));
         }
         let signed = steward.verify(&member.signed_string(), &member.signature);
@@ -187,9 +186,38 @@ impl Members {
         self.hosts.contains(host.as_str())
     }
 
+    /// Who belongs to it, by name.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.hosts.iter().map(String::as_str)
+    }
+
+    /// How many lines it has.
+    #[must_use]
+    pub const fn lines(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// The head of its last line, which the next one names; zeros where there is none.
+    #[must_use]
+    pub fn head(&self) -> [u8; 32] {
+        self.heads.last().copied().unwrap_or_default()
+    }
+
+    /// When its last line was made, in Unix seconds; 0 where there is none.
+    #[must_use]
+    pub const fn time(&self) -> u64 {
+        self.time
+    }
+
     /// Whether it goes on from an earlier one, so that nothing of that was taken back.
     #[must_use]
     pub fn goes_on_from(&self, earlier: &Self) -> bool {
-        self.heads.starts_with(&earlier.heads)
+        self.parts_from(earlier).is_none()
+    }
+
+    /// The first line of an earlier list, from 1, that it has not or has otherwise; `None` if it goes on from it.
+    #[must_use]
+    pub fn parts_from(&self, earlier: &Self) -> Option<usize> {
+        (1..).zip(&earlier.heads).find(|(at, head)| self.heads.get(at - 1) != Some(head)).map(|(at, _)| at)
     }
 }

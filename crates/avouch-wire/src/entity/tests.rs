@@ -300,8 +300,12 @@ fn a_list_holds_who_joined_and_did_not_leave() {
     assert_eq!((holds(&before), holds(&after)), ([true, true], [false, true]));
     assert!(after.goes_on_from(&before) && after.goes_on_from(&Members::default()));
     assert!(!before.goes_on_from(&after), "it was cut");
+    assert_eq!((before.parts_from(&after), after.parts_from(&before)), (Some(3), None));
+    assert_eq!(before.hosts().collect::<Vec<_>>(), ["re.example", "re2.example"]);
+    assert_eq!((after.lines(), after.time(), after.head()), (3, 6, list(&acts)[2].head()));
     let other = read(&list(&[(Act::Join, "re.example", 5, 1), (Act::Join, "re3.example", 5, 1)])).unwrap();
     assert!(!other.goes_on_from(&before) && !after.goes_on_from(&other), "it was rewritten");
+    assert_eq!((other.parts_from(&before), after.parts_from(&other)), (Some(2), Some(2)));
 }
 
 #[test]

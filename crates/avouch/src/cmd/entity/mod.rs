@@ -1,5 +1,6 @@
 //! `avouch entity`: agents share a secret with it, and verifiers ask it for keys.
 
+mod members;
 mod office;
 mod token;
 
@@ -26,6 +27,7 @@ enum Verb {
     Revoke(office::Revoke),
     Token(token::Tokens),
     Audit(office::Audit),
+    Members(members::MemberList),
 }
 
 /// Run the registration entity until it is told to stop
@@ -64,6 +66,7 @@ impl Entity {
             Verb::Revoke(revoke) => revoke.run().await,
             Verb::Token(tokens) => tokens.run().await,
             Verb::Audit(audit) => audit.run().await,
+            Verb::Members(members) => members.run(),
         }
     }
 
