@@ -43,23 +43,46 @@ pub(super) struct Sites {
 
 #[derive(Clone)]
 struct Site {
-    /// What was read last; held while it is fetched.
-    slot: Arc<tokio::sync::Mutex<Option<Read>>>,
-    /// When somebody last began to.
+    slot: Arc<Slot>,
+    /// When somebody first asked.
     began: Time,
     /// Whether a document was ever read.
     is_known: bool,
 }
 
-#[derive(Clone)]
-struct Read {
-    document: Result<Arc<VerifierDocument>, &'static str>,
-    at: Time,
+#[derive(Default)]
+struct Slot {
+    /// Held while the document is fetched.
+    turn: tokio::sync::Mutex<()>,
+    read: Mutex<Read>,
 }
 
-impl Read {
-    fn is_of(&self, kept: Duration, now: Time) -> bool {
-        now.since(self.at) < kept
+#[derive(Default)]
+struct Read {
+    /// What was read last. A fetch that fails leaves it as it is: whoever asks by a key that is not listed, and so has
+    /// it fetched, takes nothing from those whose key is.
+    document: Option<(Arc<VerifierDocument>, Time)>,
+    /// Why nothing was read since.
+    failed: Option<(&'static str, Time)>,
+}
+
+impl Slot {
+    /// What is known without a fetch: a document that is no older than this, or that there was none a moment ago.
+    fn at_hand(&self, kept: Duration, now: Time) -> Option<Result<Arc<VerifierDocument>, Refusal>> {
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&read.document, read.failed) {
+            (Some((document, at)), _) if now.since(*at) < kept => Some(Ok(Arc::clone(document))),
+            (_, Some((why, at))) if now.since(at) < PAUSE => Some(Err(Refusal::Site(why))),
+            _ => None,
+        }
+    }
+
+    fn keep(&self, fetched: &Result<Arc<VerifierDocument>, &'static str>, now: Time) {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        match fetched {
+            Ok(document) => *read = Read { document: Some((Arc::clone(document), now)), failed: None },
+            Err(why) => read.failed = Some((*why, now)),
+        }
     }
 }
 
@@ -99,20 +122,20 @@ impl Sites {
         now: Time,
     ) -> Result<Arc<VerifierDocument>, Refusal> {
         let site = self.site(audience, now);
-        let mut slot = site.slot.lock().await;
-        if let Some(read) = &*slot {
-            let kept = if read.document.is_ok() { kept } else { PAUSE };
-            if read.is_of(kept, now) {
-                return read.document.clone().map_err(Refusal::Site);
-            }
+        if let Some(known) = site.slot.at_hand(kept, now) {
+            return known;
+        }
+        let _turn = site.slot.turn.lock().await;
+        if let Some(known) = site.slot.at_hand(kept, now) {
+            return known;
         }
         let _place = self.place(site.is_known).ok_or(Refusal::Site("too many sites are asked at once"))?;
-        let document = self.fetch(audience, now).await;
-        if document.is_ok() {
-            self.note(audience);
+        let fetched = self.fetch(audience, now).await;
+        site.slot.keep(&fetched, now);
+        if fetched.is_ok() {
+            self.note(audience, |site| site.is_known = true);
         }
-        *slot = Some(Read { document: document.clone(), at: now });
-        document.map_err(Refusal::Site)
+        fetched.map_err(Refusal::Site)
     }
 
     fn site(&self, audience: &str, now: Time) -> Site {
@@ -132,11 +155,9 @@ impl Sites {
         site
     }
 
-    fn note(&self, audience: &str) {
+    fn note(&self, audience: &str, what: impl FnOnce(&mut Site)) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(site) = known.get_mut(audience) {
-            site.is_known = true;
-        }
+        known.get_mut(audience).map(what);
     }
 
     fn place(&self, is_known: bool) -> Option<SemaphorePermit<'_>> {
