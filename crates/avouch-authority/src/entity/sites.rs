@@ -23,7 +23,7 @@ const KEPT: Duration = Duration::from_secs(300);
 /// not list.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Most sites that are known. Beyond that the one that was read first is forgotten, which costs a fetch.
+/// Most sites that are known. Beyond that the one that was not used for longest is forgotten, which costs a fetch.
 const MAX_SITES: usize = 4_096;
 
 /// Fetches under way at once, of sites that nothing is known of and of the others: hosts that strangers name, and that
@@ -44,8 +44,8 @@ pub(super) struct Sites {
 #[derive(Clone)]
 struct Site {
     slot: Arc<Slot>,
-    /// When somebody first asked.
-    began: Time,
+    /// When a question of it last verified; before that, when somebody first asked.
+    used: Time,
     /// Whether a document was ever read.
     is_known: bool,
 }
@@ -109,7 +109,10 @@ impl Sites {
             document = self.document(audience.as_str(), PAUSE, now).await?;
         }
         match document.signer(credentials, path, body) {
-            Some(_) => Ok(()),
+            Some(_) => {
+                self.used(audience.as_str(), now);
+                Ok(())
+            }
             None if lists(&document) => Err(Refusal::Signature),
             None => Err(Refusal::NotListed),
         }
@@ -145,12 +148,12 @@ impl Sites {
         }
         if known.len() >= MAX_SITES {
             // Those that published nothing go first.
-            let first = known.iter().min_by_key(|(_, site)| (site.is_known, site.began));
+            let first = known.iter().min_by_key(|(_, site)| (site.is_known, site.used));
             if let Some(first) = first.map(|(name, _)| name.clone()) {
                 known.remove(&first);
             }
         }
-        let site = Site { slot: Arc::default(), began: now, is_known: false };
+        let site = Site { slot: Arc::default(), used: now, is_known: false };
         known.insert(audience.to_owned(), site.clone());
         site
     }
@@ -158,6 +161,10 @@ impl Sites {
     fn note(&self, audience: &str, what: impl FnOnce(&mut Site)) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get_mut(audience).map(what);
+    }
+
+    fn used(&self, audience: &str, now: Time) {
+        self.note(audience, |site| site.used = site.used.max(now));
     }
 
     fn place(&self, is_known: bool) -> Option<SemaphorePermit<'_>> {
@@ -182,5 +189,37 @@ impl Sites {
                 Err("no answer that could be used")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use avouch_dns::{Dns, ZoneFiles};
+    use avouch_engine::evidence::Dnssec;
+    use avouch_tls::{Connector, Protocol};
+    use testkit::certificate::Certificate;
+
+    fn sites() -> Sites {
+        let dns = Dns::Zones(ZoneFiles::parse(&[], Dnssec::Insecure).unwrap());
+        let certificate = Certificate::of(&["a.example"]).unwrap();
+        let connector = Connector::trusting(certificate.certificate.as_bytes(), &[Protocol::Http1]).unwrap();
+        Sites::new(Client::new(dns, connector, Vec::new(), PATIENCE))
+    }
+
+    #[test]
+    fn a_site_in_use_stays_and_the_one_not_used_for_longest_is_forgotten() {
+        let sites = sites();
+        let name = |number: usize| format!("s{number}.example");
+        for number in 0..MAX_SITES {
+            sites.site(&name(number), Time::from_seconds(number as u64));
+            sites.note(&name(number), |site| site.is_known = true);
+        }
+        sites.used(&name(0), Time::from_seconds(10_000));
+        sites.site("more.example", Time::from_seconds(10_001));
+        let known = sites.known.lock().unwrap();
+        assert_eq!(known.len(), MAX_SITES);
+        assert!(known.contains_key(&name(0)) && known.contains_key("more.example"));
+        assert!(!known.contains_key(&name(1)) && known.contains_key(&name(2)));
     }
 }
