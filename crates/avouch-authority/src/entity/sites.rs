@@ -176,6 +176,10 @@ impl Sites {
         let url = format!("https://{audience}{VERIFIER_PATH}");
         let get = Get { url: &url, accept: "application/json", limit: MAX_DOCUMENT, unless: None };
         match self.client.get(get, now).await {
+            // A file that a host serves for others does not speak for the host.
+            Ok(Got::Document(document)) if !document.is_json() => {
+                Err("what stands there is not sent as JSON")
+            }
             Ok(Got::Document(document)) => match VerifierDocument::read(&document.body) {
                 Ok(read) => Ok(Arc::new(read)),
                 Err(error) => {

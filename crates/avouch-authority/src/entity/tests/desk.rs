@@ -152,6 +152,10 @@ async fn a_site_is_asked_once_in_five_minutes_and_again_for_a_key_that_it_did_no
     house.clock.pass(10);
     assert_eq!(reason(&newer).await.0, 503, "what is not as the format says lists no key");
     site.publish(&[&newer]);
+    *site.media.lock().unwrap() = "text/plain";
+    house.clock.pass(10);
+    assert_eq!(reason(&newer).await.0, 503, "what is not sent as JSON is not meant as such");
+    *site.media.lock().unwrap() = "application/json; charset=utf-8";
     house.clock.pass(10);
     assert_eq!(reason(&newer).await.0, 200);
     let elsewhere = Authority::parse("nowhere.example", Scheme::Https).unwrap().into_owned();
