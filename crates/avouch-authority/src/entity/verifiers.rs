@@ -13,7 +13,7 @@ use axum::{Extension, Router};
 use http::HeaderMap;
 
 use super::Shared;
-use super::asked::{Fault, credentials, secret};
+use super::asked::{Fault, counted, credentials, secret};
 use super::refusal::Refusal;
 use super::rules::state;
 use super::stream::{Line, Place};
@@ -73,7 +73,7 @@ impl Shared {
         self.is_timely(&asked.entity, asked.time, now)?;
         self.sites.signed(&asked.audience, &credentials, (EVENT_PATH, body), now).await?;
         let audience = asked.audience.as_str().to_owned();
-        let place = Place::take(&self.places, &audience).ok_or(Refusal::TooManyStreams)?;
+        let place = Place::take(&self.places, counted(&asked.audience)).ok_or(Refusal::TooManyStreams)?;
         // Before what was missed is read: what happens meanwhile comes twice, and is passed over, and nothing is lost.
         let events = self.events.subscribe();
         let rules = self.rules.clone();
