@@ -72,14 +72,15 @@ impl Shared {
         let now = self.clock.now();
         self.is_timely(&asked.entity, asked.time, now)?;
         self.sites.signed(&asked.audience, &credentials, (EVENT_PATH, body), now).await?;
-        let audience = asked.audience.as_str().to_owned();
-        let place = Place::take(&self.places, counted(&asked.audience)).ok_or(Refusal::TooManyStreams)?;
+        let who = counted(&asked.audience);
+        let place = Place::take(&self.places, who.clone()).ok_or(Refusal::TooManyStreams)?;
         // Before what was missed is read: what happens meanwhile comes twice, and is passed over, and nothing is lost.
         let events = self.events.subscribe();
         let rules = self.rules.clone();
+        let now = self.clock.now();
         let answering = self.desk.run(Lane::Then, move |ledger| {
             Box::pin(async move {
-                let taken = rules.take(ledger, (&audience, &asked.nonce, asked.time)).await?;
+                let taken = rules.take(ledger, (&who, &asked.nonce, asked.time), now).await?;
                 if let Err(refusal) = taken {
                     return Ok(Err(refusal));
                 }
