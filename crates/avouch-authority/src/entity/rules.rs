@@ -97,7 +97,7 @@ impl Rules {
         if entity.as_str() != self.entity.as_str() {
             return Err(Refusal::OtherEntity);
         }
-        if time.abs_diff(now.seconds()) > WINDOW { Err(Refusal::Time) } else { Ok(()) }
+        is_of_now(time, now)
     }
 
     /// Whether a key of this epoch may be asked for.
@@ -111,7 +111,8 @@ impl Rules {
         if is_one { Ok(()) } else { Err(Refusal::Epoch) }
     }
 
-    /// Takes a question's nonce, which counts once.
+    /// Takes a question's nonce, which counts once. Whether the question is of now is looked at again: a copy that waited
+    /// until the nonce was forgotten would count anew.
     ///
     /// # Errors
     /// The database fails, and nothing of it happened.
@@ -121,6 +122,9 @@ impl Rules {
         (who, nonce, time): (&str, &str, u64),
         now: Time,
     ) -> Result<Result<(), Refusal>, LedgerError> {
+        if let Err(refusal) = is_of_now(time, now) {
+            return Ok(Err(refusal));
+        }
         let mut tables = ledger.entity();
         if self.noted.load(Ordering::Relaxed) >= MAX_NOTED {
             return Ok(Err(Refusal::Full));
@@ -465,6 +469,10 @@ impl Rules {
         note(ledger, now, by, "remove-token", name, String::new()).await?;
         Ok(Ok(()))
     }
+}
+
+fn is_of_now(time: u64, now: Time) -> Result<(), Refusal> {
+    if time.abs_diff(now.seconds()) > WINDOW { Err(Refusal::Time) } else { Ok(()) }
 }
 
 /// The first floor above one: a multiple of 2^32.

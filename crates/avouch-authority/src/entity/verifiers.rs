@@ -59,10 +59,10 @@ impl Shared {
         self.is_timely(&asked.entity, asked.time, now)?;
         self.rules.may_ask_for(&asked.agents, now)?;
         self.sites.signed(&asked.audience, &credentials, (KEY_PATH, body), now).await?;
-        let (rules, now) = (self.rules.clone(), self.clock.now());
-        let answering = self
-            .desk
-            .run(Lane::Then, move |ledger| Box::pin(async move { rules.keys(ledger, &asked, now).await }));
+        let (rules, clock) = (self.rules.clone(), Arc::clone(&self.clock));
+        let answering = self.desk.run(Lane::Then, move |ledger| {
+            Box::pin(async move { rules.keys(ledger, &asked, clock.now()).await })
+        });
         Ok(answering.await??)
     }
 
@@ -76,11 +76,10 @@ impl Shared {
         let place = Place::take(&self.places, who.clone()).ok_or(Refusal::TooManyStreams)?;
         // Before what was missed is read: what happens meanwhile comes twice, and is passed over, and nothing is lost.
         let events = self.events.subscribe();
-        let rules = self.rules.clone();
-        let now = self.clock.now();
+        let (rules, clock) = (self.rules.clone(), Arc::clone(&self.clock));
         let answering = self.desk.run(Lane::Then, move |ledger| {
             Box::pin(async move {
-                let taken = rules.take(ledger, (&who, &asked.nonce, asked.time), now).await?;
+                let taken = rules.take(ledger, (&who, &asked.nonce, asked.time), clock.now()).await?;
                 if let Err(refusal) = taken {
                     return Ok(Err(refusal));
                 }

@@ -55,6 +55,7 @@ async fn register(
     question: RegistrationQuestion,
     now: u64,
 ) -> Result<SecretAnswer, Refusal> {
+    let question = RegistrationQuestion { time: now, ..question };
     rules.register(ledger, &question, ([7; 32], "192.0.2.1"), at(now)).await.unwrap()
 }
 
@@ -188,7 +189,8 @@ async fn a_sequence_begins_elsewhere_three_times_a_day_and_only_above() {
     let day = 24 * 60 * 60;
     let mut floors = Vec::new();
     for after in [0, 1, 2, 3, day, day, day + 1] {
-        let asked = (&again("a.gptbot"), key.public().fingerprint());
+        let asked = Renegotiation { time: NOW + after, ..again("a.gptbot") };
+        let asked = (&asked, key.public().fingerprint());
         floors.push(rules.renegotiate(&mut ledger, asked, at(NOW + after)).await.unwrap());
     }
     let wait = Refusal::TurnsUsedUp { wait: Duration::from_secs(day - 3) };
@@ -231,6 +233,17 @@ async fn who_asks_too_often_is_told_to_wait_and_keeps_nobody_else_waiting() {
     rules.tidy(&mut ledger, at(NOW + 62)).await.unwrap();
     assert_eq!(ledger.entity().nonces("www.shop.example", at(NOW)).await.unwrap(), 0);
     assert_eq!(rules.take(&mut ledger, ("www.third.example", "0", NOW), at(NOW)).await.unwrap(), Ok(()));
+}
+
+#[tokio::test]
+async fn a_question_that_waited_beyond_its_window_is_refused_though_its_nonce_is_forgotten() {
+    let (_folder, rules, mut ledger) = begun().await;
+    let question = ("shop.example", "0", NOW);
+    assert_eq!(rules.take(&mut ledger, question, at(NOW)).await.unwrap(), Ok(()));
+    rules.tidy(&mut ledger, at(NOW + 60)).await.unwrap();
+    assert_eq!(rules.take(&mut ledger, question, at(NOW + 60)).await.unwrap(), Err(Refusal::NonceUsed));
+    rules.tidy(&mut ledger, at(NOW + 62)).await.unwrap();
+    assert_eq!(rules.take(&mut ledger, question, at(NOW + 62)).await.unwrap(), Err(Refusal::Time));
 }
 
 #[tokio::test]
