@@ -75,9 +75,9 @@ impl Shared {
         }
         drop(reading);
         credentials.verify(&asked.key, REGISTER_PATH, body).map_err(|_| Refusal::Signature)?;
-        let (rules, salt) = (self.rules.clone(), draw()?);
+        let (rules, clock, salt) = (self.rules.clone(), Arc::clone(&self.clock), draw()?);
         let registering = self.desk.run(Lane::Then, move |ledger| {
-            Box::pin(async move { rules.register(ledger, &asked, (salt, &from), now).await })
+            Box::pin(async move { rules.register(ledger, &asked, (salt, &from), clock.now()).await })
         });
         Ok(registering.await??)
     }
@@ -85,9 +85,11 @@ impl Shared {
     async fn rotate(&self, fields: &HeaderMap, body: &[u8]) -> Result<SecretAnswer, Fault> {
         let Rotation(asked) = Rotation::read(body)?;
         let key = self.signer(&asked, fields, (SECRET_PATH, body)).await?;
-        let (rules, now, salt) = (self.rules.clone(), self.clock.now(), draw()?);
+        let (rules, clock, salt) = (self.rules.clone(), Arc::clone(&self.clock), draw()?);
         let rotating = self.desk.run(Lane::Then, move |ledger| {
-            Box::pin(async move { rules.rotate(ledger, (&asked, key.fingerprint()), salt, now).await })
+            Box::pin(
+                async move { rules.rotate(ledger, (&asked, key.fingerprint()), salt, clock.now()).await },
+            )
         });
         Ok(rotating.await??)
     }
@@ -95,9 +97,9 @@ impl Shared {
     async fn renegotiate(&self, fields: &HeaderMap, body: &[u8]) -> Result<u64, Fault> {
         let asked = Renegotiation::read(body)?;
         let key = self.signer(&asked, fields, (SEQUENCE_PATH, body)).await?;
-        let (rules, now) = (self.rules.clone(), self.clock.now());
+        let (rules, clock) = (self.rules.clone(), Arc::clone(&self.clock));
         let renegotiating = self.desk.run(Lane::Then, move |ledger| {
-            Box::pin(async move { rules.renegotiate(ledger, (&asked, key.fingerprint()), now).await })
+            Box::pin(async move { rules.renegotiate(ledger, (&asked, key.fingerprint()), clock.now()).await })
         });
         Ok(renegotiating.await??)
     }

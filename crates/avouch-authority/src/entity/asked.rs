@@ -1,7 +1,9 @@
 //! What questions of verifiers and agents have in common: who signed them, and how they are answered.
 
 use avouch_keys::entropy::{Entropy as _, SystemEntropy};
+use avouch_wire::authority::Authority;
 use avouch_wire::entity::{Asker, Credentials, MessageError};
+use avouch_wire::name::Domain;
 use axum::body::Bytes;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -61,6 +63,13 @@ impl Fault {
     }
 }
 
+/// To whom what a verifier takes is counted: the registrable domain of the authority that it is; the host, if that has
+/// none. Ports and names below cost nothing, and so give no more.
+pub(super) fn counted(audience: &Authority<'_>) -> String {
+    let host = audience.host();
+    Domain::host(host).map_or_else(|_| host.to_owned(), |domain| domain.registrable().to_owned())
+}
+
 /// Who says that they signed. There is one field of it.
 pub(super) fn credentials(fields: &HeaderMap, asker: Asker) -> Result<Credentials, Refusal> {
     let none = Refusal::NoSignature(asker.scheme());
@@ -85,4 +94,25 @@ pub(super) fn draw() -> Result<[u8; 32], Fault> {
     let mut salt = [0; 32];
     SystemEntropy.fill(&mut salt).map_err(|_| Fault::NoRandomness)?;
     Ok(salt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use avouch_wire::authority::Scheme;
+
+    #[test]
+    fn ports_and_names_below_count_to_one_domain_and_others_do_not() {
+        for (audience, to) in [
+            ("shop.example", "shop.example"),
+            ("www.shop.example:8443", "shop.example"),
+            ("a.b.shop.co.uk", "shop.co.uk"),
+            ("other.co.uk", "other.co.uk"),
+            ("192.0.2.1:8443", "192.0.2.1"),
+            ("[2001:db8::1]:8443", "[2001:db8::1]"),
+            ("localhost:8443", "localhost"),
+        ] {
+            assert_eq!(counted(&Authority::parse(audience, Scheme::Https).unwrap()), to);
+        }
+    }
 }

@@ -19,6 +19,7 @@ use avouch_wire::key::Fingerprint;
 use avouch_wire::name::{AgentId, Domain};
 use avouch_wire::time::Time;
 
+use super::asked::counted;
 use super::refusal::{Refusal, Unchanged};
 
 /// Most agents, revoked ones among them, for none is forgotten: some hundred octets each.
@@ -30,7 +31,7 @@ pub const MAX_TOKENS: u64 = 10_000;
 /// Seconds for which a question counts, before and after now.
 pub const WINDOW: u64 = 60;
 
-/// Most questions of one site or agent within the window, each of up to 64 agents.
+/// Most questions of the sites of one registrable domain, or of one agent, within the window, each of up to 64 agents.
 pub const MAX_ASKED: u64 = 1_024;
 
 /// Most nonces in all, some hundred octets each; beyond that whoever asks is told to wait until some have ended.
@@ -96,7 +97,7 @@ impl Rules {
         if entity.as_str() != self.entity.as_str() {
             return Err(Refusal::OtherEntity);
         }
-        if time.abs_diff(now.seconds()) > WINDOW { Err(Refusal::Time) } else { Ok(()) }
+        is_of_now(time, now)
     }
 
     /// Whether a key of this epoch may be asked for.
@@ -110,7 +111,8 @@ impl Rules {
         if is_one { Ok(()) } else { Err(Refusal::Epoch) }
     }
 
-    /// Takes a question's nonce, which counts once.
+    /// Takes a question's nonce, which counts once. Whether the question is of now is looked at again: a copy that waited
+    /// until the nonce was forgotten would count anew.
     ///
     /// # Errors
     /// The database fails, and nothing of it happened.
@@ -118,12 +120,16 @@ impl Rules {
         &self,
         ledger: &mut Transaction,
         (who, nonce, time): (&str, &str, u64),
+        now: Time,
     ) -> Result<Result<(), Refusal>, LedgerError> {
+        if let Err(refusal) = is_of_now(time, now) {
+            return Ok(Err(refusal));
+        }
         let mut tables = ledger.entity();
         if self.noted.load(Ordering::Relaxed) >= MAX_NOTED {
             return Ok(Err(Refusal::Full));
         }
-        if tables.nonces(who).await? >= MAX_ASKED {
+        if tables.nonces(who, now).await? >= MAX_ASKED {
             return Ok(Err(Refusal::AskedTooOften));
         }
         // Beyond the end of the window, whichever way the seconds are cut.
@@ -143,8 +149,8 @@ impl Rules {
         asked: &KeyQuestion,
         now: Time,
     ) -> Result<Result<KeyAnswer, Refusal>, LedgerError> {
-        let (audience, taken) = (asked.audience.as_str(), (asked.nonce.as_str(), asked.time));
-        if let Err(refusal) = self.take(ledger, (audience, taken.0, taken.1)).await? {
+        let (audience, who) = (asked.audience.as_str(), counted(&asked.audience));
+        if let Err(refusal) = self.take(ledger, (&who, &asked.nonce, asked.time), now).await? {
             return Ok(Err(refusal));
         }
         let mut tables = ledger.entity();
@@ -230,7 +236,7 @@ impl Rules {
             _ => {}
         }
         // Not before: who holds a token only takes none of the questions that an agent may ask.
-        if let Err(refusal) = self.take(ledger, (&shown(&named), &asked.nonce, asked.time)).await? {
+        if let Err(refusal) = self.take(ledger, (&shown(&named), &asked.nonce, asked.time), now).await? {
             return Ok(Err(refusal));
         }
         if let Some(agent) = known {
@@ -277,7 +283,7 @@ impl Rules {
         salt: [u8; 32],
         now: Time,
     ) -> Result<Result<SecretAnswer, Refusal>, LedgerError> {
-        let agent = match self.asking(ledger, (asked, key)).await? {
+        let agent = match self.asking(ledger, (asked, key), now).await? {
             Ok(agent) => agent,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -311,7 +317,7 @@ impl Rules {
         (asked, key): (&Renegotiation, &Fingerprint),
         now: Time,
     ) -> Result<Result<u64, Refusal>, LedgerError> {
-        let agent = match self.asking(ledger, (asked, key)).await? {
+        let agent = match self.asking(ledger, (asked, key), now).await? {
             Ok(agent) => agent,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -338,6 +344,7 @@ impl Rules {
         &self,
         ledger: &mut Transaction,
         (asked, key): (&Renegotiation, &Fingerprint),
+        now: Time,
     ) -> Result<Result<Agent, Refusal>, LedgerError> {
         let named = name(&asked.domain, &asked.agent);
         let agent = match ledger.entity().agent(&named).await? {
@@ -348,7 +355,7 @@ impl Rules {
         if key_of(&agent)?.fingerprint() != key {
             return Ok(Err(Refusal::Signature));
         }
-        Ok(self.take(ledger, (&shown(&named), &asked.nonce, asked.time)).await?.map(|()| agent))
+        Ok(self.take(ledger, (&shown(&named), &asked.nonce, asked.time), now).await?.map(|()| agent))
     }
 
     /// The secret at hand, while it is new: until the end of the epoch after the one that it began in. One that was drawn
@@ -462,6 +469,10 @@ impl Rules {
         note(ledger, now, by, "remove-token", name, String::new()).await?;
         Ok(Ok(()))
     }
+}
+
+fn is_of_now(time: u64, now: Time) -> Result<(), Refusal> {
+    if time.abs_diff(now.seconds()) > WINDOW { Err(Refusal::Time) } else { Ok(()) }
 }
 
 /// The first floor above one: a multiple of 2^32.

@@ -19,40 +19,41 @@ use crate::serving::Held;
 /// How long nothing is said where nothing happens.
 pub(super) const ALIVE: Duration = Duration::from_secs(10);
 
-/// Most streams at once, and of one site: its gateways, and those that connect again before the last one is missed.
+/// Most streams at once, and of the sites of one registrable domain: their gateways, and those that connect again before
+/// the last one is missed.
 const MAX_STREAMS: usize = 256;
-const MAX_OF_SITE: usize = 8;
+const MAX_OF_DOMAIN: usize = 16;
 
 /// Most events that a stream may be behind; who is further behind is sent a `reset`, and away.
 pub(super) const BEHIND: usize = 1_024;
 
-/// Who listens, by site.
+/// Who listens, by the domain that it is counted to.
 pub(super) type Places = Arc<Mutex<HashMap<String, usize>>>;
 
 /// A place among those who listen.
 pub(super) struct Place {
     places: Places,
-    site: String,
+    domain: String,
 }
 
 impl Place {
-    pub(super) fn take(places: &Places, site: &str) -> Option<Self> {
+    pub(super) fn take(places: &Places, domain: String) -> Option<Self> {
         let mut taken = places.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_site = taken.get(site).copied().unwrap_or(0);
-        if of_site >= MAX_OF_SITE || taken.values().sum::<usize>() >= MAX_STREAMS {
+        let of_domain = taken.get(&domain).copied().unwrap_or(0);
+        if of_domain >= MAX_OF_DOMAIN || taken.values().sum::<usize>() >= MAX_STREAMS {
             return None;
         }
-        taken.insert(site.to_owned(), of_site + 1);
-        Some(Self { places: Arc::clone(places), site: site.to_owned() })
+        taken.insert(domain.clone(), of_domain + 1);
+        Some(Self { places: Arc::clone(places), domain })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        match taken.get_mut(&self.site) {
+        match taken.get_mut(&self.domain) {
             Some(count) if *count > 1 => *count -= 1,
-            _ => drop(taken.remove(&self.site)),
+            _ => drop(taken.remove(&self.domain)),
         }
     }
 }
@@ -140,7 +141,7 @@ mod tests {
     ) -> (Line, broadcast::Sender<Told>, watch::Sender<bool>) {
         let (events, receiver) = broadcast::channel(capacity);
         let (stop, stopping) = watch::channel(false);
-        let place = Place::take(&Places::default(), "a.example").unwrap();
+        let place = Place::take(&Places::default(), "a.example".to_owned()).unwrap();
         let missed = missed.iter().map(ToString::to_string).collect();
         (Line::new(missed, last, (receiver, stopping), place, Duration::from_millis(50)), events, stop)
     }
@@ -175,10 +176,10 @@ mod tests {
     }
 
     #[test]
-    fn places_are_bounded_by_site_and_in_all_and_given_back() {
+    fn places_are_bounded_by_domain_and_in_all_and_given_back() {
         let places = Places::default();
-        let take = |site: &str| Place::take(&places, site);
-        let of_one: Vec<_> = (0..MAX_OF_SITE).map(|_| take("a.example").unwrap()).collect();
+        let take = |site: &str| Place::take(&places, site.to_owned());
+        let of_one: Vec<_> = (0..MAX_OF_DOMAIN).map(|_| take("a.example").unwrap()).collect();
         assert!(take("a.example").is_none() && take("b.example").is_some());
         drop(of_one);
         assert!(places.lock().unwrap().is_empty());

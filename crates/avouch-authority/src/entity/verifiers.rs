@@ -13,7 +13,7 @@ use axum::{Extension, Router};
 use http::HeaderMap;
 
 use super::Shared;
-use super::asked::{Fault, credentials, secret};
+use super::asked::{Fault, counted, credentials, secret};
 use super::refusal::Refusal;
 use super::rules::state;
 use super::stream::{Line, Place};
@@ -59,10 +59,10 @@ impl Shared {
         self.is_timely(&asked.entity, asked.time, now)?;
         self.rules.may_ask_for(&asked.agents, now)?;
         self.sites.signed(&asked.audience, &credentials, (KEY_PATH, body), now).await?;
-        let (rules, now) = (self.rules.clone(), self.clock.now());
-        let answering = self
-            .desk
-            .run(Lane::Then, move |ledger| Box::pin(async move { rules.keys(ledger, &asked, now).await }));
+        let (rules, clock) = (self.rules.clone(), Arc::clone(&self.clock));
+        let answering = self.desk.run(Lane::Then, move |ledger| {
+            Box::pin(async move { rules.keys(ledger, &asked, clock.now()).await })
+        });
         Ok(answering.await??)
     }
 
@@ -72,14 +72,14 @@ impl Shared {
         let now = self.clock.now();
         self.is_timely(&asked.entity, asked.time, now)?;
         self.sites.signed(&asked.audience, &credentials, (EVENT_PATH, body), now).await?;
-        let audience = asked.audience.as_str().to_owned();
-        let place = Place::take(&self.places, &audience).ok_or(Refusal::TooManyStreams)?;
+        let who = counted(&asked.audience);
+        let place = Place::take(&self.places, who.clone()).ok_or(Refusal::TooManyStreams)?;
         // Before what was missed is read: what happens meanwhile comes twice, and is passed over, and nothing is lost.
         let events = self.events.subscribe();
-        let rules = self.rules.clone();
+        let (rules, clock) = (self.rules.clone(), Arc::clone(&self.clock));
         let answering = self.desk.run(Lane::Then, move |ledger| {
             Box::pin(async move {
-                let taken = rules.take(ledger, (&audience, &asked.nonce, asked.time)).await?;
+                let taken = rules.take(ledger, (&who, &asked.nonce, asked.time), clock.now()).await?;
                 if let Err(refusal) = taken {
                     return Ok(Err(refusal));
                 }

@@ -152,11 +152,39 @@ async fn a_site_is_asked_once_in_five_minutes_and_again_for_a_key_that_it_did_no
     house.clock.pass(10);
     assert_eq!(reason(&newer).await.0, 503, "what is not as the format says lists no key");
     site.publish(&[&newer]);
+    *site.media.lock().unwrap() = "text/plain";
+    house.clock.pass(10);
+    assert_eq!(reason(&newer).await.0, 503, "what is not sent as JSON is not meant as such");
+    *site.media.lock().unwrap() = "application/json; charset=utf-8";
     house.clock.pass(10);
     assert_eq!(reason(&newer).await.0, 200);
     let elsewhere = Authority::parse("nowhere.example", Scheme::Https).unwrap().into_owned();
     let asked = KeyQuestion { audience: elsewhere, ..house.question(site, "a") };
     assert_eq!(house.say(&newer, &asked).await.reason().0, 503);
+}
+
+#[tokio::test]
+async fn a_stranger_who_has_a_site_fetched_in_vain_locks_nobody_out() {
+    let (_folder, site, house) = world().await;
+    let (house, site, stranger) = (&house, &site, key());
+    let asked = |by| async move { house.say(by, &house.question(site, "a")).await.reason() };
+    let none = (503, "site-unreachable".to_owned());
+    assert_eq!(asked(&site.key).await.0, 200);
+    *site.published.lock().unwrap() = None;
+    house.clock.pass(10);
+    let before = site.host.connections();
+    for _ in 0..3 {
+        assert_eq!(asked(&stranger).await, none);
+        assert_eq!(asked(&site.key).await.0, 200, "what was read before still counts");
+    }
+    assert_eq!(site.host.connections(), before + 1, "the failure is remembered beside it");
+    house.clock.pass(10);
+    assert_eq!(asked(&stranger).await, none);
+    assert_eq!(site.host.connections(), before + 2);
+    house.clock.pass(279);
+    assert_eq!(asked(&site.key).await.0, 200);
+    house.clock.pass(1);
+    assert_eq!(asked(&site.key).await, none, "at its end it counts no more");
 }
 
 /// A verifier that listens.

@@ -84,6 +84,7 @@ impl Clock for Set {
 struct Site {
     host: HttpsHost,
     published: Arc<Mutex<Option<String>>>,
+    media: Arc<Mutex<&'static str>>,
     certificate: Certificate,
     key: SecretKey,
 }
@@ -93,24 +94,25 @@ impl Site {
         let certificate = Certificate::of(&["www.shop.example"]).unwrap();
         let key = key();
         let published = Arc::new(Mutex::new(Some(listing(&[&key]))));
-        let told = Arc::clone(&published);
+        let media = Arc::new(Mutex::new("application/json"));
+        let (told, sent_as) = (Arc::clone(&published), Arc::clone(&media));
         let answer = move |asked: &testkit::message::Message| {
             assert!(
                 asked.head.starts_with("GET /.well-known/avouch/verifier.json HTTP/1.1"),
                 "{}",
                 asked.head
             );
-            let told = told.lock().unwrap();
+            let (told, media) = (told.lock().unwrap(), sent_as.lock().unwrap());
             let (status, body) =
                 told.as_ref().map_or(("404 Not Found", ""), |told| ("200 OK", told.as_str()));
             format!(
-                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                "HTTP/1.1 {status}\r\nContent-Type: {media}\r\nContent-Length: {}\r\n\r\n{body}",
                 body.len()
             )
             .into_bytes()
         };
         let host = HttpsHost::start(&certificate, Arc::new(answer)).await.unwrap();
-        Self { host, published, certificate, key }
+        Self { host, published, media, certificate, key }
     }
 
     fn publish(&self, keys: &[&SecretKey]) {

@@ -55,6 +55,7 @@ async fn register(
     question: RegistrationQuestion,
     now: u64,
 ) -> Result<SecretAnswer, Refusal> {
+    let question = RegistrationQuestion { time: now, ..question };
     rules.register(ledger, &question, ([7; 32], "192.0.2.1"), at(now)).await.unwrap()
 }
 
@@ -188,7 +189,8 @@ async fn a_sequence_begins_elsewhere_three_times_a_day_and_only_above() {
     let day = 24 * 60 * 60;
     let mut floors = Vec::new();
     for after in [0, 1, 2, 3, day, day, day + 1] {
-        let asked = (&again("a.gptbot"), key.public().fingerprint());
+        let asked = Renegotiation { time: NOW + after, ..again("a.gptbot") };
+        let asked = (&asked, key.public().fingerprint());
         floors.push(rules.renegotiate(&mut ledger, asked, at(NOW + after)).await.unwrap());
     }
     let wait = Refusal::TurnsUsedUp { wait: Duration::from_secs(day - 3) };
@@ -208,28 +210,67 @@ async fn a_sequence_begins_elsewhere_three_times_a_day_and_only_above() {
 async fn who_asks_too_often_is_told_to_wait_and_keeps_nobody_else_waiting() {
     let (_folder, rules, mut ledger) = begun().await;
     for number in 0..MAX_ASKED {
-        let taken = rules.take(&mut ledger, ("www.shop.example", &number.to_string(), NOW)).await.unwrap();
+        let taken =
+            rules.take(&mut ledger, ("www.shop.example", &number.to_string(), NOW), at(NOW)).await.unwrap();
         assert_eq!(taken, Ok(()), "{number}");
     }
-    let taken = rules.take(&mut ledger, ("www.shop.example", "another", NOW)).await.unwrap();
+    let taken = rules.take(&mut ledger, ("www.shop.example", "another", NOW), at(NOW)).await.unwrap();
     assert_eq!(taken, Err(Refusal::AskedTooOften));
-    assert_eq!(rules.take(&mut ledger, ("www.rival.example", "0", NOW)).await.unwrap(), Ok(()));
+    assert_eq!(rules.take(&mut ledger, ("www.rival.example", "0", NOW), at(NOW)).await.unwrap(), Ok(()));
     assert_eq!(
-        rules.take(&mut ledger, ("www.rival.example", "0", NOW)).await.unwrap(),
+        rules.take(&mut ledger, ("www.rival.example", "0", NOW), at(NOW)).await.unwrap(),
         Err(Refusal::NonceUsed)
     );
     rules.tidy(&mut ledger, at(NOW + 61)).await.unwrap();
     assert_eq!(
-        ledger.entity().nonces("www.shop.example").await.unwrap(),
+        ledger.entity().nonces("www.shop.example", at(NOW + 61)).await.unwrap(),
         MAX_ASKED,
         "the window is not over"
     );
     rules.noted.store(MAX_NOTED, Ordering::Relaxed);
-    let taken = rules.take(&mut ledger, ("www.third.example", "0", NOW)).await.unwrap();
+    let taken = rules.take(&mut ledger, ("www.third.example", "0", NOW), at(NOW)).await.unwrap();
     assert_eq!(taken, Err(Refusal::Full), "as many as there may be in all");
     rules.tidy(&mut ledger, at(NOW + 62)).await.unwrap();
-    assert_eq!(ledger.entity().nonces("www.shop.example").await.unwrap(), 0);
-    assert_eq!(rules.take(&mut ledger, ("www.third.example", "0", NOW)).await.unwrap(), Ok(()));
+    assert_eq!(ledger.entity().nonces("www.shop.example", at(NOW)).await.unwrap(), 0);
+    assert_eq!(rules.take(&mut ledger, ("www.third.example", "0", NOW), at(NOW)).await.unwrap(), Ok(()));
+}
+
+#[tokio::test]
+async fn a_question_that_waited_beyond_its_window_is_refused_though_its_nonce_is_forgotten() {
+    let (_folder, rules, mut ledger) = begun().await;
+    let question = ("shop.example", "0", NOW);
+    assert_eq!(rules.take(&mut ledger, question, at(NOW)).await.unwrap(), Ok(()));
+    rules.tidy(&mut ledger, at(NOW + 60)).await.unwrap();
+    assert_eq!(rules.take(&mut ledger, question, at(NOW + 60)).await.unwrap(), Err(Refusal::NonceUsed));
+    rules.tidy(&mut ledger, at(NOW + 62)).await.unwrap();
+    assert_eq!(rules.take(&mut ledger, question, at(NOW + 62)).await.unwrap(), Err(Refusal::Time));
+}
+
+#[tokio::test]
+async fn questions_that_ended_count_no_more_before_they_are_forgotten() {
+    let (_folder, rules, mut ledger) = begun().await;
+    for number in 0..MAX_ASKED {
+        let until = at(NOW + 61);
+        assert!(ledger.entity().note_nonce("shop.example", &number.to_string(), until).await.unwrap());
+    }
+    for (now, taken) in [(NOW + 61, Err(Refusal::AskedTooOften)), (NOW + 62, Ok(()))] {
+        let question = ("shop.example", "another", now);
+        assert_eq!(rules.take(&mut ledger, question, at(now)).await.unwrap(), taken, "{now}");
+    }
+}
+
+#[tokio::test]
+async fn the_ports_of_a_site_and_the_names_of_its_domain_are_counted_together() {
+    let (_folder, rules, mut ledger) = begun().await;
+    for audience in ["shop.example", "www.shop.example:8443", "www.shop.example:8444"] {
+        let audience = Authority::parse(audience, Scheme::Https).unwrap().into_owned();
+        let asked =
+            KeyQuestion { entity: domain("re.example"), audience, time: NOW, nonce: fresh(), agents: vec![] };
+        assert!(rules.keys(&mut ledger, &asked, at(NOW)).await.unwrap().is_ok());
+    }
+    for (who, count) in [("shop.example", 3), ("rival.example", 0)] {
+        assert_eq!(ledger.entity().nonces(who, at(NOW)).await.unwrap(), count, "{who}");
+    }
 }
 
 #[tokio::test]

@@ -255,13 +255,14 @@ impl Tables<'_> {
         Ok(put.execute(&mut **self.0).await?.rows_affected() == 1)
     }
 
-    /// How many nonces of somebody are noted.
+    /// How many nonces of somebody are noted, and have not ended yet.
     ///
     /// # Errors
     /// As [`Tables::state`].
-    pub async fn nonces(&mut self, who: &str) -> Result<u64, LedgerError> {
-        let count = sqlx::query_scalar("SELECT COUNT(*) FROM entity_nonce WHERE who = $1");
-        let count: i64 = count.bind(who.to_owned()).fetch_one(&mut **self.0).await?;
+    pub async fn nonces(&mut self, who: &str, now: Time) -> Result<u64, LedgerError> {
+        let count = sqlx::query_scalar("SELECT COUNT(*) FROM entity_nonce WHERE who = $1 AND until >= $2");
+        let count = count.bind(who.to_owned()).bind(millis(now));
+        let count: i64 = count.fetch_one(&mut **self.0).await?;
         Ok(count.unsigned_abs())
     }
 

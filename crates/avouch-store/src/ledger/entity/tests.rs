@@ -148,7 +148,9 @@ async fn a_nonce_counts_once_and_what_is_old_is_forgotten() {
         assert!(!tables.note_nonce("www.shop.example", "n", later).await.unwrap());
         assert!(tables.note_nonce("www.rival.example", "n", later).await.unwrap());
         assert!(tables.note_nonce("www.shop.example", "N", later).await.unwrap(), "case counts");
-        assert_eq!(tables.nonces("www.shop.example").await.unwrap(), 2);
+        for (now, count) in [(NOW, 2), (later, 2), (later.after(Duration::from_millis(1)), 0)] {
+            assert_eq!(tables.nonces("www.shop.example", now).await.unwrap(), count, "{now:?}");
+        }
         tables.add_event(1, "{}", NOW).await.unwrap();
         tables.add_event(2, "{\"a\":1}", later).await.unwrap();
         let both = [(1, "{}".to_owned()), (2, "{\"a\":1}".to_owned())];
@@ -163,10 +165,14 @@ async fn a_nonce_counts_once_and_what_is_old_is_forgotten() {
         assert_eq!(tables.turns(&name("acme.example", "b"), Time::default()).await.unwrap(), []);
         tables.put_agent(&agent("acme.example", "a")).await.unwrap();
         tables.tidy(later, day, 5_966_666).await.unwrap();
-        assert_eq!(tables.nonces("www.shop.example").await.unwrap(), 2, "until the end and including it");
+        assert_eq!(
+            tables.nonces("www.shop.example", NOW).await.unwrap(),
+            2,
+            "until the end and including it"
+        );
         assert_eq!(tables.agent(&who).await.unwrap().unwrap().former, Some([2; 32]));
         tables.tidy(later.after(day), day, 5_966_667).await.unwrap();
-        assert_eq!(tables.nonces("www.shop.example").await.unwrap(), 0);
+        assert_eq!(tables.nonces("www.shop.example", NOW).await.unwrap(), 0);
         assert_eq!(tables.events(0, 9).await.unwrap(), both[1..]);
         assert_eq!(tables.turns(&who, Time::default()).await.unwrap(), [later]);
         assert_eq!(tables.agent(&who).await.unwrap().unwrap().former, None);
