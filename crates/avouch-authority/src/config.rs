@@ -12,6 +12,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use avouch_gather::config_file;
+pub use avouch_gather::config_file::ConfigError;
 use avouch_store::ledger;
 use avouch_wire::name::Domain;
 use avouch_wire::settings::{Fault, Problems, Quoted, Reader, Table, Value};
@@ -39,35 +41,13 @@ pub struct Config {
     pub operator: Option<PathBuf>,
 }
 
-/// Why there is no configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// What it says cannot be used.
-    #[error("{0}")]
-    Problems(#[from] Problems),
-}
-
 impl Config {
     /// Reads a file; relative paths in it are relative to its folder.
     ///
     /// # Errors
     /// The file cannot be read, or has problems: all of them, with line and fix.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let mut config = Self::parse(&path.display().to_string(), &text)?;
-        if let Some(folder) = path.parent() {
-            config.resolve(folder);
-        }
-        Ok(config)
+        config_file::load(path, Self::parse, Self::resolve)
     }
 
     /// Reads text; `file` is the name problems carry.

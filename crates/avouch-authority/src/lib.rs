@@ -25,6 +25,7 @@ pub mod registrar;
 mod run;
 mod serving;
 mod socket;
+mod terms;
 
 pub use registrar::{Registrar, Role};
 pub use run::{Running, StartError, check, run};

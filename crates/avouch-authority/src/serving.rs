@@ -1,12 +1,12 @@
 //! Connections of strangers: so many at once, each for so long, by HTTP/1.1 and HTTP/2.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use avouch_gather::room::{Room, Seat};
 use avouch_tls::{Acceptor, Protocol};
 use axum::Router;
 use axum::extract::ConnectInfo;
@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Connections of agents at once: half of the files that a process may usually have open.
@@ -66,49 +66,13 @@ impl Drop for Held {
     }
 }
 
-/// Who is connected, by source.
-#[derive(Default)]
-struct Guests(Mutex<HashMap<IpAddr, usize>>);
-
-/// One connection among those of its source, until it is dropped.
-struct Guest {
-    guests: Arc<Guests>,
-    source: IpAddr,
-}
-
-impl Guest {
-    /// `None` where its source has as many as it may.
-    fn enter(guests: &Arc<Guests>, address: IpAddr) -> Option<Self> {
-        let source = source(address);
-        let mut counts = guests.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(source).or_default();
-        if *count >= OF_ONE && !source.is_loopback() {
-            return None;
-        }
-        *count += 1;
-        Some(Self { guests: Arc::clone(guests), source })
+/// A seat for one more connection, but for those from this machine, which need none; `None` where its source has as many
+/// as it may.
+fn seat(room: &Arc<Room>, address: IpAddr) -> Option<Option<Seat>> {
+    if address.to_canonical().is_loopback() {
+        return Some(None);
     }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        let mut counts = self.guests.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.source) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                counts.remove(&self.source);
-            }
-        }
-    }
-}
-
-fn source(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) if !address.is_loopback() => {
-            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
-        }
-        address => address,
-    }
+    room.seat(address.into(), OF_ONE).map(Some)
 }
 
 /// Serves whoever connects, each for so long, until a stop is asked for and what is under way is done.
@@ -119,12 +83,11 @@ pub(crate) async fn accept(
     lasts: Duration,
     mut stop: watch::Receiver<bool>,
 ) {
-    let (room, guests) = (Arc::new(Semaphore::new(CONNECTIONS)), Arc::new(Guests::default()));
+    let room = Arc::new(Room::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
         let entering = async {
-            // Nobody closes the room.
-            let place = Arc::clone(&room).acquire_owned().await.ok();
+            let place = room.place().await;
             listener.accept().await.map(|(stream, from)| (stream, from, place))
         };
         let entered = tokio::select! {
@@ -133,7 +96,7 @@ pub(crate) async fn accept(
         };
         match entered {
             Ok((stream, from, place)) => {
-                let Some(guest) = Guest::enter(&guests, from.ip()) else { continue };
+                let Some(seat) = seat(&room, from.ip()) else { continue };
                 let (tls, router, stop) = (tls.clone(), router.clone(), stop.clone());
                 connections.spawn(async move {
                     let lasting = Lasting::default();
@@ -151,7 +114,7 @@ pub(crate) async fn accept(
                         }
                     });
                     while tokio::time::timeout(lasts, serving.as_mut()).await.is_err() && lasting.is_held() {}
-                    drop((place, guest));
+                    drop((place, seat));
                 });
             }
             Err(error) => {
@@ -265,8 +228,8 @@ mod tests {
 
     #[test]
     fn one_source_has_so_many_connections_and_others_theirs() {
-        let guests = Arc::new(Guests::default());
-        let enter = |address: &str| Guest::enter(&guests, address.parse().unwrap());
+        let room = Arc::new(Room::new(CONNECTIONS));
+        let enter = |address: &str| seat(&room, address.parse().unwrap());
         let mut held: Vec<_> = (0..OF_ONE).map(|_| enter("2001:db8::1").unwrap()).collect();
         assert!(enter("2001:db8::2:1").is_none(), "the same /64");
         assert!(enter("2001:db8:0:1::1").is_some() && enter("192.0.2.1").is_some());
@@ -275,7 +238,8 @@ mod tests {
         let mapped: Vec<_> = (0..OF_ONE).map(|_| enter("::ffff:192.0.2.1").unwrap()).collect();
         assert!(enter("192.0.2.1").is_none());
         drop((held, mapped));
-        assert!(guests.0.lock().unwrap().is_empty(), "nothing is remembered");
+        let again: Vec<_> = (0..OF_ONE).map(|_| enter("192.0.2.1")).collect();
+        assert!(again.iter().all(Option::is_some), "nothing is remembered");
         let here: Vec<_> = (0..=OF_ONE).map(|_| enter("127.0.0.1")).collect();
         assert!(here.iter().all(Option::is_some));
     }

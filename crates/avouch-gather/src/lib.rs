@@ -5,6 +5,7 @@ mod bounded;
 pub mod budget;
 pub mod cache;
 pub mod clock;
+pub mod config_file;
 mod directories;
 mod entities;
 pub mod examination;
@@ -18,6 +19,7 @@ pub mod meter;
 pub mod networks;
 pub mod pauses;
 pub mod replay;
+pub mod room;
 mod roots;
 pub mod watch;
 

@@ -15,6 +15,8 @@ mod tests;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use avouch_gather::config_file;
+pub use avouch_gather::config_file::ConfigError;
 use avouch_wire::settings::{Fault, Problems, Reader, Table, Value};
 
 pub use destination::{Destination, HostPattern, Pattern, Protocols};
@@ -49,22 +51,6 @@ pub struct Config {
     pub limits: Limits,
 }
 
-/// Why there is no configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// What it says cannot be used.
-    #[error("{0}")]
-    Problems(#[from] Problems),
-}
-
 impl Config {
     /// Reads a file; relative paths in it are relative to its folder.
     ///
@@ -72,13 +58,7 @@ impl Config {
     ///
     /// The file cannot be read, or has problems: all of them, with line and fix.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let mut config = Self::parse(&path.display().to_string(), &text)?;
-        if let Some(folder) = path.parent() {
-            config.resolve(folder);
-        }
-        Ok(config)
+        config_file::load(path, Self::parse, Self::resolve)
     }
 
     /// Reads text; `file` is the name problems carry.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use avouch_gather::config_file;
 use avouch_store::ledger;
 use avouch_wire::name::Domain;
 use avouch_wire::settings::{Fault, List, Problems, Quoted, Reader, Table, Value};
@@ -61,13 +62,7 @@ impl Config {
     /// # Errors
     /// The file cannot be read, or has problems: all of them, with line and fix.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let mut config = Self::parse(&path.display().to_string(), &text)?;
-        if let Some(folder) = path.parent() {
-            config.resolve(folder);
-        }
-        Ok(config)
+        config_file::load(path, Self::parse, Self::resolve)
     }
 
     /// Reads text; `file` is the name problems carry.

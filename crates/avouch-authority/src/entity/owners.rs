@@ -23,12 +23,7 @@ use super::refusal::Unchanged;
 use super::rules::{Actor, Scope, key_of, shown, state};
 use crate::answers::{problem, unavailable};
 use crate::desk::Lane;
-
-/// Longest that a token may count.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
-
-/// Most uses of a token.
-const MOST_USES: u32 = 1_000_000;
+use crate::terms;
 
 /// Most lines of the audit that are shown at once.
 const AUDIT: u32 = 1_000;
@@ -266,16 +261,7 @@ async fn add_token(State(shared): State<Arc<Shared>>, Json(new): Json<NewToken>)
 fn made(new: &NewToken, text: &str, now: Time) -> Result<Token, String> {
     let domain = the_domain(&new.domain)?;
     let agents = AgentPattern::parse(&new.agents).map_err(|error| format!("agents: {error}"))?;
-    let is_name = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
-    if !(1..=64).contains(&new.name.len()) || !new.name.bytes().all(is_name) {
-        return Err("name: write 1 to 64 of letters, digits, `-`, `_` and `.`".to_owned());
-    }
-    if !(1..=MOST_USES).contains(&new.uses) {
-        return Err(format!("uses: write a number from 1 to {MOST_USES}"));
-    }
-    if !(1..=LONGEST.as_secs()).contains(&new.lasts) {
-        return Err(format!("lasts: write seconds from 1 to {}", LONGEST.as_secs()));
-    }
+    terms::check(&new.name, new.uses, new.lasts)?;
     Ok(Token {
         digest: token_digest(text).unwrap_or_default(),
         name: new.name.clone(),

@@ -26,6 +26,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use avouch_engine::decision::Mode;
+use avouch_gather::config_file;
+pub use avouch_gather::config_file::ConfigError;
 use avouch_gather::networks::Sources;
 use avouch_gather::networks::feeds::Feed;
 use avouch_wire::authority::{Authority, Scheme};
@@ -163,22 +165,6 @@ pub enum LogTarget {
     File(PathBuf),
 }
 
-/// Why there is no configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// What it says cannot be used.
-    #[error("{0}")]
-    Problems(#[from] Problems),
-}
-
 impl Config {
     /// Reads a file; relative paths in it are relative to its folder.
     ///
@@ -186,20 +172,7 @@ impl Config {
     ///
     /// The file cannot be read, or has problems: all of them, with line and fix.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        Self::load_for(path, Self::parse)
-    }
-
-    fn load_for(
-        path: &Path,
-        parse: impl Fn(&str, &str) -> Result<Self, Problems>,
-    ) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let mut config = parse(&path.display().to_string(), &text)?;
-        if let Some(folder) = path.parent() {
-            config.resolve(folder);
-        }
-        Ok(config)
+        config_file::load(path, Self::parse, Self::resolve)
     }
 
     /// Reads text; `file` is the name problems carry.
@@ -219,7 +192,7 @@ impl Config {
     ///
     /// As there.
     pub fn load_embedded(path: &Path) -> Result<Self, ConfigError> {
-        Self::load_for(path, Self::parse_embedded)
+        config_file::load(path, Self::parse_embedded, Self::resolve)
     }
 
     /// As [`Config::parse`], for a gateway that the program asks which it runs in.

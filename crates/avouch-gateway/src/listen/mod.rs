@@ -6,7 +6,6 @@ mod offload;
 mod passed;
 mod prefixed;
 mod questions;
-mod room;
 mod shown;
 
 use std::convert::Infallible;
@@ -14,6 +13,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use avouch_gather::room::{Room, Seat};
 use avouch_tls::Protocol;
 use avouch_wire::authority::Scheme;
 use hyper::server::conn::{http1, http2};
@@ -33,8 +33,6 @@ pub(crate) use offload::Offload;
 pub use passed::{Passed, PassedError};
 use prefixed::Prefixed;
 pub(crate) use questions::Questions;
-pub(crate) use room::Room;
-use room::Seat;
 pub(crate) use shown::Shown;
 
 /// What an HTTP/2 connection begins with (RFC 9113 section 3.4).

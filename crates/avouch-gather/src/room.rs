@@ -3,34 +3,39 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use avouch_gather::budget::Source;
+use crate::budget::Source;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The connections that are open.
-pub(crate) struct Room {
+#[derive(Debug)]
+pub struct Room {
     places: Arc<Semaphore>,
     /// Connections of each source; no more entries than there are places.
     sources: Mutex<HashMap<Source, usize>>,
 }
 
 /// A place among those of a source, given back when dropped.
-pub(super) struct Seat {
+#[derive(Debug)]
+pub struct Seat {
     room: Arc<Room>,
     source: Source,
 }
 
 impl Room {
-    pub(crate) fn new(connections: usize) -> Self {
+    /// Without anybody in it.
+    #[must_use]
+    pub fn new(connections: usize) -> Self {
         Self { places: Arc::new(Semaphore::new(connections)), sources: Mutex::default() }
     }
 
     /// A place among all, once there is one; `None` never comes while the room is in use.
-    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+    pub async fn place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.places).acquire_owned().await.ok()
     }
 
     /// A seat for one more connection of `source`, unless it has `most` already.
-    pub(super) fn seat(self: &Arc<Self>, source: Source, most: usize) -> Option<Seat> {
+    #[must_use]
+    pub fn seat(self: &Arc<Self>, source: Source, most: usize) -> Option<Seat> {
         let mut sources = self.sources();
         let taken = sources.get(&source).copied().unwrap_or(0);
         (taken < most).then(|| {
